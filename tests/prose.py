@@ -63,8 +63,8 @@ def sentences(text: str) -> Iterator[str]:
 
 
 def words_in(sentence: str) -> int:
-    """Return how many words a sentence has. Numbers and signs are no words."""
-    return len(re.findall(r"[^\W\d_][\w'’-]*", sentence))
+    """Return how many words a sentence has. Numbers, signs and HTML tags are not words."""
+    return len(re.findall(r"[^\W\d_][\w'’-]*", re.sub(r"<[^<>]*>", " ", sentence)))
 
 
 def banned_words() -> re.Pattern[str]:

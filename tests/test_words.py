@@ -64,7 +64,7 @@ LEFT = (
     "orchestrator/model/",
     "orchestrator/prediction/",
     "orchestrator/redaction/",
-    "orchestrator/report/",
+    "orchestrator/report/published/",
     "orchestrator/resilience/",
     "orchestrator/sandbox/",
     "orchestrator/ui/",

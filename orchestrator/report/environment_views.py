@@ -1,4 +1,4 @@
-"""What would be done in each environment of a manifest, as values to show."""
+"""The plans of a manifest's environments, as values to show."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from orchestrator.model import Plan
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentPlan:
-    """The plan of one environment; None: there is none, and `problem` says why, with `mistakes` of the manifest.
-    `exit`: what a plan of it alone exits with.
+    """The plan of one environment. None: there is none, and `problem` says why, with the `mistakes` of the manifest.
+    `exit`: the exit code of a plan of this environment alone.
     """
 
     environment: str
@@ -23,13 +23,13 @@ class EnvironmentPlan:
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentsView:
-    """The plans of all environments, in their order. `verbose`: with the functions that are unchanged in all."""
+    """The plans of all environments, in order. `verbose`: include functions that are unchanged in all of them."""
 
     plans: tuple[EnvironmentPlan, ...]
     verbose: bool = False
 
     def words(self) -> Iterator[str | None]:
-        """Give the words that are no secrets."""
+        """Yield the words that are not secrets."""
         for one in self.plans:
             yield one.environment
             for unit in one.plan.units if one.plan is not None else ():

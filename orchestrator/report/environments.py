@@ -11,13 +11,13 @@ from orchestrator.report.plain_text import aligned, counted
 from orchestrator.report.plan_text import plan_counts
 
 ABSENT = "absent"  # does not exist there, is disabled, or is not selected
-_NOT_KNOWN = "?"  # since its environment could not be planned
+_NOT_KNOWN = "?"  # its environment could not be planned
 _FAILED = "failed"  # its package could not be made
 
 
 def environments_text(view: EnvironmentsView, *, width: int | None) -> str:
-    """Write what is to do in each environment, then a table: a row for each function that is not unchanged, or absent,
-    everywhere; for all where it is `verbose`.
+    """Return what would be done in each environment, then a table. The table leaves out functions that are unchanged or
+    absent everywhere, unless the view is `verbose`.
     """
     rows = _rows(view)
     same = {str(Action.UNCHANGED), ABSENT, _NOT_KNOWN}
@@ -25,13 +25,13 @@ def environments_text(view: EnvironmentsView, *, width: int | None) -> str:
     head = ["function", *(one.environment for one in view.plans)]
     parts = ["\n".join(line for one in view.plans for line in _summary(one, rows, view))]
     if len(shown) < len(rows):
-        parts.append(f"unchanged: {counted(len(rows) - len(shown), 'function')} (--verbose names them)")
+        parts.append(f"unchanged: {counted(len(rows) - len(shown), 'function')} (--verbose lists them)")
     parts += [aligned(head, [[key, *cells] for key, cells in shown.items()], width=width)] if shown else []
     return "\n\n".join(parts)
 
 
 def environments_json(view: EnvironmentsView) -> dict[str, Any]:
-    """Give it as JSON values. `actions`: by environment, null where that could not be planned."""
+    """Return the plans as JSON values. `actions`: by environment, null where that could not be planned."""
     return {
         "environments": [
             {
@@ -67,7 +67,7 @@ def _cell_json(one: EnvironmentPlan, key: str) -> dict[str, Any] | None:
 
 
 def _rows(view: EnvironmentsView) -> dict[str, list[str]]:
-    """Give what is done to each function, in the order of the environments."""
+    """Return what is done to each function, in the order of the environments."""
     words = [None if one.plan is None else {unit.key: _word(unit) for unit in one.plan.units} for one in view.plans]
     keys = sorted({key for of in words if of is not None for key in of})
     return {key: [_NOT_KNOWN if of is None else of.get(key, ABSENT) for of in words] for key in keys}

@@ -1,4 +1,4 @@
-"""What failed, is unknown or blocked in a run, in full: equal failures once, with all the functions they concern."""
+"""What failed, is unknown or blocked in a run, in full: equal failures once, with all functions that they concern."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from orchestrator.report.plain_text import counted, named
 from orchestrator.report.rolled_back import copy_of
 
 NAMED_MAX = 10  # functions named in a group
-_ACCEPTED = (Step.TRACK, Step.READ_BACK)  # the steps in which what was asked for is an Operation
-# What differs between equal errors: ids of the cloud (20 characters), UUIDs, hashes, numbers.
+_ACCEPTED = (Step.TRACK, Step.READ_BACK)  # the steps in which the cloud has accepted an Operation
+# Parts that differ between otherwise equal errors: cloud IDs (20 characters), UUIDs, hashes, numbers.
 _IDS = re.compile(r"\b(?:[a-z0-9]{20}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32,64}|\d+(?:\.\d+)?)\b")
 
 
 def failures(state: RunState, back: RunState | None = None) -> str:
-    """Show what failed, is unknown or blocked, in full: equal errors once, with the functions that they concern.
+    """Return what failed, is unknown or blocked, in full: equal errors once, with the functions that they concern.
     `back`: the rollback that took the run back, so that other Versions serve now.
     """
     return "\n\n".join(blocks(state.units.values(), serving_since(back)))
 
 
 def serving_since(back: RunState | None) -> dict[str, str]:
-    """Give by a Function's key the copy that serves since a rollback."""
+    """Return the copies that serve since a rollback, by the key of their Function."""
     units = back.units.items() if back is not None else ()
     return {key: copy for key, unit in units if (copy := copy_of(unit))}
 
@@ -44,7 +44,7 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """What some functions have failed of, or are unknown or blocked for. `failure`: of the first of them."""
+    """Why some functions failed, or are unknown or blocked. `failure`: that of the first function."""
 
     what: str  # outcome, kind, step: "failed in step create, INVALID_ARGUMENT"
     failure: Failure
@@ -52,20 +52,20 @@ class Cause:
 
 
 def causes(units: Iterable[UnitState], serving: Mapping[str, str] = MappingProxyType({})) -> list[Cause]:
-    """Give the kinds of failures, the most frequent first. `serving`: see `blocks`."""
+    """Return the causes of failures, the most frequent first. `serving`: see `blocks`."""
     groups = sorted(grouped(units, serving), key=len, reverse=True)
     return [Cause(group[0].what, group[0].failure, tuple(told.unit for told in group)) for group in groups]
 
 
 def blocks(units: Iterable[UnitState], serving: Mapping[str, str] = MappingProxyType({})) -> list[str]:
-    """Write a block of text for each kind of failure, the most frequent last. Also for what is unknown or blocked.
-    `serving`: Versions that have taken the place of those that the units have made, by the units' keys.
+    """Return a block of text for each cause of failed, unknown or blocked units, the most frequent last.
+    `serving`: Versions that have replaced those that the units made, by the units' keys.
     """
     return [_block(group) for group in grouped(units, serving)]
 
 
 def grouped(units: Iterable[UnitState], serving: Mapping[str, str] = MappingProxyType({})) -> list[list[Told]]:
-    """Put those together that failed, are unknown or blocked for the same reason, the most frequent last."""
+    """Group units that failed, are unknown or blocked for the same reason, the most frequent group last."""
     groups: dict[tuple[str, str], list[Told]] = {}
     for unit in units:
         told = told_of(unit, serving.get(unit.key, ""))
@@ -75,7 +75,7 @@ def grouped(units: Iterable[UnitState], serving: Mapping[str, str] = MappingProx
 
 
 def told_of(unit: UnitState, serves: str) -> Told | None:
-    """Give a unit's failure, unknown end or block, None where it has none. `serves`: the copy that serves since."""
+    """Return a unit's failure, unknown end or block, None where it has none. `serves`: the copy that serves since."""
     outcome = unit.outcome
     match outcome:
         case Failed(step, failure, rolled_back_to):
@@ -90,8 +90,8 @@ def told_of(unit: UnitState, serves: str) -> Told | None:
 
 
 def cause_of(unit: UnitState) -> tuple[str, str] | None:
-    """Say why a unit has failed, or is unknown, in short, after what that has in common with equal failures; None where
-    it has not.
+    """Return why a unit failed or is unknown, in short, preceded by the part that equal failures share. None where it
+    has not failed.
     """
     if isinstance(unit.outcome, Blocked) or (told := told_of(unit, "")) is None:
         return None
@@ -100,15 +100,15 @@ def cause_of(unit: UnitState) -> tuple[str, str] | None:
 
 
 def since_rollback(failure: Failure, serves: str) -> Failure:
-    """Say which Version serves now, where that is not any more what the failure is about."""
+    """Return the failure, with the Version that serves now where that has changed since."""
     if not serves:
         return failure
     parts = [part for part in failure.advice.split("; ") if part and not part.endswith(SERVES_LATEST)]
-    return replace(failure, advice="; ".join([*parts, f"rolled back since: version {serves} serves $latest now"]))
+    return replace(failure, advice="; ".join([*parts, f"rolled back since then: version {serves} now serves $latest"]))
 
 
 def _shape(told: Told) -> str:
-    """What equal errors have in common: the message without ids, numbers and the function's own name."""
+    """Return what equal errors have in common: the message without IDs, numbers and the function's own name."""
     message = told.failure.message
     for name in sorted({told.unit.key, told.unit.name} - {""}, key=len, reverse=True):
         message = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", "…", message)
@@ -116,7 +116,7 @@ def _shape(told: Told) -> str:
 
 
 def without_ids(text: str) -> str:
-    """Give a text without what differs between equal errors: ids of the cloud, UUIDs, hashes, numbers."""
+    """Return a text without the parts that differ between equal errors: cloud IDs, UUIDs, hashes, numbers."""
     return _IDS.sub("…", text)
 
 
@@ -137,7 +137,7 @@ def _block(group: list[Told]) -> str:
 
 
 def _said(group: list[Told], text_of: Callable[[Failure], str], label: str = "") -> list[str]:
-    """Say what all of a group have in common once, and what differs of each: an id may be what somebody types."""
+    """Return a text that a group shares once, and texts that differ one by one: people may need to type an ID."""
     texts: dict[str, list[str]] = {}
     for told in group:
         texts.setdefault(text_of(told.failure), []).append(told.unit.key)
@@ -154,7 +154,7 @@ def _said(group: list[Told], text_of: Callable[[Failure], str], label: str = "")
 
 
 def ids_of(failure: Failure, operation_id: str) -> str:
-    """Write what a failure is known by to the cloud, in one line."""
+    """Return the IDs that the cloud knows a failure by, in one line."""
     facts = {
         "operation": operation_id,
         "HTTP": str(failure.http_status or ""),
@@ -166,8 +166,8 @@ def ids_of(failure: Failure, operation_id: str) -> str:
 
 
 def last_operation(unit: UnitState) -> str:
-    """Give the Operation that an outcome is about: of the change that was asked for last. "" where a call was refused,
-    or was never sent: what the changes before it were done by has not failed.
+    """Return the Operation that an outcome is about: that of the last change that was requested. "" where its call was
+    refused or never sent: the Operations of earlier changes have not failed.
     """
     if isinstance(unit.outcome, Failed) and unit.outcome.step not in _ACCEPTED:
         return ""

@@ -1,6 +1,6 @@
-"""The formats of `--output`. A new one is a module with a function `(view, width, outlet) -> text`, and its row here.
+"""The formats of `--output`. A new one is a module with a function `(view, width, outlet) -> text`, and a row here.
 
-Light: `--help` names the formats, and imports none.
+Keep the imports light: `--help` lists the formats, and imports none of them.
 """
 
 from __future__ import annotations
@@ -12,24 +12,24 @@ if TYPE_CHECKING:
     from orchestrator.redaction.outlet import Outlet
     from orchestrator.redaction.safe import Safe
 
-# Renders a `View` (see `views`) for a terminal of so many columns; None: for no terminal. What comes out is safe.
+# Renders a `View` (see `views`) for a terminal of so many columns; None: there is no terminal. The result is safe.
 Render = Callable[[Any, int | None, "Outlet"], "Safe"]
 
 
 def _text() -> Render:
-    from orchestrator.report.text import render_text  # noqa: PLC0415 - when it is chosen
+    from orchestrator.report.text import render_text  # noqa: PLC0415 - only when chosen
 
     return render_text
 
 
 def _json() -> Render:
-    from orchestrator.report.json import render_json  # noqa: PLC0415 - when it is chosen
+    from orchestrator.report.json import render_json  # noqa: PLC0415 - only when chosen
 
     return render_json
 
 
 def _markdown() -> Render:
-    from orchestrator.report.markdown.render import render_markdown  # noqa: PLC0415 - when it is chosen
+    from orchestrator.report.markdown.render import render_markdown  # noqa: PLC0415 - only when chosen
 
     return render_markdown
 

@@ -1,4 +1,4 @@
-"""What a run was about, how it ended, and what took it up: for `runs` and `show`."""
+"""What a run was about, how it ended, and which run continued it: for `runs` and `show`."""
 
 from __future__ import annotations
 
@@ -15,15 +15,13 @@ from orchestrator.journal.taken_back import state_after
 from orchestrator.report.plain_text import time_span
 from orchestrator.version.adoption import EVERYTHING
 
-_COMMIT = 12  # digits of a commit that are shown to people
+_COMMIT = 12  # digits of a commit that are shown
 _NAME_MIN = 11  # columns for the name of a fact
 _ENDED: dict[int, str] = {Exit.DONE: "done", Exit.INTERRUPTED: "interrupted", Exit.ROLLED_BACK: "rolled back"}
 
 
 def status(run: RunSummary) -> str:
-    """Say how a run stands: "ended", "running", or "interrupted", which is killed or cut off before it ended,
-    "paused", which waits until somebody lets it go on.
-    """
+    """Return "ended", "running", "interrupted" (killed or cut off before its end), or "paused" (until `promote`)."""
     if run.paused:
         return "paused"
     if run.ended_at is not None:
@@ -32,28 +30,28 @@ def status(run: RunSummary) -> str:
 
 
 def state_word(run: RunSummary) -> str:
-    """Say what a run has come to.
+    """Return the state of a run. The first row that matches counts.
 
-    | of the run                                | its state   |
-    | ---                                       | ---         |
-    | it waits until somebody lets it go on              | paused      |
-    | all of it was taken back, or it exits 5            | rolled back |
-    | it gives up what its chain has left undone         | given up    |
-    | no end, and it may be under way                    | running     |
-    | no end else, or exit 3; all of it was taken back,  | failed      |
-    | but for what was left alone                        |             |
-    | no end else, or exit 3                             | interrupted |
-    | exit 0                                             | done        |
-    | any other exit                                     | failed      |
+    | the run                                            | its state   |
+    | ---                                                | ---         |
+    | waits for `promote`                                | paused      |
+    | was rolled back whole, or exits 5                  | rolled back |
+    | gives up what its chain has not done               | given up    |
+    | has no end, and may be under way                   | running     |
+    | has no end, or exits 3; was rolled back, except    | failed      |
+    | for what was left alone                            |             |
+    | has no end, or exits 3                             | interrupted |
+    | exits 0                                            | done        |
+    | exits with any other code                          | failed      |
     """
     alive, after = run.alive and not run.taken_up_by, run.after_rollback
     if run.taken_up_by and after != _ENDED[Exit.ROLLED_BACK]:
-        after = ""  # what was left alone is told of the last run of the chain
+        after = ""  # what was left alone is shown for the last run of the chain
     return _word(run.exit_code, paused=run.paused, given_up=run.given_up, alive=alive, after=after)
 
 
 def chain_word(state: RunState, back: RunState | None, *, alive: bool) -> str:
-    """Say the same of a chain. `back`: the rollback that took it back, or some of it."""
+    """Return the state of a chain. `back`: the rollback that took it back, or part of it."""
     code = state.exit_code if state.ended_at is not None else None
     after = state_after(back.exit_code, back.identity) if back is not None else ""
     return _word(code, paused=_is_paused(state, back), given_up=state.given_up, alive=alive, after=after)
@@ -79,7 +77,7 @@ def _word(exit_code: int | None, *, paused: bool, given_up: bool, alive: bool, a
 
 
 def selection_words(identity: Identity, verb: str = "") -> str:
-    """Write a selection as it was typed, "" for everything. `verb`: parameters of a prune are options of its own."""
+    """Return a selection as it was typed, "" for everything. `verb`: parameters of a prune are options of its own."""
     selection = identity.selection
     parameter = "--" if verb == "prune" else "--param "
     if selection.plan:
@@ -99,17 +97,17 @@ def selection_words(identity: Identity, verb: str = "") -> str:
 
 
 def who(identity: Identity) -> str:
-    """Write who began a run, and where: user@host."""
+    """Return who started a run, and where: user@host."""
     return "@".join(part for part in (identity.user, identity.host) if part)
 
 
 def commit_words(identity: Identity) -> str:
-    """Write the beginning of a commit."""
+    """Return the beginning of a commit."""
     return identity.commit[:_COMMIT]
 
 
 def identity_json(identity: Identity) -> dict[str, Any]:
-    """Give what a run was about as JSON values."""
+    """Return what a run was about as JSON values."""
     selection = identity.selection
     return {
         "manifest_path": identity.manifest,
@@ -132,7 +130,7 @@ def identity_json(identity: Identity) -> dict[str, Any]:
 
 
 def _plan_json(selection: Selection) -> dict[str, str]:
-    """Give the saved plan that a run was to carry out, and who had made it: nothing where there was none."""
+    """Return the saved plan that a run was to execute, and who made it. Empty where there was none."""
     named = {
         "plan": selection.plan,
         "plan_file": selection.plan_file,
@@ -144,7 +142,7 @@ def _plan_json(selection: Selection) -> dict[str, str]:
 
 
 def history_text(state: RunState, back: RunState | None = None, *, alive: bool) -> str:
-    """Write how each run of a chain ended, and what it was about. `back`: the rollback that took it back."""
+    """Return how each run of a chain ended, and what it was about. `back`: the rollback that took it back."""
     identity, paused = state.identity, state.rollout.paused
     facts = {
         "manifest": identity.manifest or state.manifest,
@@ -161,13 +159,13 @@ def history_text(state: RunState, back: RunState | None = None, *, alive: bool) 
         "rolled back": f"by run {back.run_id}" if back is not None else "",
         "paused": paused.reason if paused is not None and _is_paused(state, back) else "",
         "gates": "; ".join(map(_gate_words, state.rollout.gates)),
-        "given up": "what is undone" if state.given_up else "",
+        "given up": "work that was not done" if state.given_up else "",
     }
     return "\n".join([*_links(state, alive=alive), facts_text(facts)])
 
 
 def facts_text(facts: Mapping[str, str]) -> str:
-    """Write those that there are, one a line."""
+    """Return the facts that are not empty, one a line."""
     told = {name: value for name, value in facts.items() if value}
     width = max(_NAME_MIN, *map(len, told)) if told else _NAME_MIN
     return "\n".join(f"  {name:<{width}}  {value}" for name, value in told.items())
@@ -181,14 +179,14 @@ def _links(state: RunState, *, alive: bool) -> Iterator[str]:
             how = f"exit {link.exit_code} after {time_span(link.ended_at - link.started_at)}"
         else:
             how = "running" if alive and not later else "interrupted"
-        promoted = f", promoted by {link.by or 'somebody'}" if link.approves else ""
+        promoted = f", promoted by {link.by or 'someone'}" if link.approves else ""
         skips = f", without {' and '.join(link.skips)}" if link.skips else ""
-        taken = f", taken up by {later}" if later else ""
+        taken = f", resumed by {later}" if later else ""
         yield f"run {link.run_id}  {began} UTC  {how}{promoted}{skips}{_adopting(link.adopt)}{taken}"
 
 
 def _adopting(adopt: tuple[str, ...]) -> str:
-    """Say what live versions a run was allowed to take settings from."""
+    """Return which live versions a run was allowed to remove settings from."""
     if not adopt:
         return ""
     if EVERYTHING in adopt:

@@ -1,6 +1,6 @@
-"""What commands give back, for programs: each kind of document says its schema.
+"""What commands return, for programs: each kind of document names its schema.
 
-`schema` is "orchestrator/KIND/N": N is raised when a key changes its meaning or goes; keys may be added without.
+`schema` is "orchestrator/KIND/N". N is raised when a key changes its meaning or is removed, not when one is added.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ from orchestrator.report.views import (
 
 
 def render_json(view: View, _width: int | None, outlet: Outlet) -> Safe:
-    """Write a value as an indented document of JSON."""
+    """Return a value as an indented JSON document."""
     match view:
         case PlanView() | PruneView() | EnvironmentsView():
             schema, document = _of_plans(view)
@@ -60,7 +60,7 @@ def render_json(view: View, _width: int | None, outlet: Outlet) -> Safe:
             document |= {"usage": usage_json(view.usage)} if view.usage else {}
             schema = "orchestrator/result/1"
         case ReportView():
-            from orchestrator.report.account.document import report_json  # noqa: PLC0415 - of this view alone
+            from orchestrator.report.account.document import report_json  # noqa: PLC0415 - only for this view
 
             schema, document = report_json(view)
         case RunsView(runs):
@@ -97,7 +97,7 @@ def _of_jobs(view: BoardView | JobsView) -> tuple[str, dict[str, Any]]:
 
 
 def plan_json(view: PlanView) -> dict[str, Any]:
-    """Give a plan as JSON values: `plan` and `--dry-run`. `waves`: what each does, in order; the others are in none."""
+    """Return a plan as JSON values, for `plan` and `--dry-run`. `waves`: those with work, in order."""
     rows = [
         {
             "function": unit.key,
@@ -137,7 +137,7 @@ def plan_json(view: PlanView) -> dict[str, Any]:
 
 
 def _of_manifests(view: ImportView | RewriteView) -> tuple[str, dict[str, Any]]:
-    """Give an imported manifest: its text, and what it does not say; or the changes of one."""
+    """Return an imported manifest, with what it does not contain, or the changes of a manifest."""
     if isinstance(view, RewriteView):
         found = {"diffs": dict(view.diffs), "functions": list(view.functions), "left": list(view.left)}
         return "orchestrator/rewrite/1", {**found, "variables": dict(view.variables), "written": view.written}
@@ -162,13 +162,13 @@ def _paused(state: RunState) -> dict[str, Any]:
 
 
 def gate_json(gate: GateEnded) -> dict[str, Any]:
-    """Give what a gate has said as JSON values."""
+    """Return a gate's verdict as JSON values."""
     facts = {"verdict": gate.verdict, "exit_code": gate.exit_code, "seconds": gate.seconds, "output": gate.output}
     return {"wave": gate.wave, **facts}
 
 
 def result_json(state: RunState, back: RunState | None = None, *, alive: bool = False) -> dict[str, Any]:
-    """Give a run, with all that it takes up, and every unit: what `deploy` and `show` print. Times: ISO 8601 in UTC.
+    """Return a run with its whole chain, and every unit: what `deploy` and `show` print. Times: ISO 8601 in UTC.
     `back`: the rollback that took it back.
     """
     serving = serving_since(back)
@@ -226,12 +226,12 @@ def _rollback_json(back: RunState) -> dict[str, Any]:
 
 
 def _part_json(unit: UnitState) -> dict[str, Any]:
-    """Name what is back of a function that something of was left alone; nothing for one that is back, or is not."""
+    """Return which parts are back for a function that is partly rolled back; empty for others."""
     return {"back_in_part": parts_back(unit)} if came_back(unit) is CameBack.PART else {}
 
 
 def runs_json(runs: Iterable[RunSummary]) -> dict[str, Any]:
-    """Give the list of runs as JSON values."""
+    """Return the list of runs as JSON values."""
     rows = [
         {
             "run_id": run.id,
@@ -259,7 +259,7 @@ def runs_json(runs: Iterable[RunSummary]) -> dict[str, Any]:
 
 
 def jobs_json(view: JobsView) -> dict[str, Any]:
-    """Give the jobs of a manifest as JSON values."""
+    """Return the jobs of a manifest as JSON values."""
     known = {
         name: {
             "about": job.about,
@@ -274,7 +274,7 @@ def jobs_json(view: JobsView) -> dict[str, Any]:
 
 
 def findings_json(view: FindingsView) -> dict[str, Any]:
-    """Give what was found in a manifest as JSON values."""
+    """Return the findings in a manifest as JSON values."""
     if view.mistakes:
         rows = [{"file": m.file, "line": m.line, "key": m.key, "rule": m.rule} for m in view.mistakes]
         return {"valid": False, "mistakes": rows}

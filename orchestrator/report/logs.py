@@ -1,4 +1,4 @@
-"""Structured logs on stderr: one chain for ours and for the libraries', with redaction as its last step."""
+"""Structured logs on stderr: one chain of processors for our logs and those of libraries. The last one redacts."""
 
 from __future__ import annotations
 
@@ -43,18 +43,18 @@ from orchestrator.report.display.rollout_lines import ROLLOUT_LINES, LogLine
 from orchestrator.report.streams import Unbroken, may_colour
 
 _TRACES = ("exception", "stack")
-_OURS = ("level", "timestamp")  # of a line: put there by the chain
-# What differs between equal errors: ids of the cloud, and numbers.
+_OURS = ("level", "timestamp")  # of a line: added by the chain
+# Parts that differ between otherwise equal errors: cloud IDs and numbers.
 _IDS = re.compile(r"\b(?:[a-z0-9]{20}|[0-9a-f-]{32,64}|\d+(?:\.\d+)?)\b")
 _IN_BRIEF = ("function", "step", "kind", "message")
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
 def configure(level: str, format: str, stream: TextIO, outlet: Outlet | None = None) -> None:
-    """Set logging up for the process. `level`: debug | info | warning | error; `format`: console | json.
+    """Configure logging for the process. `level`: debug | info | warning | error; `format`: console | json.
 
-    Libraries that use `logging` (boto3, aiohttp) come through the same chain, from warning on. `outlet` knows the
-    run's own secret values; what looks like a secret is hidden without it too.
+    Records of libraries that use `logging` (boto3, aiohttp) pass through the same chain, from level warning. `outlet`
+    knows the run's own secret values. Text that looks like a secret is hidden without it too.
     """
     out = Unbroken(stream)
     structlog.configure(
@@ -71,7 +71,7 @@ def configure(level: str, format: str, stream: TextIO, outlet: Outlet | None = N
 
 
 def _chain(format: str, *, colours: bool, outlet: Outlet) -> list[Processor]:
-    """One event is one line, but for the traceback below it on the console."""
+    """Return the processors. Each event is one line, except for a traceback below it on the console."""
     console = structlog.dev.ConsoleRenderer(
         colors=colours, pad_event_to=0, exception_formatter=structlog.dev.plain_traceback
     )
@@ -102,22 +102,22 @@ def _on_a_line(value: object) -> object:
 
 
 class _Bridge(logging.Handler):
-    """Hands a library's log record to structlog."""
+    """Passes a library's log record to structlog."""
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
             log = structlog.get_logger().bind(logger=record.name)
             log.log(record.levelno, record.getMessage(), exc_info=record.exc_info or None)
-        except Exception as error:  # noqa: BLE001 - a library's bad record is told of, never raised
-            # Without its arguments, which logging's own `handleError` would print in clear.
+        except Exception as error:  # noqa: BLE001 - a library's bad record is logged, never raised
+            # Without its arguments: logging's own `handleError` would print them unredacted.
             structlog.get_logger().error("bad log record", logger=record.name, error=type(error).__name__)
 
 
 class LogListener:
-    """Turns events into log calls, and binds `run_id` for everything else that is logged while the run lasts.
+    """Turns events into log calls, and binds `run_id` for everything else that is logged during the run.
 
-    `brief`: a table follows, so outcomes are left to it, but for the first failure of its kind, or with `each_failure`
-    all of them; of equal retries the first is told as well.
+    `brief`: a table follows, so outcomes are not logged, except for the first failure of its kind, or with
+    `each_failure` all failures. Of equal retries only the first is logged.
     """
 
     def __init__(self, run_id: str, *, brief: bool = False, each_failure: bool = False) -> None:
@@ -129,12 +129,12 @@ class LogListener:
         self._told: set[tuple[object, ...]] = set()
 
     def __call__(self, event: Event) -> None:
-        if isinstance(event, RunStarted):  # inherited by the tasks that the run starts
+        if isinstance(event, RunStarted):  # the tasks that the run starts inherit it
             structlog.contextvars.bind_contextvars(run_id=self._run_id)
         handler = _LINES.get(type(event))
         if handler is not None and not (self._brief and self._is_left_out(event)):
             level, text, facts = handler(event)
-            if self._brief and isinstance(event, UnitEnded):  # in full it is told at the end
+            if self._brief and isinstance(event, UnitEnded):  # the full text follows at the end
                 facts = {name: facts[name] for name in _IN_BRIEF if name in facts}
             self._log.log(LEVELS[level], text, **facts)
         if isinstance(event, RunEnded):
@@ -165,15 +165,15 @@ def _run_started(event: RunStarted) -> LogLine:
 
 def _breaker(event: BreakerOpened) -> LogLine:
     facts = {"reason": event.reason, "not_tried": event.left, "folder_id": event.folder_id}
-    return "error", "refused alike: no more of these are tried", facts
+    return "error", "refused repeatedly: no more of these calls are made", facts
 
 
 def _outage_began(event: OutageBegan) -> LogLine:
-    return "warning", "the cloud does not answer: the run pauses", {"reason": event.reason}
+    return "warning", "the cloud does not answer: the run waits", {"reason": event.reason}
 
 
 def _outage_ended(event: OutageEnded) -> LogLine:
-    return "warning", "the cloud answers again: the run goes on", {"seconds": round(event.seconds, 1)}
+    return "warning", "the cloud answers again: the run continues", {"seconds": round(event.seconds, 1)}
 
 
 def _long_wait(event: LongWait) -> LogLine:
@@ -224,7 +224,7 @@ def _unit_ended(event: UnitEnded) -> LogLine:
         case Unknown(reason, operation_id):
             level, text, more = "warning", "outcome unknown", {"reason": reason, "operation_id": operation_id}
         case Inconclusive(reason, version_id):
-            level, text, more = "warning", "not known to work", {"reason": reason, "version_id": version_id}
+            level, text, more = "warning", "inconclusive", {"reason": reason, "version_id": version_id}
     return level, text, facts | more
 
 

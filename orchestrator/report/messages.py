@@ -1,6 +1,6 @@
-"""What a command says while it runs and shows at its end: the one way to stdout and stderr.
+"""Messages of a command while it runs, and its result: the only way to stdout and stderr.
 
-Every command has one, so what only runs need is imported when it is needed.
+Every command has one, so modules that only runs need are imported when they are needed.
 """
 
 from __future__ import annotations
@@ -24,39 +24,40 @@ from orchestrator.report.views import Builds, CommandResult, PlanView, PruneView
 
 
 class Messages:
-    """Speaks to the person, or with --log-format json to the program that reads stderr."""
+    """Writes for people or, with --log-format json, for the program that reads stderr."""
 
     def __init__(self, ci: CiFiles = NO_CI, verb: str = "") -> None:
         self.outlet = Outlet(Redactor())
-        self._log: Any = None  # where stderr holds logs alone
+        self._log: Any = None  # set if stderr contains only logs
         self._quiet = False  # --log-level warning or error
-        self.builds: Builds = tuple  # those that run
-        self.incomplete: list[str] = []  # what a command was to write and could not, said at its end
-        self.environment = ""  # of the manifest: named in all that is shown of it
-        self.brief = False  # what the table at the end tells is not logged as well
+        self.builds: Builds = tuple  # the running builds
+        self.incomplete: list[str] = []  # files that a command could not write, reported at its end
+        self.environment = ""  # the manifest's environment, named in all output about it
+        self.brief = False  # do not log what the table at the end shows
         self.ci = CiOutput(ci, self.outlet, verb=verb, lost=self.incomplete.append)
         self.outlet.redactor.learned = self.ci.mask
         self.outlet.redactor.add_variables(os.environ)
 
     @property
     def log(self) -> Any:
-        """The logger that all goes through, as JSON; None where people read."""
+        """The logger for all messages, as JSON; None where people read stderr."""
         return self._log
 
     @property
     def is_live(self) -> bool:
-        """Whether people look on, at a display that is drawn again and again."""
+        """Whether stderr is a terminal with a live display."""
         return is_terminal(sys.stderr) and self._log is None
 
     def configure(self, level: str, format: str) -> None:
-        """Set the logs up. Under a live display they start at warning, so that they do not bury it.
+        """Configure the logs. Under a live display they start at warning, so that they do not push it away.
 
-        `level`: debug … error, or "auto": warning under a live display, else info, with no line for each function.
-        `format`: console | json. As JSON they are all that stands on stderr, so that each of its lines can be read.
+        `level`: debug … error, or "auto": warning under a live display, otherwise info without a line for each
+        function. `format`: console | json. With json, stderr contains nothing but logs, so that each line can be
+        parsed.
         """
-        import structlog  # noqa: PLC0415 - commands that only read write no logs
+        import structlog  # noqa: PLC0415 - commands that only read do not log
 
-        from orchestrator.report.logs import configure  # noqa: PLC0415 - the same
+        from orchestrator.report.logs import configure  # noqa: PLC0415 - commands that only read do not log
 
         self._log = structlog.get_logger() if format == "json" else None
         self._quiet = level in ("warning", "error")
@@ -67,26 +68,26 @@ class Messages:
         self.ci.begin(plain=self._log is None and not self.is_live)
 
     def say(self, text: str) -> None:
-        """Tell the person something, on one line."""
+        """Write a message, on one line."""
         if self._log is not None:
             self._log.info(text)
             return
         write_message(self.outlet.line(text))
 
     def mention(self, text: str) -> None:
-        """Tell what is good to know, and nothing that is worth a mail from cron: not with --log-level warning."""
+        """Write a message that is not worth a mail from cron: it is left out with --log-level warning."""
         if not self._quiet:
             self.say(text)
 
     def warn(self, text: str) -> None:
-        """Warn the person."""
+        """Write a warning."""
         if self._log is not None:
             self._log.warning(text)
         elif not self.ci.warn(self.outlet.line(text)):
             self.say(f"warning: {text}")
 
     def fail(self, error: OrchestratorError) -> None:
-        """Say what ends the command: every mistake, the error, what to do next."""
+        """Write the error that ends the command: every mistake, the error, the next step."""
         self.ci.failed(error)
         mistakes = error.mistakes if isinstance(error, ManifestError) else ()
         if self._log is None:
@@ -102,17 +103,17 @@ class Messages:
         self._log.error(error.message, exit_code=int(error.exit), **facts)
 
     def usage(self, text: str) -> CommandResult:
-        """Say, in lines, what is wrong with what was typed."""
+        """Write what is wrong with the command line. `text` may have several lines."""
         write_message(self.outlet.lines(text.rstrip()))
         return CommandResult(Exit.USAGE)
 
     def interrupted(self) -> CommandResult:
-        """Say that somebody stopped us before anything was begun."""
+        """Report that the command was interrupted before it began anything."""
         self.say("interrupted")
         return CommandResult(Exit.INTERRUPTED)
 
     def plan(self, view: PlanView | PruneView) -> None:
-        """Show the beginning of a plan before it is carried out; to a program its counts, and of how many waves."""
+        """Show the beginning of a plan before it is executed. Programs get its counts, and how many waves it has."""
         view = within(view, self.environment)
         if self._log is None:
             shown = self.outlet.value(view)
@@ -139,7 +140,7 @@ class Messages:
         write_data(page)
 
     def finish(self, result: CommandResult, format: str) -> int:
-        """Write what a command gives back to stdout, in a format. Gives its exit code; raises `OrchestratorError`."""
+        """Write the command's result to stdout in a format, and return its exit code. Raises `OrchestratorError`."""
         try:
             if result.view is not None:
                 view = within(result.view, self.environment)
@@ -149,7 +150,7 @@ class Messages:
         except OrchestratorError as error:
             if not result.has_run:
                 raise
-            self.warn(f"{error.message}; `orchestrator show` tells it again")
+            self.warn(f"{error.message}; use `orchestrator show` to see the result")
         for warning in self.incomplete:
             self.warn(warning)
         if result.next_step:
@@ -158,7 +159,7 @@ class Messages:
 
 
 def with_facts(error: CloudError) -> str:
-    """Write an error with everything that support would ask for."""
+    """Return an error with everything that support would ask for."""
     facts = {
         "call": error.call,
         "HTTP": error.http_status,

@@ -1,4 +1,4 @@
-"""Plain text: counts and time spans in words; texts shortened in their middle and padded into columns."""
+"""Plain text: counts and time spans in words, shortened texts, and columns."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from collections.abc import Iterable, Sequence
 from orchestrator.redaction.safe import one_line
 
 _GAP = "  "
-_LEAST = 12  # cells of a column that gives way
+_LEAST = 12  # cells that a shortened column keeps
 
 
 def counted(number: int, noun: str) -> str:
-    """Write "1 function", "12 functions"."""
+    """Return "1 function", "12 functions"."""
     return f"{number} {noun}{'s' if number != 1 else ''}"
 
 
 def time_span(seconds: float) -> str:
-    """Write a time span as people read it: 8.4 s, 3 min 05 s, 2 h 10 min."""
+    """Return a time span as people read it: 8.4 s, 3 min 05 s, 2 h 10 min."""
     if seconds < 59.95:
         return f"{max(0.0, seconds):.1f} s"
     whole = round(seconds)
@@ -27,7 +27,7 @@ def time_span(seconds: float) -> str:
 
 
 def cells(text: str) -> int:
-    """Count the terminal cells that a text takes: two for wide characters, none for combining ones."""
+    """Return how many terminal cells a text takes: two for wide characters, none for combining ones."""
     if text.isascii():
         return len(text)
     return sum(_cells_of(character) for character in text)
@@ -40,7 +40,7 @@ def _cells_of(character: str) -> int:
 
 
 def shorten(text: str, width: int) -> str:
-    """Cut the middle out of a text that is wider than `width` cells; both its ends tell functions apart."""
+    """Cut the middle out of a text that is wider than `width` cells: names often differ at one of their ends."""
     if cells(text) <= width:
         return text
     if width <= 1:
@@ -66,7 +66,7 @@ def _first(text: str, width: int) -> str:
 
 
 def pad(text: str, width: int, *, right: bool = False) -> str:
-    """Fill a text up to `width` cells, with the text to the left, or to the `right`."""
+    """Pad a text to `width` cells, aligned to the left, or to the `right`."""
     space = " " * max(0, width - cells(text))
     return space + text if right else text + space
 
@@ -80,11 +80,11 @@ def aligned(
     spare: Sequence[str] = (),
     giving: Sequence[str] = (),
 ) -> str:
-    """Set rows under their heads. `width` None: there is no terminal, and nothing is left out or cut.
+    """Align rows under their heads. `width` None: there is no terminal, and nothing is left out or cut.
 
-    Where the whole is wider than `width`, the columns `spare` go one by one, then those that are `giving` way, one
-    after the other, down to 12 cells each; none named: the first. `numbers`: the heads whose columns stand to the
-    right. Cells are made one line each.
+    If the whole is wider than `width`, the columns `spare` are removed one by one. Then the columns `giving` (by
+    default the first) are shortened one by one, down to 12 cells each. `numbers`: the heads whose columns are aligned
+    to the right. Each cell becomes one line.
     """
     table = [list(head), *([one_line(cell) for cell in row] for row in rows)]
     widths = [max(cells(row[column]) for row in table) for column in range(len(head))]
@@ -114,7 +114,7 @@ def _whole(widths: Sequence[int]) -> int:
 
 
 def named(keys: Iterable[str], most: int | None = None) -> str:
-    """Name the first of some functions, and count the others."""
+    """Return the names of the first functions, and the number of the others."""
     keys = list(keys)
     shown = keys if most is None else keys[:most]
     return ", ".join(shown) + (f" and {len(keys) - len(shown)} more" if len(shown) < len(keys) else "")

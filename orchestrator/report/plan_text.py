@@ -1,6 +1,6 @@
-"""A plan for people: what is done to each function and why, the waves it is done in, how long that takes.
+"""A plan for people: what is done to each function and why, in which waves, and how long that takes.
 
-What is foreign in it has been made safe before (`Outlet.value`).
+Untrusted text in it was made safe before (`Outlet.value`).
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from orchestrator.report.verifying_text import SKIPPED, met_when, then_words
 from orchestrator.report.views import PlanView
 
 _FIRST = 20  # changes, and blocked functions, listed before a run; `plan` lists all
-_IN_PART = "left alone in part"  # would be rolled back, and something of each is left alone
+_IN_PART = "left alone in part"  # functions that would only partly be rolled back
 NAMED = 5  # functions that a wave, or one cause, is about
-_FEW = 5  # settings of a function that are told where not all are
+_FEW = 5  # settings shown per function, unless all are
 _GAP = "  "
 _INDENT = " " * 6
 
 
 def plan_text(view: PlanView, *, whole: bool) -> str:
-    """Write what will be done and why, one function a line: the `whole` plan, or the beginning of its changes.
+    """Return what will be done and why, one function a line: the `whole` plan, or the beginning of its changes.
 
-    Changes come first, then what is blocked, each sorted by folder and name; what is unchanged is a count, but for a
-    view that is `verbose`.
+    Changes come first, then what is blocked, each sorted by folder and name. Unchanged functions are only counted,
+    unless the view is `verbose`.
     """
     units = sorted(view.plan.units, key=lambda unit: (unit.spec.folder_id, unit.key))
     blocked = [unit for unit in units if unit.action is Action.BLOCKED]
@@ -58,14 +58,14 @@ def plan_text(view: PlanView, *, whole: bool) -> str:
 
 
 def environment_head(environment: str, folders: Iterable[str] = ()) -> list[str]:
-    """Write the line that says in which environment something is; none where there is none."""
+    """Return the line that names the environment; empty where there is none."""
     named = sorted(set(folders) - {""})
     where = f": folder{'s' if len(named) > 1 else ''} {', '.join(named)}" if named else ""
     return [f"environment {environment}{where}"] if environment else []
 
 
 def plan_notes(view: PlanView, *, verbose: bool = False, ways_back: bool = False) -> list[str]:
-    """Write what is to be known besides the rows of a plan. `ways_back`: for a form whose rows do not have them."""
+    """Return notes on a plan besides its rows. `ways_back`: for formats whose rows lack them."""
     units = sorted(view.plan.units, key=lambda unit: (unit.spec.folder_id, unit.key))
     return [
         *_packages(units, verbose=verbose),
@@ -77,7 +77,7 @@ def plan_notes(view: PlanView, *, verbose: bool = False, ways_back: bool = False
 
 
 def _one_cause(group: Sequence[Unit], *, verbose: bool) -> Iterator[str]:
-    """Name the functions that one cause concerns, and tell it, with what a failed build has printed."""
+    """Yield the functions that one cause concerns, then the cause, with the output of a failed build."""
     first = group[0]
     names = named([unit.key for unit in group], None if verbose else NAMED)
     yield f"{_GAP}{counted(len(group), 'function')} {word_of(first)}: {names}: {first.reason}{_advice(first)}"
@@ -94,20 +94,18 @@ def _detail(failure: Failure | None) -> Iterator[str]:
 
 
 def left_alone(unit: Unit) -> str:
-    """Say what of a unit is left alone, while the rest of it goes back; "" where nothing is."""
+    """Return what is left alone of a unit while the rest is rolled back; "" where nothing is."""
     return unit.failure.message if unit.failure is not None and unit.changes else ""
 
 
 def plan_counts(plan: Plan) -> dict[str, int]:
-    """Count the functions of a plan by what is done to them, in the order of the actions."""
+    """Count the functions of a plan by action, in the order of the actions."""
     counts = Counter(unit.action for unit in plan.units)
     return {str(action): counts[action] for action in Action if counts[action]}
 
 
 def _rows(units: Sequence[Unit], *, folders: bool, verbose: bool) -> Iterator[str]:
-    """Write a line for each unit, in columns, and below it the settings that change, and what a failed build has
-    printed.
-    """
+    """Yield a line for each unit, in columns, then the settings that change and the output of a failed build."""
     rows = [_cells(unit, folders=folders) for unit in units]
     widths = [max(cells(cell) for cell in column) for column in zip(*rows, strict=True)]
     widths[-1:] = [max(11, *widths[-1:])] if widths else []
@@ -126,7 +124,7 @@ def _rows(units: Sequence[Unit], *, folders: bool, verbose: bool) -> Iterator[st
 
 
 def _packages(units: Sequence[Unit], *, verbose: bool) -> Iterator[str]:
-    """Say what is odd about packages that are to be sent, equal sentences once, and what rules keep out of them."""
+    """Yield warnings about the packages that will be uploaded, equal ones once, and what rules exclude from them."""
     sent = [unit for unit in units if verbose or unit.action not in (Action.BLOCKED, Action.UNCHANGED)]
     told: dict[str, list[str]] = {}
     for unit in sent:
@@ -142,23 +140,23 @@ def _packages(units: Sequence[Unit], *, verbose: bool) -> Iterator[str]:
     elif without:
         count = counted(sum(len(names) for _, names in without), "path")
         of = f"package of {without[0][0]}" if len(without) == 1 else f"packages of {len(without)} functions"
-        yield f"left out of the {of}: {count} (--verbose names them)"
+        yield f"left out of the {of}: {count} (--verbose lists them)"
 
 
 def setting_lines(changes: Sequence[SettingChange], *, whole: bool) -> list[str]:
-    """Write `~ memory 128MB → 256MB`, `+ environment NAME`, `- environment NAME`, the labels padded; the first few,
-    unless `whole`.
+    """Return `~ memory 128MB → 256MB`, `+ environment NAME`, `- environment NAME`, with aligned labels; only the first
+    few unless `whole`.
     """
     shown = changes if whole or len(changes) <= _FEW + 1 else changes[:_FEW]
     width = max((cells(change.label) for change in shown), default=0)
     lines = [f"{_INDENT}{change.sign} {pad(change.label, width)} {change.what}" for change in shown]
     left = len(changes) - len(shown)
-    return [*lines, f"{_INDENT}… and {counted(left, 'setting')} more (--verbose names them)"] if left else lines
+    return [*lines, f"{_INDENT}… and {counted(left, 'setting')} more (--verbose lists them)"] if left else lines
 
 
 def _reason_and_settings(unit: Unit, *, verbose: bool) -> tuple[str, list[str]]:
-    """Say why there is a new Version, and below that which settings it changes; one that is all there is to say stands
-    in its place.
+    """Return why there is a new Version, and lines for the settings that it changes. If a single setting is all there
+    is to say, it replaces the reason.
     """
     lines = setting_lines(unit.settings, whole=verbose)
     if not lines:
@@ -177,7 +175,7 @@ def _cells(unit: Unit, *, folders: bool) -> list[str]:
 
 
 def _met(units: Sequence[Unit], view: PlanView) -> Iterator[str]:
-    """Say when users meet what is new, and where nothing is verified."""
+    """Yield when users get the new versions, and where nothing is verified."""
     if view.skips_verification:
         yield SKIPPED
     for words, keys in met_when(units):
@@ -185,13 +183,13 @@ def _met(units: Sequence[Unit], view: PlanView) -> Iterator[str]:
 
 
 def _ways_back(units: Sequence[Unit], *, verbose: bool) -> Iterator[str]:
-    """Say how what is changed could be taken back: a count of each way, and names where it is not all the way."""
+    """Yield how to roll back: a count of each way, and names where it is not complete."""
     ways = [(unit, unit.way_back) for unit in units if unit.way_back is not None]
     if not ways:
         return
     counts = Counter(way.kind for _, way in ways if way.is_whole)
     whole = "; ".join(f"{counts[kind]} {way_words(kind, counts[kind])}" for kind in WayBackKind if counts[kind])
-    yield f"way back: {whole or 'none that is whole'}"
+    yield f"rollback: {whole or 'none would be complete'}"
     told: dict[str, list[str]] = {}
     for unit, way in ways:
         if not way.is_whole:
@@ -201,17 +199,17 @@ def _ways_back(units: Sequence[Unit], *, verbose: bool) -> Iterator[str]:
 
 
 def way_back_words(way: WayBack) -> str:
-    """Say how one function would come back, and why not all the way: "not at all: its code is nowhere else"."""
+    """Return how one function would be rolled back, or why not completely: "not possible: its code is lost"."""
     return f"{way_words(way.kind)}{f': {way.why}' if way.why else ''}"
 
 
 def way_words(kind: WayBackKind, number: int = 1) -> str:
-    """Say how functions would come back, as of a number of them: "3 are new, and would stay"."""
+    """Return how a number of functions would be rolled back: "3 are new, and would stay"."""
     several = number > 1
     return {
-        WayBackKind.COPY: f"by {'copies of the former versions' if several else 'a copy of the former version'}",
-        WayBackKind.TAGS: "by tags and the function's own settings alone",
-        WayBackKind.NONE: "not at all",
+        WayBackKind.COPY: f"by {'copies of the previous versions' if several else 'a copy of the previous version'}",
+        WayBackKind.TAGS: "by tags and the function's own settings only",
+        WayBackKind.NONE: "not possible",
         WayBackKind.STAYS: f"{'are' if several else 'is'} new, and would stay",
     }[kind]
 
@@ -224,40 +222,40 @@ def _undeclared(view: PlanView) -> Iterator[str]:
         told = f"live in {where}, not in the manifest: {total}"
         if found.others:
             told += f", of which {ours} made by this tool" if ours else ", none known to be made by this tool"
-        names = f": {named(one.name for one in found.ours)}" if view.verbose else " (--verbose names them)"
+        names = f": {named(one.name for one in found.ours)}" if view.verbose else " (--verbose lists them)"
         yield told + (names if ours else "")
 
 
 def prediction_text(found: Prediction) -> str:
-    """Write a sentence or two."""
+    """Return the prediction in a few sentences."""
     if not found.functions:
         return "simulated: nothing to do"
     text = f"simulated: {_time(found.seconds)} (p90 {_time(found.p90_s)})"
     if found.bound is not None:
         text += f", of which {_time(min(found.bound.seconds, found.seconds))} bound by {_what(found.bound)}"
     if found.raised is not None:
-        text += f"; {found.raised[0]} would give {_time(found.raised[1])}"
+        text += f"; with {found.raised[0]} it would take {_time(found.raised[1])}"
     text += f"; {found.busy:.1f} Operations at once on average"
     if not found.learned:
-        text += "\n  guessed: no run has shown yet how long such Operations take here"
+        text += "\n  a guess: no run has measured such Operations here yet"
     return "\n".join([text, *(f"{_GAP}{line}" for line in _besides(found))])
 
 
 def _besides(found: Prediction) -> Iterator[str]:
-    """Say what else takes time, what of it is not counted since nobody can foresee it, and how long the way back is."""
+    """Yield what else takes time, what is not counted, and how long a rollback would take."""
     if found.verified:
-        guessed = "" if found.verify_learned else " (guessed: nothing was verified here yet)"
+        guessed = "" if found.verify_learned else " (a guess: nothing has been verified here yet)"
         yield f"{counted(found.verified, 'function')} verified, {_time(found.verify_each_s)} each{guessed}"
     if found.paused_s:
-        yield f"{_time(found.paused_s)} of it are pauses between {found.waves} waves"
+        yield f"{_time(found.paused_s)} of that is pauses between {found.waves} waves"
     if found.approvals:
         times = "once" if found.approvals == 1 else f"{found.approvals} times"
-        yield f"not counted: it waits {times} for approval"
+        yield f"not counted: waiting for approval {times}"
     if found.gates:
         times = "once" if found.gates == 1 else f"{found.gates} times"
-        yield f"not counted: the gate is asked {times}, which takes {_time(found.gates_most_s)} at most"
+        yield f"not counted: the gate runs {times}, {_time(found.gates_most_s)} in total at most"
     if found.rollback_s is not None:
-        yield f"a rollback of all of it would take {_time(found.rollback_s)}"
+        yield f"rolling back everything would take {_time(found.rollback_s)}"
 
 
 def _what(bound: Bound) -> str:

@@ -1,4 +1,4 @@
-"""A unit as JSON values, for programs."""
+"""A unit as JSON values, for programs, and the words for its outcome."""
 
 from __future__ import annotations
 
@@ -14,35 +14,35 @@ from orchestrator.report.failures import since_rollback
 from orchestrator.report.rolled_back import CameBack, came_back
 
 NOT_ENDED = "not ended"  # where the run ended, or was killed, before the unit
-IN_PART = "put back in part"  # of a rollback: some changes are done, and something was left alone, or failed
+IN_PART = "partly rolled back"  # in a rollback: some changes are done, others were left alone or failed
 
 
 def name_of(unit: UnitState) -> str:
-    """Name a unit's outcome."""
+    """Return the name of a unit's outcome."""
     return outcome_name(unit.outcome) if unit.outcome is not None else NOT_ENDED
 
 
 def outcome_word(name: str, verb: str) -> str:
-    """Say an outcome to people, by its name: what a rollback has done is "put back", and so what was live before serves
-    again. To programs, and in journals, it is "deployed" as after any run.
+    """Return an outcome's word for people. What a rollback has deployed is "rolled back": the former state serves
+    again. Programs and journals have "deployed", as after any run.
     """
-    return "put back" if (name, verb) == ("deployed", "rollback") else name
+    return "rolled back" if (name, verb) == ("deployed", "rollback") else name
 
 
 def unit_word(unit: UnitState, verb: str) -> str:
-    """Say a unit's outcome to people: of a rollback that has left something of it alone, that the rest is back."""
+    """Return a unit's outcome for people. In a rollback it may be partly rolled back."""
     is_part = verb == "rollback" and came_back(unit) is CameBack.PART
     return IN_PART if is_part else outcome_word(name_of(unit), verb)
 
 
 def back_word(unit: UnitState, back: RunState) -> str:
-    """Say how much of what a run did to a unit a rollback has taken back, "-" where that was not about it."""
+    """Return how much of a unit a rollback has taken back, "-" where it was not part of the rollback."""
     found = back.units.get(unit.key)
     return str(came_back(found)) if found is not None else "-"
 
 
 def record(unit: UnitState, serves: str = "") -> dict[str, Any]:
-    """Give a unit as JSON values. Times are ISO 8601 in UTC, spans in seconds. `serves`: the copy that serves since a
+    """Return a unit as JSON values. Times are ISO 8601 in UTC, spans in seconds. `serves`: the copy that serves since a
     rollback, "" where there is none.
     """
     return {
@@ -79,7 +79,7 @@ def record(unit: UnitState, serves: str = "") -> dict[str, Any]:
 
 
 def _verdicts(unit: UnitState) -> dict[str, Any]:
-    """Give what was said of its versions, for a unit of which something was."""
+    """Return the verdicts on its versions; empty where there are none."""
     names = ("version_id", "verdict", "reason", "attempts", "seconds")
     rows = [{name: getattr(one, name) for name in names} for one in unit.verdicts.values()]
     return {"verdicts": rows} if rows else {}
@@ -103,5 +103,5 @@ def _details(outcome: Outcome | None, serves: str) -> dict[str, Any]:
 
 
 def iso(at: float | None) -> str | None:
-    """Write seconds since the epoch as ISO 8601 in UTC."""
+    """Return seconds since the epoch as ISO 8601 in UTC."""
     return None if at is None else datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")

@@ -1,4 +1,4 @@
-"""What a rollback has brought back of each function, by what became of each of its changes. Pure."""
+"""What a rollback has restored of each function, by the outcome of each change. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from orchestrator.planning.back.rollback import NOT_BACK
 
 
 class CameBack(StrEnum):
-    """How much of a function is back, as tables say it."""
+    """How much of a function is rolled back, as tables show it."""
 
     WHOLE = "yes"
     PART = "in part"
@@ -19,15 +19,15 @@ class CameBack(StrEnum):
 
 
 def came_back(unit: UnitState) -> CameBack:
-    """Say how much of a function is back. `unit`: of the rollback.
+    """Return how much of a function is rolled back. `unit`: of the rollback.
 
-    | its outcome in the rollback                         | of its changes | it is back |
-    | ---                                                 | ---            | ---        |
-    | deployed, unchanged                                 | any            | yes        |
-    | failed or blocked                                   | some are done  | in part    |
-    | failed or blocked                                   | none is done   | no         |
-    | failed: at the end it was not seen as it was to be  | any            | no         |
-    | any other, or none                                  | any            | unknown    |
+    | its outcome in the rollback                         | its changes    | rolled back |
+    | ---                                                 | ---            | ---         |
+    | deployed, unchanged                                 | any            | yes         |
+    | failed or blocked                                   | some are done  | in part     |
+    | failed or blocked                                   | none is done   | no          |
+    | failed: not read back as it should be               | any            | no          |
+    | any other, or none                                  | any            | unknown     |
     """
     match unit.outcome:
         case Deployed() | Unchanged():
@@ -38,8 +38,8 @@ def came_back(unit: UnitState) -> CameBack:
 
 
 def parts_back(unit: UnitState) -> list[str]:
-    """Name what is back of a function by the changes of the rollback that are done: "version", "tag stable", "labels".
-    Nothing counts where somebody else's change was seen in its place.
+    """Return which parts of a function are back, by the rollback's changes: "version", "tag stable", "labels". A change
+    does not count if another user's change was read back instead.
     """
     outcome = unit.outcome
     if isinstance(outcome, Failed) and outcome.step is Step.READ_BACK and outcome.failure.kind != NOT_BACK:
@@ -57,14 +57,15 @@ def parts_back(unit: UnitState) -> list[str]:
 
 
 def copy_of(unit: UnitState) -> str:
-    """Give the copy of the former Version that serves since the rollback, "" where it made none that does.
+    """Return the copy of the former Version that serves since the rollback, "" where there is none.
 
     | its outcome in the rollback           | its Version change | the copy serves                         |
     | ---                                   | ---                | ---                                     |
     | deployed                              | was planned        | yes                                     |
     | failed, since a part was left alone   | is done            | yes: it was seen                        |
-    | blocked, or unchanged, when gone on   | is done            | where it served as the rest was planned |
-    | any other                             | any                | nobody has seen it                      |
+    | blocked or unchanged, in a resumed    | is done            | if it served when the rest was planned  |
+    | rollback                              |                    |                                         |
+    | any other                             | any                | not known                               |
     """
     outcome = unit.outcome
     if isinstance(outcome, Deployed) and unit.action == Action.COPY:

@@ -1,4 +1,4 @@
-"""How a plan spreads, for people and for programs: its waves, what comes between them, when it stops by itself."""
+"""How a plan is rolled out, for people and for programs: its waves, what is between them, when the run stops."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from orchestrator.report.views import PlanView
 
 _NAMED = 5  # functions of a wave
 _GAP = "  "
-_TWO_PHASE = "this is not atomic, since tags move one by one, and not dark, since $latest is new before any tag moves"
+_TWO_PHASE = "this is not atomic: tags move one by one, and $latest is new before any tag moves"
 
 
 def waves_text(view: PlanView) -> Iterator[str]:
-    """Say what the waves are and when the run stops by itself; nothing of one wave that goes on to its end."""
+    """Yield the waves, and when the run stops by itself. Nothing for a single wave without a stop rule."""
     rollout, waves = view.rollout, planned_waves(view.plan, view.rollout, view.chain)
     of = waves[-1].of if waves else 0
     rule = stop_rule(of, rollout.max_failures)
@@ -39,20 +39,19 @@ def waves_text(view: PlanView) -> Iterator[str]:
 
 
 def _between(rollout: Rollout, waves: int) -> Iterator[str]:
-    """Say what comes between two waves, and what follows a breach."""
+    """Yield what is between two waves, and what follows a breach."""
     if waves > 1 and rollout.approval:
-        yield "after each the run ends as paused (exit 3), and `promote` lets it go on"
+        yield "after each wave the run ends as paused (exit 3) until `promote` continues it"
     elif waves > 1 and ends_paused(rollout):
-        yield f"after each the run ends as paused (exit 3), for {as_duration(rollout.pause_s)}: `promote` lets it go on"
+        pause = as_duration(rollout.pause_s)
+        yield f"after each wave the run ends as paused (exit 3) for {pause}; then `promote` continues it"
     if rollout.gate is not None:
         when = (
-            "before tags move" if rollout.two_phase else "after each, the last included" if waves > 1 else "at its end"
+            "before tags move" if rollout.two_phase else "after each wave, also the last" if waves > 1 else "at the end"
         )
-        yield f"the gate {shlex.join(rollout.gate.command)} judges {when}, within {as_duration(rollout.gate.timeout_s)}"
+        yield f"the gate {shlex.join(rollout.gate.command)} runs {when}, at most {as_duration(rollout.gate.timeout_s)}"
     if rollout.two_phase:
-        yield (
-            f"in two phases: all new versions, then the tags, and nothing stays where one function fails; {_TWO_PHASE}"
-        )
+        yield f"in two phases: all new versions, then the tags; if a function fails, all are rolled back; {_TWO_PHASE}"
     elif rollout.on_breach == "pause":
         yield "a breach pauses the run"
     elif rollout.on_breach == "rollback":
@@ -60,7 +59,7 @@ def _between(rollout: Rollout, waves: int) -> Iterator[str]:
 
 
 def rollout_json(view: PlanView) -> dict[str, Any]:
-    """Give the same as JSON values."""
+    """Return the same as JSON values."""
     rollout, waves = view.rollout, planned_waves(view.plan, view.rollout, view.chain)
     gate, of = rollout.gate, waves[-1].of if waves else 0
     return {

@@ -1,6 +1,6 @@
-"""The standard streams as they are found: closed, piped into `head`, on a full disk, a terminal or none.
+"""The standard streams as they are found: closed, piped into `head`, on a full disk, a terminal or not.
 
-Light: every command needs it.
+Keep the imports light: every command needs this.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 
 def open_streams() -> None:
-    """Open what was closed before we came, to nowhere; write what an encoding lacks as an escape.
+    """Open streams that are closed to nowhere, and escape characters that an encoding lacks.
 
-    The number of a closed stream would else go to the next file that is opened, the journal, say.
+    The number of a closed stream would otherwise go to the next file that is opened, for example the journal.
     """
     for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
         if getattr(sys, name) is None:
@@ -34,20 +34,20 @@ def open_streams() -> None:
             if descriptor != number:
                 os.dup2(descriptor, number)
                 os.close(descriptor)
-            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115 - a number, and for as long as we live
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115 - a file descriptor that stays open until exit
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def write_message(text: Safe, *, end: str = "\n") -> None:
-    """Write to standard error. Where that is closed or broken, nobody is told."""
+    """Write to standard error. If that is closed or broken, the message is lost."""
     with suppress(OSError, ValueError):
         sys.stderr.write(f"{text}{end}")
         sys.stderr.flush()
 
 
 def tell_crashes(outlet: Outlet) -> None:
-    """Let what Python itself writes to standard error, of errors that nobody caught, out as everything else."""
+    """Pass tracebacks of uncaught errors, which Python writes to standard error, through the outlet."""
 
     def tell_crash(kind: Any, error: Any, trace: Any) -> None:
         write_message(outlet.lines("".join(traceback.format_exception(kind, error, trace)).rstrip()))
@@ -58,29 +58,29 @@ def tell_crashes(outlet: Outlet) -> None:
 
 
 def write_data(text: Safe) -> None:
-    """Write data to stdout. A reader that went away (`… | head -1`) is no error, and no reason to stop.
+    """Write data to stdout. A reader that went away (`… | head -1`) is not an error, and no reason to stop.
 
-    Raises `OrchestratorError` where it cannot be written: a full disk, say.
+    Raises `OrchestratorError` if stdout cannot be written, for example on a full disk.
     """
     try:
         sys.stdout.write(f"{text}\n")
         sys.stdout.flush()
     except OSError as error:
-        # Whatever is written from here on, at exit too, goes nowhere without a word.
+        # Everything that is written from here on, also at exit, is dropped.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if not isinstance(error, BrokenPipeError):
-            raise OrchestratorError(f"standard output cannot be written: {error.strerror}") from error
+            raise OrchestratorError(f"cannot write to standard output: {error.strerror}") from error
 
 
 def terminal_width() -> int | None:
-    """Give the columns of the terminal that standard output is (COLUMNS, or its own); None where it is none."""
+    """Return how many columns the terminal of standard output has (COLUMNS, or its own size); None if it is not one."""
     return (shutil.get_terminal_size((0, 0)).columns or None) if Unbroken(sys.stdout).isatty() else None
 
 
 class Unbroken:
     """A text stream that swallows the failures of the one behind it: a reader that went away, a full disk.
 
-    Standard error is looked up on each write, since a live display puts itself before it for as long as it is there.
+    Standard error is looked up on each write, since a live display replaces it for a while.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -107,19 +107,19 @@ class Unbroken:
 
 
 def is_file(stream: TextIO) -> bool:
-    """Say whether a stream ends in a file, so that it stays once the program is over."""
+    """Return whether a stream is written to a file, which remains when the program has ended."""
     with suppress(OSError, ValueError):
         return stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
     return False
 
 
 def is_terminal(stream: TextIO, environ: Mapping[str, str] = os.environ) -> bool:
-    """Say whether a display may move the cursor there: a terminal, not a dumb one, and not a CI's log."""
+    """Return whether a display may move the cursor there: on a terminal that is neither dumb nor a CI's log."""
     if environ.get("TERM", "") == "dumb" or environ.get("CI", "").lower() not in ("", "0", "false"):
         return False
     return Unbroken(stream).isatty()
 
 
 def may_colour(stream: TextIO, environ: Mapping[str, str] = os.environ) -> bool:
-    """Say whether colours are welcome there (no-color.org: any value of NO_COLOR forbids them)."""
+    """Return whether colours may be used there (no-color.org: any value of NO_COLOR forbids them)."""
     return not environ.get("NO_COLOR") and environ.get("TERM", "") != "dumb" and Unbroken(stream).isatty()

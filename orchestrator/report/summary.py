@@ -1,4 +1,4 @@
-"""What became of a run, in words and tables: pure functions of its state."""
+"""The result of a run, in words and tables: pure functions of its state."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from orchestrator.report.records import IN_PART, NOT_ENDED, back_word, name_of, 
 from orchestrator.report.rolled_back import CameBack, came_back, parts_back
 from orchestrator.report.verifying_text import SKIPPED, is_verified, verdict_word
 
-WHOLE_MAX = 60  # functions up to which the table shows every one of them
+WHOLE_MAX = 60  # functions; a larger table does not show all
 SLOWEST = 20
-# From what nobody needs to look at to what everybody must see: the end of a table is what stays on the screen.
+# From the least to the most important: the end of a table is what stays on the screen.
 _ORDER = ("unchanged", "deployed", "pruned", NOT_ENDED, "cancelled", "blocked", "inconclusive", "unknown", "failed")
-_HEADS = {Step.FUNCTION: "new function"}  # beside the names, which stand under "function"
+_HEADS = {Step.FUNCTION: "new function"}  # the names are under "function"
 _LOUD = ("blocked", "inconclusive", "unknown", "failed")
 
 
 def counts(state: RunState) -> dict[str, int]:
-    """Count units by outcome, in the order of the table; those without one are "not ended"."""
+    """Count units by outcome, in the order of the table. Units without one are "not ended"."""
     named = dict(state.outcomes)
     unended = max(state.total, len(state.units)) - state.ended
     if unended > 0:
@@ -35,7 +35,7 @@ def counts(state: RunState) -> dict[str, int]:
 
 
 def told_counts(state: RunState) -> dict[str, int]:
-    """Count units as people are told of them: of a rollback also those of which a part is back."""
+    """Count units by the words that people see. A rollback may have partly rolled back units."""
     left = Counter(name_of(unit) for unit in state.units.values() if unit_word(unit, state.verb) == IN_PART)
     told = {outcome_word(name, state.verb): count - left[name] for name, count in counts(state).items()}
     told |= {IN_PART: left.total()} if left else {}
@@ -43,8 +43,8 @@ def told_counts(state: RunState) -> dict[str, int]:
 
 
 def headline(state: RunState) -> str:
-    """Say how the run ended in one line: "12 functions: 10 deployed, 1 failed, 1 unknown in 8.4 s", with its
-    planning and builds.
+    """Return how the run ended in one line: "12 functions: 10 deployed, 1 failed, 1 unknown in 8.4 s". The time
+    includes planning and builds.
     """
     total = max(state.total, len(state.units))
     told = ", ".join(f"{count} {word}" for word, count in told_counts(state).items())
@@ -61,7 +61,7 @@ def headline(state: RunState) -> str:
 
 
 def versions_deleted(unit: UnitState) -> tuple[int, int]:
-    """Count the Versions that a unit has deleted, or found gone, and those that it was to delete."""
+    """Return how many Versions a unit has deleted or found gone, and how many it was to delete."""
     states = [state for state in unit.changes if state.change.kind is ChangeKind.DELETE]
     if isinstance(unit.outcome, Pruned):
         return len(states), len(states)
@@ -69,8 +69,8 @@ def versions_deleted(unit: UnitState) -> tuple[int, int]:
 
 
 def told_of_rollback(back: RunState) -> str:
-    """Say what became of a rollback: "rolled back by run R: 12 functions; 1 left alone: NAME: why"; or where no
-    function is back whole, "rolled back in part by run R: 2 functions: NAME: version back, but why".
+    """Return the result of a rollback: "rolled back by run R: 12 functions; 1 left alone: NAME: why". If no function is
+    back completely: "rolled back in part by run R: 2 functions: NAME: version back, but why".
     """
     found: dict[CameBack, list[UnitState]] = {how: [] for how in CameBack}
     for unit in back.units.values():
@@ -84,12 +84,12 @@ def told_of_rollback(back: RunState) -> str:
     if alone := found[CameBack.NOTHING]:
         parts.append(f"{len(alone)} left alone: {_each(alone)}")
     if unseen or back.ended_at is None:
-        parts.append(f"{len(unseen)} not seen to end" if unseen else "it has not ended")
+        parts.append(f"{len(unseen)} unknown" if unseen else "it has not ended")
     return "; ".join(parts)
 
 
 def _each(units: list[UnitState]) -> str:
-    """Say of each function what is back of it, and why the rest is not."""
+    """Return for each function which parts are back, and why the others are not."""
     told = []
     for unit in units[:NAMED_MAX]:
         done = f"{', '.join(parts)} back, but " if (parts := parts_back(unit)) else ""
@@ -114,12 +114,12 @@ def run_table(
     everything: bool = False,
     timings: bool = False,
 ) -> str:
-    """Show each unit's outcome, version (of a prune: how many were deleted) and seconds of work, failures last; ""
+    """Return each unit's outcome, version (in a prune: how many were deleted) and seconds of work, failures last; ""
     without units.
 
-    The total is without the time in which a unit waited for its slot. `timings`: with a column for each step. Above 60
-    units: what failed, is unknown, inconclusive or blocked, and the 20 slowest, unless `everything`. `back`: the
-    rollback that took the run back; a column says of which functions it did.
+    The total excludes the time in which a unit waited for its slot. `timings`: add a column for each step. Above 60
+    units only those that failed, are unknown, inconclusive or blocked, and the 20 slowest are shown, unless
+    `everything`. `back`: the rollback that took the run back, which adds a column.
     """
     units = by_outcome(state.units.values())
     shown = units if everything or len(units) <= WHOLE_MAX else _worth_seeing(units)
@@ -154,13 +154,13 @@ def run_table(
         return text
     run = state.run_id or "last"
     return (
-        f"{text}\n\nshown: {len(shown)} of {len(units)} functions (failed, unknown, blocked and the {SLOWEST} slowest);"
-        f" all of them: orchestrator show {run} --all"
+        f"{text}\n\nshowing {len(shown)} of {len(units)} functions (failed, unknown, blocked, {SLOWEST} slowest);"
+        f" see all: `orchestrator show {run} --all`"
     )
 
 
 def by_outcome(units: Iterable[UnitState]) -> list[UnitState]:
-    """Give units as tables list them: by outcome, failures last, then by name."""
+    """Return units as tables list them: by outcome, failures last, then by name."""
     return sorted(units, key=lambda unit: (_rank(name_of(unit)), unit.key))
 
 
@@ -187,7 +187,7 @@ def _worth_seeing(units: list[UnitState]) -> list[UnitState]:
 
 
 def warnings(state: RunState) -> str:
-    """Say what is odd about packages that were to be sent, equal sentences once."""
+    """Return warnings about the packages that were to be uploaded, equal ones once."""
     told: dict[str, list[str]] = {}
     for unit in state.units.values():
         if unit.action not in (Action.UNCHANGED, Action.BLOCKED):
@@ -196,7 +196,7 @@ def warnings(state: RunState) -> str:
     return "\n".join(f"warning: {named(keys, NAMED_MAX)}: {warning}" for warning, keys in told.items())
 
 
-# The columns of `runs`, in their order; those that would be empty are left out.
+# The columns of `runs`, in order. Empty ones are left out.
 _RUNS: Mapping[str, Callable[[RunSummary], str]] = {
     "run": lambda run: run.id,
     "started (UTC)": lambda run: f"{datetime.fromtimestamp(run.started_at, UTC):%Y-%m-%d %H:%M:%S}",
@@ -210,19 +210,19 @@ _RUNS: Mapping[str, Callable[[RunSummary], str]] = {
         f"{run.outcomes[name]} {outcome_word(name, run.verb)}" for name in sorted(run.outcomes, key=_rank)
     ),
     "endpoint": lambda run: run.endpoint,
-    "taken up by": lambda run: run.taken_up_by,
+    "resumed by": lambda run: run.taken_up_by,
     "rolled back by": lambda run: run.rolled_back_by,
     "superseded by": lambda run: run.superseded_by,
     "manifest": lambda run: run.identity.manifest or run.manifest if run.elsewhere else run.manifest,
     "selection": lambda run: selection_words(run.identity, run.verb),
     "by": lambda run: who(run.identity),
     "commit": lambda run: commit_words(run.identity),
-    "known by": lambda run: "its record in the bucket" if run.elsewhere else "",
+    "known from": lambda run: "its record in the bucket" if run.elsewhere else "",
 }
 
 
 def runs_table(runs: Iterable[RunSummary], *, width: int | None = None) -> str:
-    """List runs, one a line."""
+    """Return the runs, one a line."""
     table = [[tell(run) for tell in _RUNS.values()] for run in runs]
     shown = [number for number in range(len(_RUNS)) if any(row[number] for row in table)]
     head = [list(_RUNS)[number] for number in shown]

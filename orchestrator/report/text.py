@@ -1,4 +1,4 @@
-"""What commands give back, for people."""
+"""What commands return, for people."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ from orchestrator.report.views import (
 
 
 def render_text(view: View, width: int | None, outlet: Outlet) -> Safe:
-    """Write a value for people. Raises `ManifestError` with the mistakes of a manifest, which are no data."""
+    """Return a value for people. Raises `ManifestError` with the mistakes of a manifest, since those are not data."""
     return outlet.rendered(_text(outlet.value(view), width))
 
 
@@ -84,7 +84,7 @@ def _plan(view: PlanView | SavedPlanView | PruneView) -> str:
 
 def _runs(view: RunsView | ReportView, width: int | None) -> str:
     if isinstance(view, ReportView):
-        from orchestrator.report.account.tables import report_text  # noqa: PLC0415 - of this view alone
+        from orchestrator.report.account.tables import report_text  # noqa: PLC0415 - only for this view
 
         return report_text(view, width=width)
     return runs_table(view.runs) if view.runs else "no runs yet"
@@ -116,7 +116,9 @@ def _result(view: ResultView, width: int | None) -> str:
 
 
 def _jobs(view: JobsView, width: int | None) -> str:
-    lines = [f"{view.config} binds no job yet: add a table [jobs.NAME] with `run` and the parameters of one of these"]
+    lines = [
+        f"{view.config} defines no jobs yet: add a table [jobs.NAME] with `run` and the parameters of one of these jobs"
+    ]
     if view.bound:
         cells = {
             "environment": [job.environment for job in view.bound],
@@ -141,24 +143,26 @@ def _jobs(view: JobsView, width: int | None) -> str:
 
 
 def _open(job: BoundJob, due: OpenDue) -> str:
-    stopped = f"its due time {due.due_at} is not done: run {due.run_id} was stopped for good: {due.why}"
+    stopped = (
+        f"the run that was due at {due.due_at} is not done: run {due.run_id} stopped, and is not resumed: {due.why}"
+    )
     where = f" --env {job.environment}" if job.environment else ""
-    return f'job "{job.job}": {stopped}; once it is mended, `orchestrator run {job.job}{where}` is a new run'
+    return f'job "{job.job}": {stopped}; once that is fixed, `orchestrator run {job.job}{where}` starts a new run'
 
 
 def _document(view: ImportView | RewriteView | DocumentView) -> str:
-    """The text itself; of a manifest that is in a file by now, what it is about."""
+    """Return the text itself, or a summary if it was written to a file."""
     if isinstance(view, DocumentView):
         return view.text
     if isinstance(view, RewriteView):
         what = f"{', '.join(view.diffs)}: {counted(len(view.functions), 'function')}"
         done = f"{what} written" if view.written else f"{what} would be written"
-        return done if view.diffs else "nothing to write: the manifest says what is live"
+        return done if view.diffs else "nothing to write: the manifest matches the live state"
     if not view.file:
         return view.text.rstrip("\n")
     count, of = counted(len(view.functions), "function"), counted(len(view.folders), "folder")
-    once = ", once the variables are set" if view.variables else ""
-    return f"{view.file}: {count} of {of}; `orchestrator plan -c {view.file}` has nothing to do{once}"
+    once = "once the variables are set, " if view.variables else ""
+    return f"{view.file}: {count} of {of}; {once}`orchestrator plan -c {view.file}` shows no changes"
 
 
 def _findings(view: FindingsView) -> str:

@@ -1,4 +1,4 @@
-"""What a plan says of one unit, or of several that one cause concerns: the same in text and in Markdown."""
+"""What a plan says about one unit, or about several that share a cause: the same in text and in Markdown."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Sequence
 from orchestrator.model import Action, Unit
 from orchestrator.version.compare import made_with
 
-FAILED = "failed"  # already: its package could not be made
+FAILED = "failed"  # before the run: its package could not be made
 
 
 def word_of(unit: Unit) -> str:
-    """Say what is done to a function, or becomes of it, in the word that the run's own table has."""
+    """Return what is done to a function, in the word that the run's own table uses."""
     return FAILED if unit.failed_step is not None else str(unit.action)
 
 
 def reason_words(unit: Unit, *, whole: bool) -> str:
-    """Say why something is done; of a new function also what it gets, and with the `whole` all of that. A saved plan
-    holds no settings that could be shown.
+    """Return why something is done. For a new function also its settings, all of them if `whole`. A saved plan has no
+    settings to show.
     """
     made = (
         made_with(unit.spec.settings, whole=whole)
@@ -28,8 +28,8 @@ def reason_words(unit: Unit, *, whole: bool) -> str:
 
 
 def by_cause(units: Sequence[Unit]) -> list[list[Unit]]:
-    """Put functions together of which the same is to be told: what one cause blocks, or makes fail, such as a build, a
-    secret or a rollback, is told once.
+    """Group functions that share one cause, such as a build, a secret or a rollback that blocks them or makes them
+    fail. The cause is shown once.
     """
     groups: dict[tuple[str, ...], list[Unit]] = {}
     for unit in units:

@@ -1,4 +1,4 @@
-"""How people are told of verification: what a plan adds to each function, who meets a new version when, verdicts."""
+"""Verification for people: what a plan adds to each function, when users get a new version, verdicts."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from orchestrator.journal.rollout_events import VersionVerified
 from orchestrator.journal.unit_state import UnitState
 from orchestrator.model import LATEST, ChangeKind, FunctionSpec, Unit
 
-NONE = "none"  # where a version was not verified, or nobody has said what came of it
-SKIPPED = "nothing is verified in this run (--no-verify)"
+NONE = "none"  # the version was not verified, or there is no verdict
+SKIPPED = "verification is skipped (--no-verify)"
 
 
 def then_words(unit: Unit) -> str:
-    """Say what follows once a function's version is there: "then verified by a call, then stable moves", or ""."""
+    """Return what follows once a function's version exists: "then verified by a call, then stable moves", or ""."""
     kinds = [change.kind for change in unit.changes]
     verified = f"verified by {_way(unit.spec)}" if ChangeKind.VERIFY in kinds else ""
     tags = promoted(unit)
@@ -24,13 +24,13 @@ def then_words(unit: Unit) -> str:
 
 
 def promoted(unit: Unit) -> list[str]:
-    """Give the promoted tags that a unit moves."""
+    """Return the promoted tags that a unit moves."""
     moves = [change.after for change in unit.changes if change.kind is ChangeKind.TAG]
     return [tag for after in moves for tag in after if tag in unit.spec.promote]
 
 
 def met_when(units: Iterable[Unit]) -> Iterator[tuple[str, list[str]]]:
-    """Say when users meet a new version that is verified or promoted, and of which functions that is so."""
+    """Yield when users get a new version that is verified or promoted, and which functions that concerns."""
     told: dict[str, list[str]] = {}
     for unit in units:
         kinds = {change.kind for change in unit.changes}
@@ -44,13 +44,13 @@ def _met(unit: Unit) -> str:
     called_by, tags = unit.spec.called_by, promoted(unit)
     first = "it is verified" if any(one.kind is ChangeKind.VERIFY for one in unit.changes) else "its tags move"
     if called_by == LATEST:
-        return f"users call $latest: they meet the new version before {first}"
+        return f"users call $latest: they get the new version before {first}"
     if called_by in unit.spec.settings.tags:
-        return f"users call the tag {called_by}, which `tags` moves at once: they meet the new version before {first}"
+        return f"users call the tag {called_by}, which `tags` moves at once: they get the new version before {first}"
     if called_by in tags or called_by == "tag":
         name = called_by if called_by in tags else ", ".join(tags) or "that they call"
-        return f"users call the tag {name}: they meet the new version once that has moved"
-    return f"users call the tag {called_by}, which does not move: they do not meet the new version"
+        return f"users call the tag {name}: they get the new version once it has moved"
+    return f"users call the tag {called_by}, which does not move: they do not get the new version"
 
 
 def _way(spec: FunctionSpec) -> str:
@@ -60,17 +60,17 @@ def _way(spec: FunctionSpec) -> str:
 
 
 def verdict_of(unit: UnitState) -> VersionVerified | None:
-    """Give what was said last of a unit's version."""
+    """Return the last verdict on a unit's version."""
     return next(reversed(unit.verdicts.values()), None)
 
 
 def is_verified(units: Sequence[UnitState]) -> bool:
-    """Say whether any of these units has something to verify."""
+    """Return whether any of these units has something to verify."""
     return any(unit.verdicts or any(one.change.kind is ChangeKind.VERIFY for one in unit.changes) for unit in units)
 
 
 def verdict_word(unit: UnitState) -> str:
-    """Name what was said of a unit's version: passed, failed, inconclusive or none; "-" where nothing is declared."""
+    """Return the verdict on a unit's version: passed, failed, inconclusive or none; "-" where nothing is declared."""
     verdict = verdict_of(unit)
     if verdict is not None:
         return str(verdict.verdict)

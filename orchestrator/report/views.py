@@ -1,4 +1,4 @@
-"""What a command gives back: an exit code, and a value to show. Each format renders each kind of value."""
+"""What a command returns: an exit code, and a value to show. Each format renders each kind of value."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class BuildRow:
-    """A build that runs: for which functions, for how long, and the last line that it has printed."""
+    """A running build: its functions, for how long it has run, and the last line that it printed."""
 
     functions: str
     seconds: float
@@ -37,8 +37,8 @@ Builds = Callable[[], Sequence[BuildRow]]
 
 @dataclass(frozen=True, slots=True)
 class StorageView:
-    """What may go from a bucket; once it is pruned, what became of each kind. `whole`: all that goes is named. `left`:
-    what there is of each kind since, as it was listed again; None: it was not, and is computed.
+    """What may be deleted from a bucket, and the result for each kind once it is pruned. `whole`: list all that goes.
+    `left`: what is left of each kind, as listed afterwards; None: it was not listed again, and is computed.
     """
 
     found: StoredLeftovers
@@ -49,27 +49,27 @@ class StorageView:
 
 @dataclass(frozen=True, slots=True)
 class PlanView:
-    """What a run would do to each function, and why, in which waves; with --simulate, how long that would take.
+    """What a run would do to each function, and why, in which waves; with --simulate also how long that would take.
 
-    `verbose`: everything by name, what is unchanged and what the manifest does not have included.
+    `verbose`: list everything by name, including unchanged functions and those that the manifest does not declare.
     """
 
     plan: Plan
     prediction: Prediction | None = None
     rollout: Rollout = field(default_factory=Rollout)
     undeclared: tuple[Undeclared, ...] = ()
-    warnings: tuple[str, ...] = ()  # of what may fail; people have heard them
+    warnings: tuple[str, ...] = ()  # people have already seen them
     verbose: bool = False
-    back: bool = False  # it takes a run back
+    back: bool = False  # the plan rolls a run back
     skips_verification: bool = False
-    disabled: int = 0  # functions that are left out, since the manifest disables them
-    chain: ChainWaves | None = None  # it is what is left of these waves
+    disabled: int = 0  # functions that the manifest disables
+    chain: ChainWaves | None = None  # set if the plan is the rest of these waves
     environment: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class SavedPlanView:
-    """A saved plan. `facts`: what it is, who made it and until when it holds, in words; `document`: its file."""
+    """A saved plan. `facts`: what it is, who made it and until when it is valid, in words; `document`: its file."""
 
     facts: Mapping[str, str]
     plan: PlanView
@@ -78,9 +78,9 @@ class SavedPlanView:
 
 @dataclass(frozen=True, slots=True)
 class ResultView:
-    """What became of a run, or of a chain of them. `everything`: every function, however many; `timings`: with each
-    step's. `history`: with what it was about, and each run of the chain; `alive`: the last may still be under way.
-    `back`: the rollback that took it back; `next_step`: how to go on.
+    """The result of a run, or of a chain of runs. `everything`: show every function, however many there are; `timings`:
+    show each step's; `history`: show what it was about, and each run of the chain. `alive`: the last one may still be
+    under way. `back`: the rollback that took it back; `next_step`: what to do next.
     """
 
     state: RunState
@@ -88,16 +88,16 @@ class ResultView:
     timings: bool = False
     history: bool = False
     alive: bool = False
-    warnings: tuple[str, ...] = ()  # of what could not be written; people are told them besides
+    warnings: tuple[str, ...] = ()  # files that could not be written; people see these anyway
     back: RunState | None = None
-    storage: StorageView | None = None  # what a prune has done to the bucket
-    usage: tuple[UsageAfter, ...] = ()  # of the quotas that a prune has given something back of
+    storage: StorageView | None = None  # what a prune has deleted in the bucket
+    usage: tuple[UsageAfter, ...] = ()  # of the quotas that a prune has freed
     next_step: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class RunsView:
-    """The runs that the journal knows, the newest first."""
+    """The runs in the journal, the newest first."""
 
     runs: tuple[RunSummary, ...]
 
@@ -113,7 +113,7 @@ class BoardView:
 
 @dataclass(frozen=True, slots=True)
 class OpenDue:
-    """A due time that is not done, since its run had too many failures: no call takes it up by itself."""
+    """A due time that is not done, since its run had too many failures. No call resumes it by itself."""
 
     due_at: str  # ISO 8601, UTC
     run_id: str
@@ -136,7 +136,7 @@ class BoundJob:
 
 @dataclass(frozen=True, slots=True)
 class KnownJob:
-    """A job that a manifest can bind."""
+    """A job that a manifest can use."""
 
     about: str
     parameters: Mapping[str, Parameter]
@@ -144,7 +144,7 @@ class KnownJob:
 
 @dataclass(frozen=True, slots=True)
 class JobsView:
-    """The jobs of a manifest, and by name those that it can bind."""
+    """The jobs of a manifest, and by name those that it can use."""
 
     config: Path
     bound: tuple[BoundJob, ...]
@@ -154,13 +154,13 @@ class JobsView:
 
 @dataclass(frozen=True, slots=True)
 class FindingsView:
-    """What was found in a manifest: with mistakes it is not valid, and the rest is not known. `environments`: those
-    that it was looked at in.
+    """What was found in a manifest. With mistakes it is not valid, and the rest is not known. `environments`: those
+    that were checked.
     """
 
     config: Path
     functions: tuple[str, ...] = ()
-    disabled: int = 0  # of these functions
+    disabled: int = 0  # of the functions
     jobs: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     mistakes: tuple[Mistake, ...] = ()
@@ -169,19 +169,19 @@ class FindingsView:
 
 @dataclass(frozen=True, slots=True)
 class WhyView:
-    """What is known of one function."""
+    """What is known about one function."""
 
     why: Explanation
     environment: str = ""
 
     def words(self) -> Iterator[str | None]:
-        """Give the words that are no secrets."""
+        """Yield the words that are not secrets."""
         yield from self.why.words()
 
 
 @dataclass(frozen=True, slots=True)
 class PruneView:
-    """Which old Versions go, and why the others stay. `verbose`: each of them. `storage`: what may go of the bucket."""
+    """Which old Versions go, and why the others stay. `verbose`: list each. `storage`: what may go from the bucket."""
 
     prune: PrunePlan
     verbose: bool = False
@@ -191,9 +191,9 @@ class PruneView:
 
 @dataclass(frozen=True, slots=True)
 class ImportView:
-    """The manifest of what is live. `file`: where it was written, "" for nowhere yet. `variables`: those that are to be
-    set, and what for; `notes`: by function what the manifest does not say; `left_out`: by function why it is not in it;
-    `unread`: what could not be read. `words_of`: the words of the text.
+    """A manifest of the live state. `file`: where it was written, "" for nowhere yet. `variables`: those that must be
+    set, and what for; `notes`: by function what the manifest does not contain; `left_out`: by function why it is left
+    out; `unread`: what could not be read. `words_of`: the words of the text.
     """
 
     text: str
@@ -207,14 +207,14 @@ class ImportView:
     words_of: tuple[str, ...] = ()
 
     def words(self) -> Iterator[str | None]:
-        """Give the words that are no secrets."""
+        """Yield the words that are not secrets."""
         yield from self.words_of
 
 
 @dataclass(frozen=True, slots=True)
 class RewriteView:
-    """Changes of a manifest. `diffs`: by file, unified; `functions`: those that they concern; `left`: what is left
-    alone, and why; `variables`: that are to be set, and what for. `written`: they are made.
+    """Changes of a manifest. `diffs`: by file, unified; `functions`: those that they concern; `left`: what is not
+    changed, and why; `variables`: those that must be set, and what for. `written`: the changes were made.
     """
 
     diffs: Mapping[str, str]
@@ -224,7 +224,7 @@ class RewriteView:
     written: bool = False
 
     def words(self) -> Iterator[str | None]:
-        """Give the words that are no secrets."""
+        """Yield the words that are not secrets."""
         yield from (*self.functions, *self.variables)
 
 
@@ -257,8 +257,8 @@ View = (
 
 
 def within(view: T, environment: str) -> T:
-    """Say of a view of what a manifest has in which environment of it that is, where the view does not say so itself.
-    A run tells its own; `validate` names all that it has looked at.
+    """Add the environment to a view about a manifest, where the view does not name it itself. A run names its own, and
+    `validate` names all that it has checked.
     """
     if not environment or getattr(view, "environment", None) != "":
         return view
@@ -267,7 +267,7 @@ def within(view: T, environment: str) -> T:
 
 
 def words(view: View) -> Iterator[str | None]:
-    """Give the keys, names and ids that a view speaks of: what nobody may take for a secret."""
+    """Yield the keys, names and IDs in a view: words that must not be taken for secrets."""
     match view:
         case PlanView(plan) | SavedPlanView(_, PlanView(plan)):
             for unit in plan.units:
@@ -288,9 +288,9 @@ def words(view: View) -> Iterator[str | None]:
 
 @dataclass(frozen=True, slots=True)
 class CommandResult:
-    """How a command ended. `next_step` is said once its value has been shown.
+    """How a command ended. `next_step` is shown after its value.
 
-    `has_run`: the exit code speaks of a run, so it holds even where the value cannot be written.
+    `has_run`: the exit code is that of a run, so it stays the same if the value cannot be written.
     """
 
     exit: int

@@ -65,7 +65,7 @@ def many(count: int = 5000) -> Account:
 def test_it_shows_what_the_account_tells(tmp_path: Path) -> None:
     async def play(chrome: Chrome) -> None:
         text = await chrome.js("document.body.innerText")
-        assert "11.0 s, of which 5.0 s bound by the folder's 2 operations; 20 would give 6.0 s" in text
+        assert "11.0 s, of which 5.0 s bound by the folder's 2 operations; with 20 it would take 6.0 s" in text
         assert await chrome.js(f"document.querySelectorAll('{ROWS}').length") == 4
         assert await chrome.js("document.querySelectorAll('canvas').length") == 6  # rows, axis, chart
         label = await chrome.js("document.querySelector('.chart').getAttribute('aria-label')")

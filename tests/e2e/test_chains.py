@@ -150,7 +150,7 @@ def test_a_killed_run_and_what_took_it_up_are_told_of_as_one(tmp_path: Path, pro
         later, first = told(run(project.root, "runs", "-o", "json"))["runs"]
         assert first["taken_up_by"] == later["run_id"]
         assert f"run {row['run_id']}" in run(project.root, "show").out
-        assert f"interrupted, taken up by {later['run_id']}" in run(project.root, "show").out
+        assert f"interrupted, resumed by {later['run_id']}" in run(project.root, "show").out
         end = run(project.root, "deploy", "--failed", "--yes", environ=cloud.environ())
         assert (end.code, end.out) == (0, "")
         assert f"nothing failed in the last run, {later['run_id']}" in end.err

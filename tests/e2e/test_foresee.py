@@ -38,7 +38,7 @@ def test_quotas_keys_and_sizes_are_said_before_anything_is_sent(tmp_path: Path, 
         assert plan.out.splitlines()[-5:-1] == [
             *waves,
             "  wave 2: 2 functions: f003, f004",
-            "way back: 3 are new, and would stay",
+            "rollback: 3 are new, and would stay",
         ]
         assert len(cloud.functions(project.folder_id)) == 1
         end = run(project.root, "deploy", "--yes", environ=cloud.environ())
@@ -57,7 +57,7 @@ def test_what_is_not_in_the_manifest_any_more_is_told(tmp_path: Path, project: P
         plan = run(project.root, "plan", environ=cloud.environ())
         assert plan.code == 0, plan.err
         assert plan.out.splitlines() == [
-            "live in the folder, not in the manifest: 3, of which 2 made by this tool (--verbose names them)",
+            "live in the folder, not in the manifest: 3, of which 2 made by this tool (--verbose lists them)",
             "plan: 2 unchanged",
         ]
         named = run(project.root, "plan", "-v", environ=cloud.environ())

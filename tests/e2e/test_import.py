@@ -172,7 +172,7 @@ def test_an_edit_in_the_console_comes_back_into_the_manifest(cloud: Cloud, proje
     assert project.manifest.read_text().strip() == f"# by hand\n{kept.strip()}\n{added}"
     assert run(project.root, "plan", "--detailed-exitcode", environ=environ).code == 0
     again = run(project.root, "import", "--update", "--yes", environ=environ)
-    assert (again.code, again.out) == (0, "nothing to write: the manifest says what is live\n")
+    assert (again.code, again.out) == (0, "nothing to write: the manifest matches the live state\n")
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def test_a_package_is_listed_written_and_compared(cloud: Cloud, project: Project
 
     environ = cloud.environ()
     end = run(project.root, "package", "f000", "--diff", environ=environ)
-    assert end.out == "+index.py\nf000: nothing is live yet: 1 file new\n"
+    assert end.out == "+index.py\nf000: no live version yet: 1 new file\n"
     project.write(1)
     log = project.root / "events.ndjson"
     assert run(project.root, "deploy", "--yes", "--events", str(log), environ=environ).code == 0
@@ -39,7 +39,7 @@ def test_a_package_is_listed_written_and_compared(cloud: Cloud, project: Project
     assert json.loads(end.out)["difference"]["files"] == {"changed": [], "added": ["util.py"], "removed": []}
     shutil.rmtree(project.state_dir)
     end = run(project.root, "package", "f000", "--diff", environ=environ)
-    assert "f000: not known here: no run of this state folder has packed the code of version" in end.out
+    assert "f000: cannot compare: no run of this state folder has packed the code of version" in end.out
 
 
 def test_what_cannot_be_packed_is_told(project: Project) -> None:

@@ -87,7 +87,7 @@ def test_canary_with_rollback(cloud: Cloud, project: Project) -> None:
     assert [end.code for end in ends] == [0] * 5, [end.err for end in ends]
     plan, deployed, dry, back, again = ends
     assert "then verified by a call, then stable moves" in plan.out
-    assert "way back: 3 by copies of the former versions" in plan.out
+    assert "rollback: 3 by copies of the previous versions" in plan.out
     assert "3 functions: 3 deployed" in deployed.out
     assert "tag stable back to" in dry.out
     assert "3 functions" in back.out

@@ -87,7 +87,7 @@ def test_stdout_on_a_full_disk_is_told(cloud: Cloud, project: Project) -> None:
     project.write(1)
     end = closed(project, cloud, ">/dev/full")
     assert end.code == 0, end.err
-    assert "cannot be written: No space left on device" in end.err
+    assert "cannot write to standard output: No space left on device" in end.err
     assert len(cloud.versions(project.folder_id)) == 1
 
 
@@ -96,14 +96,14 @@ def test_a_plan_that_cannot_be_shown_is_no_run_that_could_be(project: Project, c
     command = " ".join([*PROGRAM, "plan", ">/dev/full"])
     end = run(project.root, "-c", command, program=["sh"], environ=cloud.environ())
     assert end.code == 1
-    assert "cannot be written: No space left on device" in end.err
+    assert "cannot write to standard output: No space left on device" in end.err
     assert "orchestrator show" not in end.err
 
 
 def test_an_event_file_that_is_incomplete_is_told_at_the_end(cloud: Cloud, project: Project) -> None:
     project.write(1)
     end = run(project.root, "deploy", "--yes", "-o", "json", "--events", "/dev/full", environ=cloud.environ())
-    said = "the events file /dev/full is incomplete: No space left on device"
+    said = "the event file /dev/full is incomplete: No space left on device"
     assert json.loads(end.out)["warnings"] == [said]
     assert f"warning: {said}" in end.err
     assert end.code == 0, "the exit code speaks of the functions"

@@ -103,8 +103,8 @@ def test_what_bounds_it_and_what_more_would_give() -> None:
     assert found.rollback_s == pytest.approx(20.0, rel=0.1), "no copy was made yet: as long as code without a build"
     assert prediction_text(found) == (
         f"simulated: {found.seconds:.0f} s (p90 {found.p90_s:.0f} s), of which 20 s bound by the 15 operations of"
-        f" folder folder; 20 would give {found.raised[1]:.0f} s; {found.busy:.1f} Operations at once on average"
-        f"\n  a rollback of all of it would take {found.rollback_s:.0f} s"
+        f" folder folder; with 20 it would take {found.raised[1]:.0f} s; {found.busy:.1f} Operations at once on average"
+        f"\n  rolling back everything would take {found.rollback_s:.0f} s"
     )
 
 
@@ -198,7 +198,7 @@ def test_a_guess_is_called_one() -> None:
     found = predict(
         Plan(tuple(units(30))), LiveState(clouds={"folder": "cloud"}), LIMITS, Rollout(), Knowledge(), allowed(15, 20)
     )
-    assert "guessed: no run has shown yet" in prediction_text(found)
+    assert "a guess: no run has measured such Operations" in prediction_text(found)
 
 
 STABLE = Change(ChangeKind.TAG, {"stable": "older"}, {"stable": None})
@@ -240,7 +240,7 @@ def test_verification_holds_no_slot_promotion_does_and_a_rollback_takes_tags_fir
     assert found.rollback_s == pytest.approx(60 * (0.5 + 0.5 + 1.0) / 15, rel=0.2), "two tags and a copy each"
     text = prediction_text(found)
     assert "60 functions verified, 0.1 s each\n" in text
-    assert f"a rollback of all of it would take {found.rollback_s:.1f} s" in text
+    assert f"rolling back everything would take {found.rollback_s:.1f} s" in text
 
 
 @LONG
@@ -252,7 +252,7 @@ def test_slow_verifications_bound_it_and_more_at_once_would_help() -> None:
     assert found.raised is not None
     assert found.raised[0] == 8
     assert found.raised[1] < 0.65 * found.seconds
-    assert "45 s bound by 4 verifications at once; 8 would give" in prediction_text(found)
+    assert "45 s bound by 4 verifications at once; with 8 it would take" in prediction_text(found)
 
 
 @LONG
@@ -264,12 +264,12 @@ def test_what_nobody_can_foresee_is_said_and_not_counted() -> None:
     assert (found.waves, found.paused_s, found.gates, found.gates_most_s) == (3, 120.0, 3, 360.0)
     assert found.seconds == pytest.approx(at_once.seconds + 120.0)
     text = prediction_text(found)
-    assert "2 min of it are pauses between 3 waves" in text
-    assert "not counted: the gate is asked 3 times, which takes 6 min at most" in text
+    assert "2 min of that is pauses between 3 waves" in text
+    assert "not counted: the gate runs 3 times, 6 min in total at most" in text
     approved = predict(plan, CLOUD, LIMITS, replace(asks, approval=True), known_calls(0.1), allowed(15, 20))
     assert (approved.approvals, approved.paused_s) == (2, 0.0)
     assert approved.seconds == pytest.approx(at_once.seconds), "an approval counts as no time, and all waves count"
-    assert "not counted: it waits 2 times for approval" in prediction_text(approved)
+    assert "not counted: waiting for approval 2 times" in prediction_text(approved)
 
 
 def test_a_long_pause_counts_though_the_run_ends_there_as_paused() -> None:

@@ -21,7 +21,7 @@ def rows(head: str) -> list[list[str]]:
 
 def test_each_way_back_has_its_words() -> None:
     assert rows("The way back") == [[f"`{kind}`", way_words(kind)] for kind in WayBackKind]
-    shown = re.search(r"^  way back: (.*)$", PAGE, re.MULTILINE)
+    shown = re.search(r"^  rollback: (.*)$", PAGE, re.MULTILINE)
     assert shown is not None
     assert shown[1] in [way_words(kind) for kind in WayBackKind]
 

@@ -1,4 +1,4 @@
-"""Events of a chain, one after the other, into its account: from a journal, or live as they come."""
+"""Builds the account of a chain from its events: from a journal, or live as they arrive."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ _SPELLS = {Step.BUILD: "preparing", Step.PACKAGE: "preparing", Step.UPLOAD: "pre
 
 @dataclass(slots=True)
 class Accounting:
-    """Call it with each event of a chain, in their order, one run after the other. Takes them in constant time.
+    """Call it with each event of a chain in order, run by run. Each call takes constant time.
 
-    `state`: what they fold into besides.
+    `state`: the state that the same events are folded into.
     """
 
     state: RunState = field(default_factory=RunState)
     clock: ChainClock = field(default_factory=ChainClock)
     limits: KnownLimits = field(default_factory=KnownLimits)
-    tracks: dict[int, Track] = field(default_factory=dict)  # by the id of the unit's state: its key may change
-    failed_at: dict[int, float] = field(default_factory=dict)  # likewise: when a unit was told to have failed
-    no_room: str = ""  # whose limit had no room, of the refusal that was told of last
+    tracks: dict[int, Track] = field(default_factory=dict)  # by the id() of the unit's state: its key may change
+    failed_at: dict[int, float] = field(default_factory=dict)  # by the same id: when the unit's failure was reported
+    no_room: str = ""  # the scope whose limit had no room at the latest refusal
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, RunStarted) and self.clock.runs:
@@ -53,7 +53,7 @@ class Accounting:
             self._track(event).retried(event, self.no_room)
         elif (handler := _OF_UNITS.get(type(event))) is not None:
             self._hear(event, handler)
-        # Of which unit a refusal is follows: its next try is told of right after it.
+        # The unit that was refused is known from the next event, which is its retry.
         if isinstance(event, SlotRefused):
             self.no_room = event.what
         elif not isinstance(event, LimitChanged | LongWait):
@@ -82,18 +82,18 @@ class Accounting:
             track.let_go(at)
 
     def track_of(self, unit: object) -> Track | None:
-        """Give what is known of a unit in time, None where nothing is."""
+        """Return what is known about a unit's timing, None where nothing is."""
         return self.tracks.get(id(unit))
 
     def held(self, now: float) -> Iterable[HeldSlot]:
-        """Give every slot that was held, those that still are until now."""
+        """Return every slot that was held. Slots that are still held last until now."""
         for track in self.tracks.values():
             folder_id = track.unit.folder_id
             for hold in track.holds:
                 yield HeldSlot(hold.since, hold.to if hold.to is not None else max(now, hold.since), folder_id)
 
     def spells(self, ends: Mapping[int, float]) -> Iterable[Spell]:
-        """Give what went on when. `ends`: of the runs, by their number."""
+        """Return what was in progress when. `ends`: of the runs, by their number."""
         for number, run in enumerate(self.clock.runs):
             yield Spell(run.started.at, ends[number], "run")
             yield Spell(run.worked_at, ends[number], "reading back")
@@ -113,9 +113,9 @@ class Accounting:
         yield from self._not_begun(ends)
 
     def _not_begun(self, ends: Mapping[int, float]) -> Iterable[Spell]:
-        """Give the waits of which no event tells, since they are not over: of a run that is under way, or was killed.
-        A function waits that is to be changed and holds nothing, unless it is being prepared, from when it was told of
-        last.
+        """Return the waits that no event reports, since they are not over: the run is under way, or was killed. A
+        function waits if it is to be changed, holds no slot and is not being prepared. Its wait starts at its last
+        event.
         """
         if not ends or self.state.ended_at is not None:
             return

@@ -1,4 +1,4 @@
-"""The account of a chain, made of what its events have told."""
+"""The account of a chain, made from its events."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ def account_of(
     back: RunState | None = None,
     known: dict[int, FunctionAccount] | None = None,
 ) -> Account:
-    """Make the account. `now`: seconds since the epoch, until which a chain has gone on that is under way (`alive`);
-    `back`: the rollback that took it back; `known`: functions that are as they were, by the id of their unit's state;
-    others that are made are added.
+    """Return the account of a chain. `now`: seconds since the epoch, the end of a chain that is under way (`alive`).
+    `back`: the rollback that took it back. `known`: functions that have not changed since, by the id of their unit's
+    state; functions that are made are added.
 
-    A chain of which nothing is known yet has an empty one.
+    A chain about which nothing is known yet has an empty account.
     """
     state, clock = found.state, found.clock
     alive = alive and state.ended_at is None
@@ -161,8 +161,8 @@ def _scopes(
 
 
 def _refused(found: Accounting) -> Mapping[ScopeKey, Sequence[float]]:
-    """Say when the cloud had no room, by scope. Former programs have only written where that has changed what they
-    allowed themselves; of the rate that is all that is written.
+    """Return when the cloud had no room, by scope. Older versions only recorded the refusals that lowered their own
+    limit. For the request rate, this is still all that is recorded.
     """
     refused = dict(found.limits.refused)
     for key, limits in found.limits.told.items():

@@ -28,18 +28,18 @@ class Waited:
 
 @dataclass(slots=True)
 class RunClock:
-    """One run: when it began, when anything was told of it last, and when it ended (None: it has not)."""
+    """One run: when it began, when its last event was, and when it ended (None: it has not)."""
 
     started: RunStarted
     last_at: float
-    worked_at: float  # when anything was done last, before what is live was read back
+    worked_at: float  # the end of the last work before the live state was read back
     ended: RunEnded | None = None
     rollback_at: float | None = None  # when another run began to roll it back
 
 
 @dataclass(slots=True)
 class WaveClock:
-    """A wave, from its beginning until what comes after it."""
+    """A wave, from its beginning until the next wave or stop."""
 
     event: WaveStarted
     to: float | None = None
@@ -54,7 +54,7 @@ class ChainClock:
     stops: list[Waited] = field(default_factory=list)
 
     def hear(self, event: Event, *, works: bool) -> None:
-        """Hear of any event; `works`: something was done then."""
+        """Handle any event. `works`: the event is about work."""
         if isinstance(event, RunStarted):
             self._close(self.runs[-1].last_at if self.runs else event.at)
             self.end("approval", event.at)
@@ -72,28 +72,28 @@ class ChainClock:
 
     @property
     def wave(self) -> int:
-        """The wave that is under way, or was last, 0 for none."""
+        """The wave that is under way, or the last one; 0 for none."""
         return self.waves[-1].event.number if self.waves else 0
 
     def end_of(self, number: int, now: float, *, alive: bool) -> float:
-        """Say when a run ended: of one that was killed, when anything was told of it last."""
+        """Return when a run ended. A run that was killed ended at its last event."""
         run = self.runs[number]
         if run.ended is not None:
             return run.ended.at
         return max(now, run.last_at) if alive and number == len(self.runs) - 1 else run.last_at
 
     def wave_started(self, event: WaveStarted) -> None:
-        """Hear that a wave begins."""
+        """Handle the beginning of a wave."""
         self._close(event.at)
         self.waves.append(WaveClock(event))
 
     def waits(self, kind: str, event: PauseBegan | GateBegan | RunPaused, seconds: float | None, reason: str) -> None:
-        """Hear that the run waits: so many seconds, None: until it is told otherwise."""
+        """Handle the beginning of a wait of so many seconds. None: the end is not known."""
         self._between(event.at)
         self.stops.append(Waited(kind, event.wave, event.at, None if seconds is None else event.at + seconds, reason))
 
     def run_ended(self, event: RunEnded) -> None:
-        """Hear that the run is over."""
+        """Handle the end of the run."""
         self.runs[-1].ended = event
         self._close(event.at)
 
@@ -102,7 +102,7 @@ class ChainClock:
         self.runs[-1].rollback_at = event.at
 
     def gate_ended(self, event: GateEnded) -> None:
-        """Hear what a gate has said."""
+        """Handle a gate's verdict."""
         open_ = [one for one in self.stops if one.kind == "gate" and one.to is None]
         one = open_[-1] if open_ else Waited("gate", event.wave, event.at - event.seconds)
         if not open_:
@@ -116,14 +116,14 @@ class ChainClock:
             self.waves[-1].to = at
 
     def end(self, kind: str, at: float) -> None:
-        """Hear that a wait of a kind is over."""
+        """Handle the end of a wait of this kind."""
         for one in self.stops:
             if one.kind == kind and one.to is None:
                 one.to = at
 
     def _close(self, at: float) -> None:
-        """End what was under way: another wave begins, or the run is over. A pause that was cut short ends there; who
-        waits for an approval waits on.
+        """End what was under way: another wave begins, or the run is over. A pause that was cut short ends there. A run
+        that waits for approval continues to wait.
         """
         self._between(at)
         for one in self.stops:
@@ -132,7 +132,7 @@ class ChainClock:
 
 
 def works(event: Any) -> bool:
-    """Say whether an event tells of work, and not of what has come of it."""
+    """Return whether an event is about work rather than its result."""
     return not isinstance(event, RunEnded | RunStarted) and event.kind not in ("unit_ended", "units_unchanged")
 
 

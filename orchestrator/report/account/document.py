@@ -8,13 +8,13 @@ from typing import Any
 
 from orchestrator.report.account.view import ReportView
 
-SCHEMA = "orchestrator/report/1"  # raised when a key changes its meaning or goes; keys may be added without
+SCHEMA = "orchestrator/report/1"  # raised when a key changes its meaning or is removed, not when one is added
 
-_NAMES: dict[type[Any], tuple[str, ...]] = {}  # of the fields of what was met
+_NAMES: dict[type[Any], tuple[str, ...]] = {}  # of each type's fields, once it was met
 
 
 def account_json(value: Any) -> Any:
-    """Give an account, or a part of it, as JSON values."""
+    """Return an account, or a part of it, as JSON values."""
     kind = type(value)
     if kind in (str, float, int, bool) or value is None:
         return value
@@ -29,6 +29,6 @@ def account_json(value: Any) -> Any:
 
 
 def report_json(view: ReportView) -> tuple[str, dict[str, Any]]:
-    """Give the document of an account, and its schema."""
+    """Return the schema and the document of an account."""
     document: dict[str, Any] = account_json(view.account)
     return SCHEMA, document

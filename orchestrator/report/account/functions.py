@@ -1,4 +1,4 @@
-"""One function's part of an account; and what failed, by its cause."""
+"""One function's part of an account, and failures grouped by cause."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Since:
 
 
 def function_account(unit: UnitState, track: Track | None, since: Since) -> FunctionAccount:
-    """Make a function's part. `track`: None for one of which nothing but its plan and its end was told."""
+    """Return a function's part. `track`: None where only its plan and its outcome are known."""
     track = track if track is not None else Track(unit)
     steps = tuple(
         StepSpan(str(one.step), one.change, since(one.at - one.seconds), since(one.at), one.ok) for one in track.steps
@@ -111,7 +111,7 @@ def _failure(unit: UnitState) -> WhyFailed | None:
 
 
 def causes_of(found: Accounting, back: RunState | None, since: Since) -> tuple[Cause, ...]:
-    """Group what failed, is unknown or blocked, the cause of most functions first. `back`: the rollback of the run."""
+    """Group failed, unknown and blocked functions, the largest group first. `back`: the rollback of the run."""
     groups = grouped(found.state.units.values(), serving_since(back))
     return tuple(_cause(found, group, since) for group in reversed(groups))
 

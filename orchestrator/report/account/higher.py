@@ -1,4 +1,4 @@
-"""What a higher limit would have given, of what bounded the run most; and where the time went, in one sentence."""
+"""What a higher limit would have saved where a limit bound the run, and where the time went, in one sentence."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from orchestrator.report.account.usage import ScopeKey, scope_of
 from orchestrator.report.account.values import TimePart, WouldGive
 from orchestrator.report.plain_text import time_span
 
-# What is said of the part that took most of the time.
+# Words for the part that took the most time.
 _WORDS = {
     "waiting": "with slots free, waiting for the request rate or after refusals",
-    "tail": "with slots to spare, the last operations running",
-    "verifying": "verifying new versions",
-    "preparing": "making and uploading packages",
+    "tail": "with free slots, while the last operations ran",
+    "verifying": "spent verifying new versions",
+    "preparing": "spent making and uploading packages",
     "pause": "in pauses between waves",
     "gate": "waiting for gates",
     "outage": "in an outage of the cloud",
-    "rolling back": "rolling back",
-    "reading back": "reading back what is live",
-    "other": "before and between its operations",
+    "rolling back": "spent rolling back",
+    "reading back": "spent reading back the live state",
+    "other": "before and between operations",
 }
-_WORTH = 0.95  # of the time: what a higher limit has to save to be told
+_WORTH = 0.95  # a higher limit is mentioned if it takes less than this share of the time
 
 
 def would_give(found: Accounting, parts: Sequence[TimePart], seconds: float) -> WouldGive | None:
-    """Say how long the same would have taken with more of what bounded it; None where nothing did, or little is saved.
+    """Return how long the run would have taken with a higher limit. None where no limit bound it, or little is saved.
 
-    Of a folder its cloud's limit is tried, where that is higher, else half as much again. Nothing is saved but the
-    time that was bound.
+    For a folder, the limit of its cloud is tried where that is higher, otherwise half as much again. At most the time
+    that was bound is saved.
     """
     bound = max((part for part in parts if part.part == "bound"), key=lambda part: part.seconds, default=None)
     if bound is None or bound.limit is None:
@@ -58,7 +58,7 @@ def _higher(found: Accounting, key: ScopeKey, limit: int, allowed: dict[str, flo
 
 
 def _waves(found: Accounting) -> list[list[HeldWork]]:
-    """Give the work of each run's waves, in the order in which it began."""
+    """Return the work of each run's waves, in the order in which it began."""
     starts = [run.started.at for run in found.clock.runs]
     waves: dict[tuple[int, int], list[tuple[float, HeldWork]]] = {}
     for track in found.tracks.values():
@@ -72,8 +72,8 @@ def _waves(found: Accounting) -> list[list[HeldWork]]:
 
 
 def _holds(ended: Sequence[tuple[Hold, float]]) -> tuple[tuple[float, float], ...]:
-    """Give the length of each, and of what was done after it without one: not the queue, which is as long as the slots
-    are few. Those of a function that ran at once come one by one.
+    """Return the length of each hold, with the work that followed it without a slot. The queue is not counted: it gets
+    longer the fewer slots there are. Holds that one function had at the same time count one after the other.
     """
     after = [later.since - later.waited_s - to for (_, to), (later, _) in pairwise(ended)]
     return tuple(
@@ -82,7 +82,7 @@ def _holds(ended: Sequence[tuple[Hold, float]]) -> tuple[tuple[float, float], ..
 
 
 def time_sentence(seconds: float, parts: Sequence[TimePart], higher: WouldGive | None, *, alive: bool) -> str:
-    """Say how long it took (`alive`: by now), which part of that was longest, and what a higher limit would give."""
+    """Return how long the run took (`alive`: so far), where most of it went, and what a higher limit would save."""
     total = f"{time_span(seconds)} so far" if alive else time_span(seconds)
     most = max(parts, key=lambda part: part.seconds, default=None)
     if most is None:
@@ -93,4 +93,4 @@ def time_sentence(seconds: float, parts: Sequence[TimePart], higher: WouldGive |
     told = f"{total}, of which {time_span(most.seconds)} bound by the {kind}'s {most.limit} operations"
     if higher is None or higher.scope != most.scope:
         return told
-    return f"{told}; {higher.limit} would give {time_span(higher.seconds)}"
+    return f"{told}; with {higher.limit} it would take {time_span(higher.seconds)}"

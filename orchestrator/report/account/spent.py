@@ -1,19 +1,19 @@
-"""Where the time of a chain went: each moment of its runs belongs to one part, and all parts make the whole.
+"""Where the time of a chain went: each moment of its runs belongs to one part, and the parts add up to the whole.
 
-| of a moment, the first that holds                                         | its part       |
+| the first of these that is true at a moment                               | its part       |
 | ---                                                                       | ---            |
 | the cloud does not answer                                                 | "outage"       |
 | a declared pause between two waves                                        | "pause"        |
-| a gate judges                                                             | "gate"         |
-| functions wait, and all slots of a folder or cloud that they need are     | "bound"        |
-| taken, or were until a second ago: a slot that changes hands is no rest   |                |
-| functions wait, though there are slots: for the request rate, after       | "waiting"      |
+| a gate is running                                                         | "gate"         |
+| functions wait, and all slots of a folder or cloud that they need are in  | "bound"        |
+| use, or were until a second ago, since slots take time to change hands    |                |
+| functions wait though slots are free: for the request rate, after         | "waiting"      |
 | refusals, for the first calls                                             |                |
-| Operations run and nobody waits: the end of a wave, or of the run         | "tail"         |
+| Operations run and no function waits: the end of a wave, or of the run    | "tail"         |
 | a new version is called, to verify it                                     | "verifying"    |
 | packages are made or uploaded                                             | "preparing"    |
 | another run rolls this one back                                           | "rolling back" |
-| what is live is read back                                                 | "reading back" |
+| the live state is read back                                               | "reading back" |
 | anything else                                                             | "other"        |
 """
 
@@ -30,13 +30,13 @@ PARTS = (
     "bound", "waiting", "tail", "verifying", "preparing", "pause", "gate", "outage", "rolling back",
     "reading back", "other",
 )  # fmt: skip
-_GRACE_S = 1.0  # in which a slot that has come free is given to the next, at the pace of the calls
+_GRACE_S = 1.0  # a free slot is taken by the next function within this time, at the pace of the calls
 _STOPS = ("outage", "pause", "gate")
 _BELOW = ("verifying", "preparing", "rolling back", "reading back")  # in this order, where no Operation runs
 
 
 class Spell(NamedTuple):
-    """A time in which something went on: of a part's kind, "waits" or "run". `of`: the folder of what waits."""
+    """A time when something was in progress: of a part's kind, "waits" or "run". `of`: the waiting unit's folder."""
 
     since: float
     to: float
@@ -45,7 +45,7 @@ class Spell(NamedTuple):
 
 
 class Bounding(NamedTuple):
-    """A part of the time, and for "bound" by what, and how much that allowed."""
+    """A part of the time; for "bound" also the scope and its limit."""
 
     part: str
     scope: ScopeKey | None = None
@@ -61,7 +61,7 @@ class _Turn(NamedTuple):
 
 @dataclass(slots=True)
 class _Sweep:
-    """Goes through time, from one turn to the next."""
+    """Walks through time, from one turn to the next."""
 
     limits: KnownLimits
     spent: defaultdict[Bounding, float] = field(default_factory=lambda: defaultdict(float))
@@ -69,7 +69,7 @@ class _Sweep:
     waiting: Counter[str] = field(default_factory=Counter)  # by folder
     held: Counter[ScopeKey] = field(default_factory=Counter)
     allowed: dict[ScopeKey, int] = field(default_factory=dict)
-    full_at: dict[ScopeKey, float] = field(default_factory=dict)  # when it was full last, and is not now
+    full_at: dict[ScopeKey, float] = field(default_factory=dict)  # when a scope that is not full now was last full
     scopes: dict[str, tuple[ScopeKey, ...]] = field(default_factory=dict)
 
     def of(self, folder_id: str) -> tuple[ScopeKey, ...]:
@@ -78,7 +78,7 @@ class _Sweep:
         return self.scopes[folder_id]
 
     def go(self, since: float, to: float) -> None:
-        """Say to which part the time between two turns belongs."""
+        """Add the time between two turns to its part."""
         if not self.going["run"]:
             return
         for kind in _STOPS:
@@ -96,7 +96,7 @@ class _Sweep:
         self.spent[Bounding("tail" if self.going["slot"] else below)] += to - since
 
     def _binding(self, since: float, to: float) -> tuple[ScopeKey | None, float]:
-        """Find a scope that is full and waited for, or was a moment ago, and until when that counts."""
+        """Return a scope that is full and waited for, or was a moment ago, and until when that counts."""
         found, until = None, since
         for folder_id in self.waiting:
             for key in self.of(folder_id):
@@ -111,7 +111,7 @@ class _Sweep:
         return found, until
 
     def turn(self, turn: _Turn) -> None:
-        """Take in that something begins or ends."""
+        """Handle the beginning or end of something."""
         if turn.kind == "limit":
             key = ScopeKey(*turn.of.split(" ", 1))
             self.allowed[key] = turn.change
@@ -129,7 +129,7 @@ class _Sweep:
 
 
 def time_spent(held: Iterable[HeldSlot], spells: Iterable[Spell], limits: KnownLimits) -> Mapping[Bounding, float]:
-    """Say how many seconds belong to which part. `spells`: the runs among them, as "run"."""
+    """Return how many seconds belong to each part. `spells`: include the runs, as "run"."""
     turns: list[_Turn] = []
     for since, to, folder_id in held:
         turns += (_Turn(since, "slot", folder_id, 1), _Turn(to, "slot", folder_id, -1))
@@ -150,7 +150,7 @@ def time_spent(held: Iterable[HeldSlot], spells: Iterable[Spell], limits: KnownL
 
 
 def parts_in_order(spent: Mapping[Bounding, float]) -> Sequence[tuple[Bounding, float]]:
-    """Put the parts in their order, those of one kind the longest first; of a scope the limits that it had, as one."""
+    """Sort the parts: by kind, the longest of a kind first. The limits that a scope had count as one part."""
     merged: dict[tuple[str, ScopeKey | None], dict[int | None, float]] = {}
     for (part, scope, limit), seconds in spent.items():
         merged.setdefault((part, scope), {})[limit] = seconds

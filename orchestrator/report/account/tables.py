@@ -1,4 +1,4 @@
-"""The account of a run as tables of words, for a terminal and for Markdown alike."""
+"""The account of a run as tables of words, for terminals and Markdown."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ _FAILURES = "failures"
 _NAMED_MAX = 5  # functions of a cause
 _PARTS = {
     "waiting": "waiting with slots free: request rate, refusals, first calls",
-    "tail": "operations running, nothing left to start",
+    "tail": "last operations running, nothing left to start",
     "verifying": "verifying new versions",
     "preparing": "making and uploading packages",
     "pause": "pauses between waves",
     "gate": "gates",
     "outage": "outage of the cloud",
-    "rolling back": "rolling back, by a run of its own",
-    "reading back": "reading back what is live",
+    "rolling back": "rolling back, in a run of its own",
+    "reading back": "reading back the live state",
     "other": "between operations",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class ReportTable:
-    """Rows under their heads. `numbers`: the heads of columns that stand to the right."""
+    """Rows under their heads. `numbers`: the heads of columns that are aligned to the right."""
 
     title: str
     head: tuple[str, ...]
@@ -38,7 +38,7 @@ class ReportTable:
 
 
 def facts_of(account: Account) -> dict[str, str]:
-    """Give what the run was, how it ended, and how far it came; "" where there is nothing to tell."""
+    """Return what the run was, how it ended, and how far it came; "" for facts that there are none of."""
     late = account.late
     return {
         "run": " + ".join(run.run_id for run in account.runs),
@@ -52,10 +52,10 @@ def facts_of(account: Account) -> dict[str, str]:
         "ended": account.ended_at or "",
         "functions": ", ".join(f"{count} {outcome}" for outcome, count in account.outcomes.items()),
         "time": account.sentence,
-        "longest": f"{account.longest.function}, {time_span(account.longest.work_s)} of its own work"
+        "longest": f"{account.longest.function}, {time_span(account.longest.work_s)} of work"
         if account.longest is not None
         else "",
-        "polling": f"{counted(late.operations, 'operation')} seen done {time_span(late.late_s)} late in all"
+        "polling": f"{counted(late.operations, 'operation')} seen as done {time_span(late.late_s)} late in total"
         f" ({100 * late.late_s / max(late.seen_s, 0.001):.0f} % of their time)"
         if late is not None
         else "",
@@ -66,7 +66,7 @@ def facts_of(account: Account) -> dict[str, str]:
 
 
 def tables_of(account: Account) -> tuple[ReportTable, ...]:
-    """Give the tables that have rows: where the time went, failures, the slowest, limits, waves, verifications."""
+    """Return the tables that have rows: where the time went, failures, the slowest, limits, waves, verifications."""
     tables = (
         _parts(account), _failures(account.causes), _slowest(account.functions), _limits(account), _waves(account),
         _verifications(account.functions),
@@ -75,7 +75,7 @@ def tables_of(account: Account) -> tuple[ReportTable, ...]:
 
 
 def part_words(part: str, scope: str, limit: int | None) -> str:
-    """Say what a part of the time is."""
+    """Return the words for a part of the time."""
     return f"bound by {scope}: all {limit} operations in use" if part == "bound" else _PARTS.get(part, part)
 
 
@@ -131,7 +131,7 @@ def _limits(account: Account) -> ReportTable:
         most = str(one.most) if one.most else ""
         name = f"{one.kind} {one.id}".rstrip()
         rows.append((name, allowed, last, most, str(len(one.refused_s)), time_span(one.full_s) if one.full_s else ""))
-    head = ("limit", "at first", "at last", "most in use", "refusals", "held up for")
+    head = ("limit", "at start", "at end", "most in use", "refusals", "held up for")
     return ReportTable("limits", head, tuple(rows), frozenset({"most in use", "refusals", "held up for"}))
 
 
@@ -156,14 +156,14 @@ def _waves(account: Account) -> ReportTable:
 
 
 def _stop_words(stop: RunStop) -> str:
-    """Say after which wave it came, and why; of a gate with the last line that it has written."""
+    """Return after which wave a stop came, and why. For a gate this is the last line of its output."""
     after = f"after wave {stop.wave}" if stop.wave and stop.kind != "outage" else ""
     said = stop.detail.strip().splitlines()[-1:]
     return ": ".join(part for part in (", ".join(p for p in (after, stop.verdict) if p), stop.reason, *said) if part)
 
 
 def _verifications(functions: Sequence[FunctionAccount]) -> ReportTable:
-    """Give what verifications have said last of each function, equal answers together."""
+    """Return the last verdict of each function's verification, equal answers grouped."""
     found: dict[tuple[str, str], list[tuple[str, Verified]]] = {}
     for one in functions:
         for last in one.verified[-1:]:
@@ -180,8 +180,8 @@ def _verifications(functions: Sequence[FunctionAccount]) -> ReportTable:
 
 
 def report_text(view: ReportView, *, width: int | None) -> str:
-    """Write the account for a terminal: facts, then a table for each subject of which there is something to tell;
-    failures, whose messages are long, one under the other.
+    """Return the account for a terminal: facts, then a table for each subject that has rows. Failures, whose messages
+    are long, are listed one below the other.
     """
     parts = [facts_text(facts_of(view.account))]
     for table in tables_of(view.account):

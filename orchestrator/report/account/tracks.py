@@ -1,4 +1,4 @@
-"""What events tell of one function in time: its steps, its Operations, and the slots that it held."""
+"""One function over time, from its events: its steps, its Operations, and the slots that it held."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _ASKED = (Step.FUNCTION, Step.UPDATE, Step.CREATE, Step.TAG, Step.DELETE)  # the
 
 @dataclass(slots=True)
 class Hold:
-    """A slot that is held: from the end of the queue, in which it was waited for so long, until its Operation is seen
-    done, or its call is refused. `to` None: still. Times are seconds since the epoch.
+    """A slot that is held: from the end of the queue until its Operation is seen as done, or its call is refused. It
+    was waited for in the queue. `to` None: it is still held. Times are seconds since the epoch.
     """
 
     since: float
@@ -32,7 +32,7 @@ class Hold:
 
 @dataclass(slots=True)
 class Followed:
-    """An Operation, as far as its events tell."""
+    """An Operation, as far as events report it."""
 
     accepted: OperationAccepted
     asked_at: float | None
@@ -41,12 +41,14 @@ class Followed:
 
 @dataclass(slots=True)
 class Track:
-    """One function in time. `wave`: the last one in which something was done for it."""
+    """One function over time. `wave`: the last one in which it was worked on."""
 
     unit: UnitState
     wave: int = 0
     steps: list[StepFinished] = field(default_factory=list)
-    tries: list[tuple[StepRetried, str]] = field(default_factory=list)  # with whose limit had no room, "" for none
+    tries: list[tuple[StepRetried, str]] = field(
+        default_factory=list
+    )  # each with the scope whose limit had no room, "" for none
     operations: dict[str, Followed] = field(default_factory=dict)
     verified: list[VersionVerified] = field(default_factory=list)
     holds: list[Hold] = field(default_factory=list)
@@ -60,7 +62,7 @@ class Track:
         return bool(self._open)
 
     def step(self, event: StepFinished) -> None:
-        """Hear that a step is over. A slot is granted as the queue ends, and given back where a call is refused."""
+        """Handle the end of a step. A slot is granted as the queue ends, and freed when a call is refused."""
         self.steps.append(event)
         if event.step is Step.QUEUE:
             if event.ok:
@@ -69,28 +71,28 @@ class Track:
             self._free(event.change, event.at, refused=True)
 
     def retried(self, event: StepRetried, no_room: str) -> None:
-        """Hear that something is tried again. The slot of a call was given back as its step ended."""
+        """Handle a retry. The slot of a call was freed when its step ended."""
         self.tries.append((event, no_room))
 
     def requested(self, event: Requested) -> None:
-        """Hear that a call is sent. Where the journal of a killed run lacks the step, the slot is held from now on."""
+        """Handle a call being sent. Where the journal of a killed run lacks the step, the slot is held from now on."""
         self._asked[event.change] = event.at
         self._hold(event.change, event.at)
 
     def accepted(self, event: OperationAccepted) -> None:
-        """Hear that the cloud has taken a call."""
+        """Handle a call being accepted by the cloud."""
         self._hold(event.change, event.at)
         self.operations.setdefault(event.operation_id, Followed(event, self._asked.pop(event.change, None)))
 
     def done(self, event: OperationDone) -> None:
-        """Hear that an Operation is done."""
+        """Handle the end of an Operation."""
         found = self.operations.get(event.operation_id)
         if found is not None:
             found.done = event
         self._free(event.change, event.at)
 
     def let_go(self, at: float) -> None:
-        """Give back what is held: the unit, or the run, has come to its end."""
+        """Free all slots: the unit, or the run, has ended."""
         for change in list(self._open):
             self._free(change, at)
 

@@ -1,4 +1,4 @@
-"""Slots in time: how many were in use in each folder and cloud, and what was allowed."""
+"""Slots over time: how many were in use in each folder and cloud, and how many were allowed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from orchestrator.journal.condition_events import LimitChanged, SlotRefused
 
 
 class ScopeKey(NamedTuple):
-    """A folder, a cloud or, of a refusal, a function; or the rate of requests, which has no id."""
+    """A folder, a cloud or, for a refusal, a function; or the request rate, which has no ID."""
 
     kind: str
     id: str
@@ -20,21 +20,21 @@ RATE = ScopeKey("requests per second", "")
 
 
 def scope_of(what: str) -> ScopeKey:
-    """Read what a limit is of, as its event tells it."""
+    """Parse the scope of a limit, as its event names it."""
     kind, _, name = what.partition(" ")
     return ScopeKey(kind, name) if kind in ("folder", "cloud", "function") else RATE
 
 
 @dataclass(slots=True)
 class KnownLimits:
-    """What was allowed and when it was refused, by scope, in the order of time; and in which cloud each folder is."""
+    """What was allowed, and when it was refused, by scope, in order of time; and the cloud of each folder."""
 
     told: dict[ScopeKey, list[LimitChanged]] = field(default_factory=dict)
     refused: dict[ScopeKey, list[float]] = field(default_factory=dict)  # seconds since the epoch
     clouds: dict[str, str] = field(default_factory=dict)
 
     def hear(self, event: LimitChanged | SlotRefused) -> None:
-        """Take in that a limit has changed, or was found, or that there was no room."""
+        """Handle a limit that changed or was found, or a refusal."""
         key = scope_of(event.what)
         if isinstance(event, SlotRefused):
             self.refused.setdefault(key, []).append(event.at)
@@ -44,13 +44,13 @@ class KnownLimits:
             self.clouds[key.id] = event.cloud_id
 
     def cloud_of(self, folder_id: str) -> str:
-        """Give the cloud of a folder, "" where nobody tells: of former programs only where there is just one."""
+        """Return the cloud of a folder, "" where it is not known. Old journals give it where there is just one."""
         known = self.clouds.get(folder_id, "")
         clouds = [key.id for key in self.told if key.kind == "cloud"] if not known else []
         return clouds[0] if len(clouds) == 1 else known
 
     def scopes_of(self, folder_id: str) -> tuple[ScopeKey, ...]:
-        """Give what an Operation in a folder counts against, the wider first."""
+        """Return the scopes that an Operation in a folder counts against, the wider first."""
         cloud = self.cloud_of(folder_id)
         folder = ScopeKey("folder", folder_id)
         return (ScopeKey("cloud", cloud), folder) if cloud else (folder,)
@@ -91,7 +91,7 @@ def slots_in_use(held: Iterable[HeldSlot], limits: KnownLimits) -> Mapping[Scope
 
 
 def _counted(turns: Sequence[tuple[float, int]]) -> SlotUse:
-    """Sum up what comes and goes. What goes at the very moment in which something comes goes first."""
+    """Add up what begins and ends. At the same moment, ends count first."""
     steps: list[tuple[float, int]] = []
     count = most = 0
     before, slot_s = 0.0, 0.0

@@ -1,8 +1,8 @@
 """The account of a run: what was done when, what it waited for, and where its time went, as frozen values.
 
 These values are published: `report --json` writes each of them under the names of its fields ("orchestrator/report/1",
-see `document`), and `orchestrator schema report` prints their JSON Schema. Fields ending in `_s` are seconds; those
-named `at_s`, `from_s`, `to_s`, `asked_s` … count from the beginning of the chain's first run, `to_s` None: not over.
+see `document`), and `orchestrator schema report` prints their JSON Schema. Fields ending in `_s` are seconds. Those
+named `at_s`, `from_s`, `to_s`, `asked_s` … count from the beginning of the chain's first run. `to_s` None: not over.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class StepSpan:
-    """A function was in a step, of its change of that index. `ok`: it went well."""
+    """The time that a function spent in one step of a change. `ok`: the step succeeded."""
 
     step: str
     change: int
@@ -25,8 +25,8 @@ class StepSpan:
 
 @dataclass(frozen=True, slots=True)
 class TryAgain:
-    """A call that failed in a way that is worth another try, after `wait_s`. `no_room`: whose limit had no room for its
-    Operation ("folder ID"), "" for other failures, and where a former program has not written it.
+    """A retry of a call, after `wait_s`. `no_room`: the scope whose limit had no room for its Operation ("folder ID"),
+    "" for other failures, and for journals of older versions that did not record it.
     """
 
     at_s: float
@@ -40,10 +40,10 @@ class TryAgain:
 
 @dataclass(frozen=True, slots=True)
 class OperationSpan:
-    """An Operation. `asked_s`: when its call was sent, None where it was found; `done_s`: when it was seen done.
+    """An Operation. `asked_s`: when its call was sent, None where it was found; `done_s`: when it was seen as done.
 
-    `cloud_s`: how long it took by the cloud's own times, None where it told none; `late_s`: how much later than that it
-    was seen done, counted from the moment in which it was accepted.
+    `cloud_s`: how long it took by the cloud's own times, None where the cloud gave none. `late_s`: how much later than
+    that it was seen as done, counted from when it was accepted.
     """
 
     operation_id: str
@@ -61,7 +61,7 @@ class OperationSpan:
 
 @dataclass(frozen=True, slots=True)
 class ChangeMade:
-    """A change of a function: what it is about, as it was and as it is to be; no value of a variable is in it."""
+    """A change of a function: its subject, the old value and the new one. It never contains a variable's value."""
 
     kind: str
     old: Mapping[str, Any]
@@ -71,7 +71,7 @@ class ChangeMade:
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """What a verification has said of a Version. `attempts`: how often it was called."""
+    """A verdict about a Version. `attempts`: how often it was called."""
 
     at_s: float
     version_id: str
@@ -83,8 +83,8 @@ class Verified:
 
 @dataclass(frozen=True, slots=True)
 class WhyFailed:
-    """Why a function is not done. `step`: in which it failed, "" where it is blocked or unknown; `detail`: what a build
-    has printed, say, in lines.
+    """Why a function is not done. `step`: the one that failed, "" where it is blocked or unknown. `detail`: more lines,
+    such as a build's output.
     """
 
     step: str
@@ -101,7 +101,7 @@ class WhyFailed:
 
 @dataclass(frozen=True, slots=True)
 class FunctionAccount:
-    """One function. `work_s`: its own work, all steps but the queue; `waited_s`: the queue; `wave`: 0 for none.
+    """One function. `work_s`: its own work, all steps except the queue; `waited_s`: the queue; `wave`: 0 for none.
 
     `old_version_id` and `new_version_id`: what served `$latest` before, and what was made (or found); "" for none.
     """
@@ -133,7 +133,7 @@ class FunctionAccount:
 
 @dataclass(frozen=True, slots=True)
 class LimitStep:
-    """How much was allowed from then on, and why: "quota-manager", "learned before", "declared", "refused" …"""
+    """A limit from that time on, and its source: "quota-manager", "learned before", "declared", "refused" …"""
 
     at_s: float
     allowed: float
@@ -142,9 +142,9 @@ class LimitStep:
 
 @dataclass(frozen=True, slots=True)
 class ScopeAccount:
-    """What Operations count against. `kind`: "folder", "cloud", or "requests per second", which has no slots.
+    """A scope that Operations count against. `kind`: "folder", "cloud", or "requests per second", which has no slots.
 
-    `slots`: pairs of a time and the slots in use from then on; `most`: of them at once; `slot_s`: their integral;
+    `slots`: pairs of a time and the slots in use from then on; `most`: the most at once; `slot_s`: their integral.
     `full_s`: for how long it held functions up; `refused_s`: when the cloud had no room.
     """
 
@@ -172,7 +172,7 @@ class RunSpan:
 
 @dataclass(frozen=True, slots=True)
 class WaveSpan:
-    """A wave, which ends where the next one begins, or what comes between."""
+    """A wave. It ends where the next wave or stop begins."""
 
     number: int
     waves: int
@@ -186,7 +186,7 @@ class WaveSpan:
 class RunStop:
     """A time in which the run itself waited. `kind`: "pause", "gate", "approval", "outage", "breach".
 
-    `wave`: that it came after, 0: none; `verdict`: of a gate, "" for all others; `detail`: its last lines.
+    `wave`: the wave before it, 0 for none; `verdict`: of a gate, "" for others; `detail`: its last lines.
     """
 
     kind: str
@@ -200,7 +200,7 @@ class RunStop:
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Functions that are not done for the same reason, and which of them was first, with ids to look for."""
+    """Functions that are not done for the same reason, and the first of them, with IDs to search for."""
 
     what: str
     message: str
@@ -214,8 +214,8 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class TimePart:
-    """A part of the time that the runs took; all parts together are that time. `part`: see `spent.PARTS`; `scope` and
-    `limit`: what bounded it, of the part "bound".
+    """A part of the time that the runs took; all parts together are that time. `part`: see `spent.PARTS`. `scope` and
+    `limit`: what bound it, for the part "bound".
     """
 
     part: str
@@ -226,10 +226,10 @@ class TimePart:
 
 @dataclass(frozen=True, slots=True)
 class Lateness:
-    """How late it was seen that Operations were done, over all of which the cloud told how long they took.
+    """How late Operations were seen as done, over those for which the cloud reported how long they took.
 
-    `cloud_s`: their lengths by the cloud, summed up; `seen_s`: from the moment in which they were accepted until they
-    were seen done; `late_s`: the difference.
+    `cloud_s`: the sum of their lengths by the cloud; `seen_s`: the sum from acceptance until they were seen as done;
+    `late_s`: the difference.
     """
 
     operations: int
@@ -241,8 +241,8 @@ class Lateness:
 
 @dataclass(frozen=True, slots=True)
 class WouldGive:
-    """How long the same would have taken with another limit: the same Operations, as long as they were, put into so
-    many slots in the same order, wave after wave (list scheduling); what that saves is taken off the time that it took.
+    """How long the run would have taken with another limit. The same Operations, with the same lengths, are put into so
+    many slots in the same order, wave after wave (list scheduling). What that saves is subtracted from the actual time.
     """
 
     scope: str
@@ -252,7 +252,7 @@ class WouldGive:
 
 @dataclass(frozen=True, slots=True)
 class LongestChain:
-    """The function whose own work took longest: no limit makes a run shorter than that."""
+    """The function whose own work took longest: no limit can make a run shorter than that."""
 
     function: str
     work_s: float
@@ -260,8 +260,8 @@ class LongestChain:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A run with all that took it up. `started_at`, `ended_at`: ISO 8601 in UTC; `ended_at` None: it is under way, or
-    was killed, see `state`. `seconds`: of all its runs, without the time between them; `planned_s`: of the plan before.
+    """A run with its whole chain. `started_at`, `ended_at`: ISO 8601 in UTC; `ended_at` None: it is under way, or was
+    killed, see `state`. `seconds`: of all its runs, without the time between them; `planned_s`: of the plan before.
 
     `sentence`: where the time went, for people. `first_failure`: the function that failed first, "" for none.
     """

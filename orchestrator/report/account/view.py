@@ -1,4 +1,4 @@
-"""What `report` gives back. Light: every command knows all kinds of views, and few make this one."""
+"""The value that `report` returns. A module of its own: every command imports all views, and few need this one."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ReportView:
-    """What `report` tells of a run."""
+    """What `report` shows of a run."""
 
     account: Account
 
     def words(self) -> Iterable[str]:
-        """Give the words that are no secrets."""
+        """Return the words that are not secrets."""
         for one in self.account.functions:
             yield from (one.function, one.name, one.folder_id, one.function_id, one.old_version_id, one.new_version_id)
             yield from (operation.operation_id for operation in one.operations)

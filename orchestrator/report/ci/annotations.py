@@ -1,4 +1,4 @@
-"""What is wrong, with the line of the manifest that it is about: for annotations, and for code quality reports."""
+"""Findings with their lines in the manifest: for annotations and code quality reports."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from orchestrator.model import Action, Place, Unit
 from orchestrator.report.failures import NAMED_MAX, Cause, causes, told_of
 from orchestrator.report.plain_text import counted, named
 
-ANNOTATIONS_MAX = 10  # that GitHub shows of one step; more stand in its log alone
+ANNOTATIONS_MAX = 10  # per step; GitHub shows the others in the log only
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is wrong. `line` 0: the file as a whole; `file` "": nobody knows where it stands. `check`: its
-    kind, the same for all that is wrong alike; `about`: the function, or (not `is_function`) the key of the manifest.
+    """One finding. `line` 0: the file as a whole; `file` "": not known. `check`: its kind, the same for all findings of
+    one kind; `about`: the function, or (not `is_function`) the key of the manifest.
     """
 
     file: str
@@ -29,18 +29,18 @@ class Finding:
 
     @property
     def title(self) -> str:
-        """Say in few words what it is about."""
+        """A short title: what the finding is about."""
         return f"{self.about}: {self.check}" if self.about else self.check
 
 
 def findings_of_mistakes(mistakes: Iterable[Mistake]) -> list[Finding]:
-    """Give the mistakes of a manifest."""
+    """Return the mistakes of a manifest."""
     what = "mistake in the manifest"
     return [Finding(one.file, one.line, what, one.key, one.rule, is_function=False) for one in mistakes]
 
 
 def findings_of_plan(units: Iterable[Unit]) -> list[Finding]:
-    """Give the functions that are blocked, or cannot be packed, where a plan stands."""
+    """Return the functions of a plan that are blocked, or whose package cannot be made."""
     found = []
     for unit in units:
         if unit.action is Action.BLOCKED or unit.failure is not None:
@@ -53,23 +53,21 @@ def findings_of_plan(units: Iterable[Unit]) -> list[Finding]:
 
 
 def findings_of_run(units: Iterable[UnitState], places: Mapping[str, Place]) -> list[Finding]:
-    """Give what failed, is unknown or blocked in a run, function by function, equal causes together. `places`: where
+    """Return what failed, is unknown or blocked in a run, function by function, grouped by cause. `places`: where
     functions are declared, by their keys.
     """
     return _of_each(causes(units), places)
 
 
 def shown_findings(units: Sequence[UnitState], places: Mapping[str, Place]) -> list[Finding]:
-    """Give the same for people who see ten of them: where there are more, one for each cause."""
+    """Return the same for GitHub, which shows ten annotations: above ten, one for each cause."""
     found = causes(units)
     if sum(len(cause.units) for cause in found) <= ANNOTATIONS_MAX:
         return _of_each(found, places)
     shown = [_of_cause(cause, places) for cause in found[: ANNOTATIONS_MAX - (len(found) > ANNOTATIONS_MAX)]]
     if more := found[len(shown) :]:
         count = counted(sum(len(cause.units) for cause in more), "more function")
-        shown.append(
-            Finding("", 0, f"{len(more)} more causes", "", f"{count}: the job's log and its summary tell them")
-        )
+        shown.append(Finding("", 0, f"{len(more)} more causes", "", f"{count}: see the job's log and summary"))
     return shown
 
 
@@ -78,7 +76,7 @@ def _of_each(found: Iterable[Cause], places: Mapping[str, Place]) -> list[Findin
 
 
 def _of_unit(cause: Cause, unit: UnitState, places: Mapping[str, Place]) -> Finding:
-    told = told_of(unit, "")  # with its own words: equal failures may differ in ids
+    told = told_of(unit, "")  # with its own message: equal failures may differ in IDs
     failure = told.failure if told is not None else cause.failure
     text = "\n".join(filter(None, (failure.message, failure.advice)))
     return Finding(*_at(places.get(unit.key)), cause.what, unit.key, text)

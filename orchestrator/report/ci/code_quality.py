@@ -1,8 +1,8 @@
-"""What is wrong as a code quality report of GitLab, which shows it in a merge request's changes.
+"""Findings as a code quality report of GitLab, which shows it in a merge request's changes.
 
 A list of objects with description, check_name, fingerprint, severity and location (docs.gitlab.com, "Code Quality
-report format"); paths are from the repository's root, without "./". Nothing wrong is an empty list, so that what is
-mended is shown as mended.
+report format"). Paths are relative to the repository's root, without "./". No findings make an empty list, so that
+GitLab shows former findings as fixed.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from orchestrator.report.ci.annotations import Finding
 from orchestrator.report.ci.recognised import CiFiles
 from orchestrator.report.failures import without_ids
 
-_SEVERITY = "major"  # of info, minor, major, critical, blocker: something is not deployed, and nothing is lost
+_SEVERITY = "major"  # of info, minor, major, critical, blocker: something is not deployed, but nothing is lost
 
 
 def code_quality_report(findings: Sequence[Finding], ci: CiFiles, outlet: Outlet) -> Safe:
-    """Write the report."""
+    """Return the report."""
     rows: dict[str, dict[str, Any]] = {}
     for finding in findings:
         row = _row(finding, ci)
@@ -32,7 +32,7 @@ def code_quality_report(findings: Sequence[Finding], ci: CiFiles, outlet: Outlet
 def _row(finding: Finding, ci: CiFiles) -> dict[str, Any]:
     path = ci.path_of(finding.file)
     about = f"{finding.about}: " if finding.about else ""
-    # Lines move and ids differ from run to run: what is wrong stays the same.
+    # Without lines and IDs: they differ from run to run while the finding stays the same.
     same = "\0".join((path, finding.check, finding.about, without_ids(finding.text)))
     return {
         "description": f"{about}{finding.check}: {finding.text}" if finding.is_function else f"{about}{finding.text}",

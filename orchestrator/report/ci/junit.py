@@ -1,4 +1,4 @@
-"""A run as JUnit XML: one test case for each function, as the test reports of GitLab, Jenkins and others read it.
+"""A run as JUnit XML: one test case for each function, for the test reports of GitLab, Jenkins and others.
 
 The shape is that of Jenkins' junit-10.xsd: testsuites, testsuite, testcase, and in it failure, error or skipped.
 
@@ -6,9 +6,9 @@ The shape is that of Jenkins' junit-10.xsd: testsuites, testsuite, testcase, and
 | ---                           | ---                                                   |
 | deployed, unchanged, pruned   | passed                                                |
 | failed, blocked               | failure                                               |
-| unknown, inconclusive         | error: nobody knows                                   |
+| unknown, inconclusive         | error                                                 |
 | cancelled, not ended          | skipped                                               |
-| the command could not start   | one test case of its own, named as the verb, in error |
+| the command could not start   | one test case, named like the verb, in error          |
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from orchestrator.report.failures import ids_of
 from orchestrator.report.records import NOT_ENDED, iso, name_of
 
 _HEAD = '<?xml version="1.0" encoding="UTF-8"?>'
-_NO_XML = re.compile("[\ufffe\uffff]")  # what XML 1.0 cannot hold of what the outlet lets out
+_NO_XML = re.compile("[\ufffe\uffff]")  # characters that the outlet lets through and XML 1.0 forbids
 
 
 def junit_of_run(state: RunState, outlet: Outlet) -> Safe:
-    """Write a run, with all that it takes up. A time is a function's own work, in seconds."""
+    """Return a run, with its whole chain. Times are a function's own work, in seconds."""
     state = outlet.value(state)
     environment = state.identity.environment
     cases = [
@@ -42,7 +42,7 @@ def junit_of_run(state: RunState, outlet: Outlet) -> Safe:
 
 
 def junit_of_error(verb: str, error: OrchestratorError, outlet: Outlet) -> Safe:
-    """Write that a command could not start, and why."""
+    """Return a report that a command could not start, and why."""
     mistakes = [str(mistake) for mistake in error.mistakes] if isinstance(error, ManifestError) else []
     lines = [outlet.line(line) for line in (*mistakes, error.advice) if line]
     name = f"exit {int(error.exit)}"
@@ -50,7 +50,7 @@ def junit_of_error(verb: str, error: OrchestratorError, outlet: Outlet) -> Safe:
     return outlet.rendered(_document(verb, [(_open(verb, "orchestrator", 0.0), end, "errors")]))
 
 
-_Case = tuple[str, str, str]  # its start, what is in it, and how it is counted: failures, errors, skipped or ""
+_Case = tuple[str, str, str]  # start tag, content, and the counter it adds to: failures, errors, skipped or ""
 
 
 def _case(unit: UnitState, environment: str) -> _Case:

@@ -1,6 +1,6 @@
-"""What a command writes for the CI that it runs in: annotations, groups of its log, masks, a summary, report files.
+"""What a command writes for the CI that it runs in: annotations, log groups, masks, a summary, report files.
 
-Commands to the CI go to standard error, where GitHub and GitLab read them as well; standard output stays data.
+Commands to the CI go to standard error, where GitHub and GitLab read them too. Standard output stays data.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _MISTAKES_MAX = 100
 
 
 class CiOutput:
-    """Writes for a CI. `lost`: told why a file is not written; `clock`: seconds since the epoch."""
+    """Writes for a CI. `lost`: called with the reason why a file is not written; `clock`: seconds since the epoch."""
 
     def __init__(
         self, files: CiFiles, outlet: Outlet, *, verb: str, lost: Callable[[str], object],
@@ -51,14 +51,14 @@ class CiOutput:
         self._verb = verb
         self._lost = lost
         self._clock = clock
-        self._group = ""  # the one that is open
+        self._group = ""  # the open one
         self._groups = 0
-        self._secrets: list[str] | None = []  # that are not masked yet; None: they are masked as they are learned
+        self._secrets: list[str] | None = []  # not masked yet; None: secrets are masked as soon as they are known
         self.places: dict[str, Place] = {}  # of functions, by their keys
         self.is_plain = True  # standard error is text for people, and no display is drawn there
 
     def mask(self, value: str) -> None:
-        """Let GitHub hide a secret in what other steps write, too. It is masked by line, since the log has lines."""
+        """Make GitHub mask a secret in other steps' output too. It is masked line by line, since the log has lines."""
         if self._secrets is not None:
             self._secrets.append(value)
         elif self._commands_github and not is_file(sys.stderr):
@@ -67,8 +67,8 @@ class CiOutput:
                     write_message(github_command("add-mask", line))
 
     def begin(self, *, plain: bool) -> None:
-        """Say how standard error is written; what was learned of secrets by now is masked. A file is no log of a CI:
-        nothing secret goes there.
+        """Set how standard error is written, and mask the secrets that are known by now. A file is not a CI log: no
+        secret is written to it.
         """
         self.is_plain = plain
         waiting, self._secrets = self._secrets or [], None
@@ -76,7 +76,7 @@ class CiOutput:
             self.mask(value)
 
     def __call__(self, event: Event) -> None:
-        """Hear of a run: each wave is a part of the log."""
+        """Handle an event of a run: each wave is a group of the log."""
         match event:
             case RunStarted(units=units):
                 self.group(f"Run of {counted(units, 'function')}")
@@ -87,7 +87,9 @@ class CiOutput:
                 self.end_group()
 
     def warn(self, text: Safe) -> bool:
-        """Warn as GitHub does, so that nobody has to unfold anything to see it. Gives whether that was done."""
+        """Warn with an annotation on GitHub, so that it is seen without unfolding a group. Return whether that was
+        done.
+        """
         if not self._commands_github:
             return False
         write_message(github_command("warning", text))
@@ -98,9 +100,7 @@ class CiOutput:
         return self._files.kind is CiKind.GITHUB and self.is_plain
 
     def group(self, title: str, *, folded: bool = True) -> None:
-        """Begin a part of the log that can be folded, and is where it is `folded` (on GitHub, always); the one before
-        ends.
-        """
+        """End the open group, and begin another. GitHub always folds it, GitLab if it is `folded`."""
         self.end_group()
         if not self.is_plain or self._files.kind is CiKind.NONE:
             return
@@ -113,7 +113,7 @@ class CiOutput:
             write_message(gitlab_section_start(self._group, shown, int(self._clock()), folded=folded))
 
     def end_group(self) -> None:
-        """End the part that is open."""
+        """End the open group."""
         if not self._group:
             return
         if self._files.kind is CiKind.GITHUB:
@@ -123,7 +123,7 @@ class CiOutput:
         self._group = ""
 
     def failed(self, error: OrchestratorError) -> None:
-        """Write what has ended a command before it had a result."""
+        """Write the error that ended a command before it had a result."""
         self.end_group()
         mistakes = error.mistakes if isinstance(error, ManifestError) else ()
         found = findings_of_mistakes(mistakes)
@@ -139,7 +139,7 @@ class CiOutput:
         self._summarize(self._outlet.rendered("\n".join(lines)))
 
     def finished(self, view: View) -> None:
-        """Write what a command gives back."""
+        """Write the result of a command."""
         self.end_group()
         match view:
             case FindingsView(mistakes=mistakes):
@@ -174,7 +174,7 @@ class CiOutput:
             self._write(self._files.code_quality, code_quality_report(shown, self._files, self._outlet))
 
     def _summarize(self, text: Safe) -> None:
-        """Add to the summary of the step what has room there."""
+        """Append to the step's summary, as far as there is room."""
         file = self._files.summary
         if file is None:
             return
@@ -182,15 +182,17 @@ class CiOutput:
         try:
             room = SUMMARY_MAX - (file.stat().st_size if file.exists() else 0)
             if len(data) > room:
-                self._lost(f"the job summary has no room left for {len(data)} bytes: a step has {SUMMARY_MAX}")
+                self._lost(
+                    f"the job summary was not written: {len(data)} more bytes would exceed its limit of {SUMMARY_MAX}"
+                )
                 return
             with file.open("ab") as summary:
                 summary.write(data)
         except OSError as error:
-            self._lost(f"the job summary {file} cannot be written: {error.strerror}")
+            self._lost(f"cannot write the job summary {file}: {error.strerror}")
 
     def _write(self, file: Path, text: Safe) -> None:
         try:
             file.write_text(f"{text}\n", "utf-8", errors="replace")
         except OSError as error:
-            self._lost(f"{file} cannot be written: {error.strerror}")
+            self._lost(f"cannot write {file}: {error.strerror}")

@@ -1,6 +1,6 @@
-"""Which CI this runs in, by the variables that each documents, and what it has been asked to write there.
+"""Which CI this runs in, by the variables that each documents, and what it was asked to write there.
 
-Light: every command looks.
+Keep the imports light: every command uses this.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 
 class CiKind(StrEnum):
-    """The CIs that have something of their own to write to."""
+    """The CIs that we write special output for."""
 
     NONE = "none"
     GITHUB = "github"
@@ -31,8 +31,8 @@ _KNOWN_BY = {
 
 @dataclass(frozen=True, slots=True)
 class CiFiles:
-    """What is written for a CI. `root`: the repository's folder, which paths are told from. `summary`: the file that
-    GitHub shows as the job's summary. `junit`, `code_quality`: files that were asked for.
+    """What is written for a CI. `root`: the repository's folder, which paths are relative to. `summary`: the file that
+    GitHub shows as the job's summary. `junit`, `code_quality`: the files that were asked for.
     """
 
     kind: CiKind = CiKind.NONE
@@ -42,8 +42,8 @@ class CiFiles:
     code_quality: Path | None = None
 
     def path_of(self, file: str) -> str:
-        """Give the path of a file from the repository's root, with slashes; as it is where it lies elsewhere."""
-        path = Path(os.path.abspath(file))  # noqa: PTH100 - links stay as they were named
+        """Return a file's path relative to the repository's root, with slashes. A path outside it is unchanged."""
+        path = Path(os.path.abspath(file))  # noqa: PTH100 - keeps the names of symbolic links
         if self.root is not None and path.is_relative_to(self.root):
             return path.relative_to(self.root).as_posix()
         return file
@@ -55,12 +55,12 @@ NO_CI = CiFiles()
 def recognised(
     asked: str, environ: Mapping[str, str], *, junit: Path | None = None, code_quality: Path | None = None
 ) -> CiFiles:
-    """Say which CI this is. `asked`: one of `KINDS`; "auto": what the environment says."""
+    """Return which CI this is. `asked`: one of `KINDS`; "auto": decided by the environment."""
     kind = CiKind(asked) if asked != AUTO else _found(environ)
     root = environ.get(_KNOWN_BY[kind][1], "") if kind in _KNOWN_BY else ""
     summary = environ.get("GITHUB_STEP_SUMMARY", "") if kind is CiKind.GITHUB else ""
     return CiFiles(
-        kind, Path(root or os.getcwd()), Path(summary) if summary else None, junit, code_quality  # noqa: PTH109 - as it is named
+        kind, Path(root or os.getcwd()), Path(summary) if summary else None, junit, code_quality  # noqa: PTH109 - keeps the names of symbolic links
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""How far a job has come, function by function: its board with the last run laid over it, in words and tables."""
+"""How far a job has come, function by function: its board, with the outcome of its last run, in words and tables."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _HEAD = ("runtime", "folder", *STATUSES)
 
 
 def statuses(board: Iterable[JobStatus], last_run: RunState | None) -> tuple[JobStatus, ...]:
-    """Lay the last run of the job over its board: what still waits because it failed there is "failed", with why."""
+    """Add the last run's outcome: functions that still wait because they failed there are "failed", with the reason."""
     units = last_run.units if last_run is not None else {}
     found = []
     for row in board:
@@ -34,15 +34,15 @@ def _after(row: JobStatus, outcome: Outcome | None) -> JobStatus:
         return replace(row, status="failed", note=f"{outcome.step}: {outcome.failure.message}")
     if isinstance(outcome, Blocked):
         return replace(row, status="failed", note=outcome.reason)
-    if isinstance(outcome, Unknown):  # no failure: the next run asks again
+    if isinstance(outcome, Unknown):  # not a failure: the next run asks again
         return replace(row, note=outcome.reason)
     return row
 
 
 def board_text(rows: Sequence[JobStatus], *, width: int | None) -> str:
-    """Show counts per runtime and folder, then what waits, failed, was skipped, or is done but for traffic by tags."""
+    """Show counts per runtime and folder, then what waits, failed, was skipped, or is done except for old tags."""
     if not rows:
-        return "no function is or was on these runtimes"
+        return "no function uses or used these runtimes"
     parts = [f"{counted(len(rows), 'function')}: {_totals(rows)}", _counts(rows, width)]
     for status in ("waiting", "failed", "skipped", "old tags"):
         found = [row for row in rows if row.status == status]
@@ -65,7 +65,7 @@ def _counts(rows: Sequence[JobStatus], width: int | None) -> str:
 
 
 def by_place(rows: Sequence[JobStatus]) -> Mapping[tuple[str, str], Counter[str]]:
-    """Count the statuses per runtime and folder, in their order."""
+    """Return the statuses per runtime and folder, sorted."""
     places: dict[tuple[str, str], Counter[str]] = {}
     for row in sorted(rows, key=lambda row: (row.runtime, row.folder_id)):
         places.setdefault((row.runtime, row.folder_id), Counter())[row.status] += 1
@@ -80,7 +80,7 @@ def _section(title: str, rows: Sequence[JobStatus], width: int | None) -> str:
 
 
 def board_json(rows: Sequence[JobStatus]) -> dict[str, Any]:
-    """Give a board as JSON values: `run NAME --status`."""
+    """Return a board as JSON values: `run NAME --status`."""
     totals = Counter(row.status for row in rows)
     return {
         "totals": {status: totals[status] for status in STATUSES},

@@ -1,4 +1,4 @@
-"""Progress while a run lasts: a live region on a terminal, elsewhere a plain line now and then."""
+"""Progress during a run: a live region on a terminal, otherwise a plain line now and then."""
 
 from __future__ import annotations
 
@@ -32,29 +32,29 @@ if TYPE_CHECKING:
     from orchestrator.report.display.outlook import Outlook
 
 _REFRESH_S = 0.25
-_AS_PLANNED = ("unchanged", "deployed", "pruned")  # outcomes that nobody needs to look at
-_HEIGHT_LEFT = 1  # lines of the window that the region leaves, so that the last line above it is seen
-_SMALLEST = (80, 24)  # columns and lines, where a terminal does not say
+_AS_PLANNED = ("unchanged", "deployed", "pruned")  # outcomes that need no attention
+_HEIGHT_LEFT = 1  # lines that the region leaves free, so that the last line above it can be seen
+_SMALLEST = (80, 24)  # columns and lines, where the terminal's size is not known
 
 Region = Callable[[int, int], list[Line]]  # for so many columns and lines of the window
 
 
 async def draw(stream: TextIO, environ: Mapping[str, str], region: Region, over: Callable[[], Awaitable[bool]]) -> None:
-    """Draw the lines that `region` gives for the window, again and again, until `over` says so; it waits a little.
+    """Redraw the lines that `region` returns for the window, until `over` returns true, which waits a little each time.
 
-    The window is measured each time: it may be resized. What has not changed is not drawn again.
+    The window is measured each time, since it may be resized. Unchanged frames are not drawn again.
     """
     from rich.console import Console, ConsoleDimensions  # noqa: PLC0415 - only where there is a terminal
-    from rich.live import Live  # noqa: PLC0415 - the same
-    from rich.text import Text  # noqa: PLC0415 - the same
+    from rich.live import Live  # noqa: PLC0415 - only where there is a terminal
+    from rich.text import Text  # noqa: PLC0415 - only where there is a terminal
 
-    # Lines fit the width already; with soft_wrap, log lines above the region are left whole.
+    # Lines fit the width already. soft_wrap keeps log lines above the region in one piece.
     coloured = may_colour(stream, environ)
     console = Console(
         file=cast("TextIO", _Fixed(stream)), force_terminal=True, no_color=not coloured,
         soft_wrap=True, highlight=False, markup=False, emoji=False,
     )  # fmt: skip
-    # redirect_stderr: whatever is written there meanwhile, logs above all, appears above the region
+    # redirect_stderr: what is written to stderr during the run, mostly logs, appears above the region
     live = Live(console=console, auto_refresh=False, transient=True, redirect_stdout=False, redirect_stderr=True)
     drawn: object = None
     with live:
@@ -73,7 +73,7 @@ async def draw(stream: TextIO, environ: Mapping[str, str], region: Region, over:
 
 
 def _window(stream: TextIO) -> tuple[int, int]:
-    """Measure the window: its columns and lines."""
+    """Return the window's size: its columns and lines."""
     with suppress(OSError, ValueError):
         size = os.get_terminal_size(stream.fileno())
         if size.columns and size.lines:
@@ -82,7 +82,7 @@ def _window(stream: TextIO) -> tuple[int, int]:
 
 
 async def draw_builds(stream: TextIO, builds: Builds, outlet: Outlet) -> None:
-    """Show the builds that run until cancelled: nothing is drawn while none does."""
+    """Show the running builds until cancelled. Nothing is drawn while there are none."""
 
     async def none_left() -> bool:
         await anyio.sleep(_REFRESH_S)
@@ -110,9 +110,9 @@ def progress(
     outlook: Outlook | None = None,
     builds: Builds = tuple,
 ) -> Progress:
-    """Make the display of a run: a listener, and `run`, which draws until it is cancelled or the run has ended.
+    """Return the display of a run: a listener, and `run`, which draws until it is cancelled or the run has ended.
 
-    `state` is what the events are folded into; `interval_s` lies between plain lines.
+    `state`: the state that the same events are folded into; `interval_s`: the time between plain lines.
     """
     outlet = outlet or Outlet(Redactor())
     return Progress(
@@ -152,11 +152,11 @@ class Progress:
 
     def __call__(self, event: Event) -> None:
         self._counts(event)
-        if isinstance(event, RunEnded | RollbackBegun):  # which has a display of its own
+        if isinstance(event, RunEnded | RollbackBegun):  # a rollback has its own display
             self._over.set()
 
     async def run(self) -> None:
-        """Draw, and wait, in turn."""
+        """Draw and wait, in turn."""
         if self._live:
             await draw(self._stream, self._environ, self.region, lambda: self._ended_within(_REFRESH_S))
             return
@@ -171,14 +171,14 @@ class Progress:
         return self._over.is_set()
 
     def line(self) -> str:
-        """Say how far the run is, in one line."""
+        """Return how far the run is, in one line."""
         now = self._clock()
         parts = self._parts(now)
         parts[4:4] = [HeadPart(2, text) for text in self._waits(now)]
         return "; ".join(part.text for part in parts if part.text)
 
     def region(self, width: int, height: int) -> list[Line]:
-        """Give the lines of the live region: none as wide as the window of so many columns, and fewer than it has."""
+        """Return the lines of the live region. They fit into a window of so many columns and lines."""
         now, width, height = self._clock(), max(1, width - 1), max(1, height - _HEIGHT_LEFT)
         waits, outlook = list(self._waits(now)), self._outlook
         parts = [*self._parts(now), *(HeadPart(2, text) for text in waits if height == 1)]
@@ -187,7 +187,7 @@ class Progress:
         return frame(drawn, self._outlet, width, height)
 
     def _parts(self, now: float) -> list[HeadPart]:
-        """Say how far the run is, in parts: what is needed least has the highest rank."""
+        """Return how far the run is, in parts. The least important have the highest rank."""
         state = self._state
         by_name = {name: f"{count} {name}" for name, count in counts(state).items() if name != NOT_ENDED}
         bad = [text for name, text in by_name.items() if name not in _AS_PLANNED]
@@ -210,24 +210,24 @@ class Progress:
         ]
 
     def _share(self, now: float) -> str:
-        """Say how much is done: of the time that all of it takes, else of the functions."""
+        """Return how much is done: of the total time if it is known, otherwise of the functions."""
         if not self._total:
             return ""
         gone = self._outlook.share(now) if self._outlook is not None else None
         return f" ({int(100 * (gone or self._state.ended / self._total) + 1e-6)} %)"
 
     def _waits(self, now: float) -> Iterator[str]:
-        """Say what the run waits for, and until when."""
+        """Yield what the run waits for, and until when."""
         outage, wait, outlook = self._counts.outage, self._counts.wait, self._outlook
         if outage is not None:
             reason = self._outlet.line(outage.reason)
-            yield f"the cloud does not answer, for {time_span(now - outage.at)}: {reason}"
+            yield f"the cloud has not answered for {time_span(now - outage.at)}: {reason}"
         elif wait is not None and now < wait.at + wait.seconds:
-            yield f"asks again in {time_span(wait.at + wait.seconds - now)}: {self._outlet.line(wait.reason)}"
+            yield f"retrying in {time_span(wait.at + wait.seconds - now)}: {self._outlet.line(wait.reason)}"
         if outlook is not None:
             until = outlook.pause_until
             if until is not None and until > now:
-                at = datetime.fromtimestamp(until)  # noqa: DTZ006 - people read their own time
+                at = datetime.fromtimestamp(until)  # noqa: DTZ006 - shown in local time
                 yield f"pause until {at:%H:%M:%S} ({time_span(until - now)} left)"
             if outlook.gate:
                 most_s = outlook.gate_until
@@ -241,7 +241,7 @@ class Progress:
 
 
 class _Fixed(Unbroken):
-    """The stream as it is now, even where it is standard error: the display is what comes to stand before that."""
+    """The stream as it is now, even if it is standard error: the display is about to replace that."""
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__(stream)

@@ -1,4 +1,4 @@
-"""What a run shows while it lasts, the question before it, and its events as a file of JSON lines for programs."""
+"""The displays of a run, the confirmation before it, and its events as a file of JSON lines for programs."""
 
 from __future__ import annotations
 
@@ -29,26 +29,26 @@ _PROGRESS_S = 10.0
 
 
 class Question(Enum):
-    """What somebody is asked to agree to: the question, what is so after a no, and what is done, in words."""
+    """What to confirm: the verb, what did not happen after a no, and the effect."""
 
     DEPLOY = ("Deploy", "not deployed", "this changes functions")
     ROLL_BACK = ("Roll back", "not rolled back", "this changes functions")
     RESUME = ("Resume", "not resumed", "this changes functions")
     PROMOTE = ("Promote", "not promoted", "this changes functions")
     WRITE = ("Write", "not written", "this changes files")
-    PRUNE = ("Delete for good", "not pruned", "this deletes old versions, or what is stored of old runs, for good")
+    PRUNE = ("Delete permanently", "not pruned", "this permanently deletes old versions, or the data of runs")
 
 
 async def confirm(messages: Messages, what: str, *, yes: bool, to: Question, protected: str = "") -> None:
-    """Say what is about to be done, and ask whether to do it. `protected`: the name of an environment that is to be
-    typed for a yes, wherever there is a terminal.
+    """Show what is about to be done, and ask for confirmation. `protected`: the name of an environment that must be
+    typed to confirm, where there is a terminal.
 
-    Raises `UsageError` where nobody can be asked, `DeclinedError` for a no, `InterruptedRunError` where the terminal
-    gives no answer.
+    Raises `UsageError` where there is no terminal to ask on, `DeclinedError` for a no, `InterruptedRunError` where the
+    terminal gives no answer.
     """
     question, none, does = to.value
     if protected and may_ask():
-        named = f"{what}. {question}? The environment is protected, type its name for yes:"
+        named = f"{what}. {question}? The environment is protected. Type its name to confirm:"
         if (await _line(messages, named, none)).strip() != protected:
             raise DeclinedError(f"{none}: nothing was sent")
         return
@@ -61,7 +61,7 @@ async def confirm(messages: Messages, what: str, *, yes: bool, to: Question, pro
 
 
 def show_diff(messages: Messages, diff: str) -> None:
-    """Show a unified diff on standard error, in colours where they are welcome."""
+    """Show a unified diff on standard error, in colours where they are supported."""
     if messages.log is not None or not may_colour(sys.stderr):
         for line in diff.splitlines() if messages.log is not None else ():
             messages.say(line)
@@ -69,7 +69,7 @@ def show_diff(messages: Messages, diff: str) -> None:
             write_message(messages.outlet.lines(diff))
         return
     from rich.console import Console  # noqa: PLC0415 - only where there is a terminal
-    from rich.text import Text  # noqa: PLC0415 - the same
+    from rich.text import Text  # noqa: PLC0415 - only where there is a terminal
 
     styles = {"+": "green", "-": "red", "@": "cyan"}
     console = Console(file=sys.stderr, soft_wrap=True, highlight=False, markup=False, emoji=False)
@@ -78,18 +78,18 @@ def show_diff(messages: Messages, diff: str) -> None:
 
 
 def may_ask() -> bool:
-    """Say whether somebody can be asked something."""
+    """Return whether there is a terminal to ask on."""
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 async def answered_yes(messages: Messages, question: str, otherwise: str) -> bool:
-    """Ask on the terminal. Raises `InterruptedRunError` where there is no answer; it says what is so `otherwise`."""
+    """Ask on the terminal. Raises `InterruptedRunError`, which says `otherwise`, where there is no answer."""
     return (await _line(messages, f"{question} [y/N]", otherwise)).strip().lower() in ("y", "yes")
 
 
 async def _line(messages: Messages, question: str, otherwise: str) -> str:
     write_message(messages.outlet.line(f"{question} "), end="")
-    await anyio.wait_readable(sys.stdin)  # a thread that reads could not be interrupted
+    await anyio.wait_readable(sys.stdin)  # a reading thread could not be interrupted
     answer = sys.stdin.readline()
     if not answer:
         raise InterruptedRunError(f"{otherwise}: nothing was sent")
@@ -97,8 +97,8 @@ async def _line(messages: Messages, question: str, otherwise: str) -> str:
 
 
 def answered(messages: Messages, question: str, otherwise: str) -> str:
-    """Ask for a text on the terminal, of a command that does nothing besides. Raises `InterruptedRunError` where there
-    is no answer; it says what is so `otherwise`.
+    """Ask for a text on the terminal, in a command that does nothing else meanwhile. Raises `InterruptedRunError`,
+    which says `otherwise`, where there is no answer.
     """
     write_message(messages.outlet.line(f"{question} "), end="")
     line = sys.stdin.readline()
@@ -109,9 +109,9 @@ def answered(messages: Messages, question: str, otherwise: str) -> str:
 
 @asynccontextmanager
 async def builds_shown(messages: Messages) -> AsyncIterator[None]:
-    """Show the builds that run meanwhile, where people look on."""
+    """Show the running builds where standard error is a live display."""
     if not messages.is_live:
-        messages.ci.group("Reading what is live, building and packing", folded=False)
+        messages.ci.group("Reading the live state, building and packing", folded=False)
         try:
             yield
         finally:
@@ -137,8 +137,8 @@ async def displays(
     outlook: Outlook,
     follows: bool = False,
 ) -> AsyncIterator[list[Listener]]:
-    """Show progress, write logs and the event file `events` for the length of a run of so many functions. `follows`: on
-    another one, which has made the event file.
+    """Show progress, write logs and the event file `events` during a run of so many functions. `follows`: the run
+    continues another one, which has created the event file.
     """
     display = progress(
         sys.stderr, total=units, state=state, outlet=messages.outlet, outlook=outlook, builds=messages.builds
@@ -169,10 +169,11 @@ async def _log_progress(messages: Messages, state: RunState, units: int) -> None
 
 
 class EventFile:
-    """A listener that writes to a file, made anew but for a run that `follows` on another, or to stdout for "-".
+    """A listener that writes to a file, or to stdout for "-". The file is created or emptied, unless the run `follows`
+    another one.
 
-    Each line has `schema` (raised when a field changes its meaning; fields and kinds may be added without), `run_id`
-    and the event. Raises `StartError` where the file cannot be made, `OSError` on a line that cannot be written.
+    Each line has `schema` (raised when a field changes its meaning, not when a field or kind is added), `run_id` and
+    the event. Raises `StartError` where the file cannot be created, `OSError` for a line that cannot be written.
     """
 
     def __init__(
@@ -185,7 +186,7 @@ class EventFile:
         lost: Callable[[str], object] = lambda _: None,
     ) -> None:
         self._target = target
-        self._lost = lost  # told why the file is incomplete
+        self._lost = lost  # called with the reason why the file is incomplete
         self._run_id = run_id
         self._outlet = outlet
         self._outcomes: dict[str, str] = {}
@@ -195,7 +196,7 @@ class EventFile:
             self._file: BinaryIO = _appending(target, anew=not follows) if self._own else sys.stdout.buffer
         except OSError as error:
             raise StartError(
-                f"the event file {target} cannot be written: {error.strerror}", advice="name another with --events"
+                f"cannot write the event file {target}: {error.strerror}", advice="name another file with --events"
             ) from error
 
     def __call__(self, event: Event) -> None:
@@ -209,7 +210,7 @@ class EventFile:
             self.close()
 
     def close(self) -> None:
-        """Close the file; stdout is left open. Closing twice is harmless."""
+        """Close the file. stdout stays open. Closing twice is harmless."""
         if self._own:
             self._file.close()
 
@@ -230,16 +231,14 @@ class EventFile:
         line = {"schema": SCHEMA, "run_id": self._run_id} | data | {"schema": SCHEMA}
         try:
             self._file.write(f"{self._outlet.json(line)}\n".encode())
-            self._file.flush()  # a killed run leaves what has happened
+            self._file.flush()  # nothing is lost when the run is killed
         except OSError as error:
-            self._lost(f"the events file {self._target} is incomplete: {error.strerror}")
+            self._lost(f"the event file {self._target} is incomplete: {error.strerror}")
             raise
 
 
 def _appending(target: str, *, anew: bool) -> BinaryIO:
-    """Open a file so that each line goes to its end, since two runs may write to it in turn. `anew`: without what it
-    has.
-    """
+    """Open a file for appending, since two runs may write to it in turn. `anew`: empty it first."""
 
     def opened(path: str, flags: int) -> int:
         return os.open(path, flags | (os.O_TRUNC if anew else 0), 0o666)

@@ -1,4 +1,4 @@
-"""What a function is at, in words."""
+"""What a function is doing, in words."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ DOING = {
     Step.TRACK: "operation running",
     Step.VERIFY: "verifying", Step.READ_BACK: "reading back",
 }  # fmt: skip
-# What an Operation that runs does, by its call.
+# What a running Operation does, by its call.
 _RUNNING = {
-    ChangeKind.FUNCTION: "function in the making", ChangeKind.UPDATE: "function being updated",
-    ChangeKind.VERSION: "version in the making", ChangeKind.TAG: "tag on its way",
+    ChangeKind.FUNCTION: "function being created", ChangeKind.UPDATE: "function being updated",
+    ChangeKind.VERSION: "version being created", ChangeKind.TAG: "tag being moved",
     ChangeKind.SCALING: "scaling being changed", ChangeKind.ACCESS: "access being changed",
     ChangeKind.DELETE: "version being deleted",
 }  # fmt: skip
@@ -24,21 +24,21 @@ _CALLS = frozenset(ChangeKind)
 
 
 def doing(unit: UnitState) -> str:
-    """Say what a unit is at."""
+    """Return what a unit is doing."""
     if unit.step is None:
-        return "waiting to try again"
+        return "waiting to retry"
     running = _RUNNING.get(ChangeKind(unit.call)) if unit.step is Step.TRACK and unit.call in _CALLS else None
     return running or DOING[unit.step]
 
 
 def doing_how_far(unit: UnitState) -> str:
-    """Say what a unit is at, of an upload how far it is."""
+    """Return what a unit is doing; for an upload also how far it is."""
     if unit.step is Step.UPLOAD and unit.size_bytes:
         return f"{doing(unit)} {100 * unit.sent_bytes // unit.size_bytes} % of {unit.size_bytes // MB}MB"
     return doing(unit)
 
 
 def own_work_s(unit: UnitState, now: float) -> float:
-    """Say how many seconds a unit has worked by now: without those in which it waited for a slot."""
+    """Return how many seconds a unit has worked so far, without the time that it waited for a slot."""
     is_working = unit.step is not None and unit.step is not Step.QUEUE
     return unit.work_s + (max(0.0, now - unit.step_since) if is_working else 0.0)

@@ -1,4 +1,4 @@
-"""The live region of a run as lines: never wider nor higher than the window, the least needed left out first."""
+"""The live region of a run as lines: never wider or higher than the window, the least important left out first."""
 
 from __future__ import annotations
 
@@ -14,17 +14,23 @@ from orchestrator.report.display.live_counts import QUEUED, RUNNING, TO_DO, Live
 from orchestrator.report.plain_text import aligned, cells, counted, cut_end, pad, shorten, time_span
 from orchestrator.report.views import BuildRow
 
-_SLOWEST = 4  # functions that are named
-_FAILED = 3  # causes of failures
-_NAME_CELLS = 40  # of a function, where the window is wide enough
+_SLOWEST = 4  # functions shown
+_FAILED = 3  # causes of failures shown
+_NAME_CELLS = 40  # of a function's name, where the window is wide enough
 _DONE = ("deployed", "pruned", "unchanged")
-_OTHERS = ("failed", "unknown", "inconclusive", "blocked", "cancelled")  # outcomes with a column where there are any
+_OTHERS = (
+    "failed",
+    "unknown",
+    "inconclusive",
+    "blocked",
+    "cancelled",
+)  # outcomes that get a column where there are any
 _LABELS = len("slowest")
-_NARROW = 32  # cells, below which nothing is set under a label
+_NARROW = 32  # cells: in a narrower window nothing is aligned to labels
 
 
 class Line(NamedTuple):
-    """A line, and its style in the terms of rich: what it means stands in its text as well."""
+    """A line, and its style in the terms of rich. The style adds nothing that the text does not say."""
 
     text: str
     style: str = ""
@@ -32,7 +38,7 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class HeadPart:
-    """A part of the head. `rank`: those with the highest give way first, to their `short` form."""
+    """A part of the head. `rank`: the parts with the highest are shortened first, to their `short` form."""
 
     rank: int
     text: str
@@ -40,7 +46,7 @@ class HeadPart:
 
 
 def head(parts: Iterable[HeadPart], width: int) -> str:
-    """Join parts on a line of at most so many cells."""
+    """Return the parts joined into a line of at most so many cells."""
     left = [part for part in parts if part.text]
     texts = {part: part.text for part in left}
     for part in sorted(left, key=lambda part: -part.rank):
@@ -53,8 +59,8 @@ def head(parts: Iterable[HeadPart], width: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """What a frame is drawn of. `notices`: what the run waits for; `clouds`: folder → cloud; `wave`: "" where there is
-    one only.
+    """What a frame shows. `notices`: what the run waits for; `clouds`: folder → cloud; `wave`: "" where there is only
+    one.
     """
 
     first: str
@@ -67,10 +73,10 @@ class Drawn:
 
 
 def frame(of: Drawn, outlet: Outlet, width: int, height: int) -> list[Line]:
-    """Draw the lines of a region of at most `width` cells and `height` lines: one at least, the first.
+    """Return the lines of a region of at most `width` cells and `height` lines. There is at least one, the head.
 
-    Of what there is no room for, rows go first, then whole blocks: builds, the table, the slowest functions, failures,
-    notices.
+    Where there is no room for all, rows are left out first, then whole blocks: builds, the table, the slowest
+    functions, failures, notices.
     """
     table = WaveTable(of.counts, of.clouds, of.wave)
     blocks = {
@@ -87,17 +93,17 @@ def frame(of: Drawn, outlet: Outlet, width: int, height: int) -> list[Line]:
     return lines
 
 
-# Who gets how many rows, in this order; each line says up to how many a block has by then (None: all).
+# The order in which blocks get rows. Each entry: the block may have up to so many rows by then (None: all).
 _SHARES: Sequence[tuple[str, int | None]] = (
     ("notices", 1), ("failed", 1), ("table", 2), ("slowest", 1), ("failed", 2), ("table", 4), ("builds", 1),
     ("slowest", 2), ("notices", None), ("failed", None), ("table", 8), ("slowest", None), ("builds", None),
     ("table", None),
 )  # fmt: skip
-_TABLE_LEAST = 2  # rows: a head alone says nothing
+_TABLE_LEAST = 2  # rows: a head without a row is useless
 
 
 def shared(wanted: dict[str, int], height: int) -> dict[str, int]:
-    """Share so many rows among blocks, by how many each has."""
+    """Return how many of so many rows each block gets. `wanted`: how many rows it has."""
     given = dict.fromkeys(wanted, 0)
     left = max(0, height)
     for name, most in _SHARES:
@@ -108,17 +114,17 @@ def shared(wanted: dict[str, int], height: int) -> dict[str, int]:
     return given
 
 
-_Row = tuple[str, Counter[str], QuotaUse | None]  # its name, counts by state or outcome, Operations
+_Row = tuple[str, Counter[str], QuotaUse | None]  # the name, counts by state or outcome, Operations
 
 
 class WaveTable:
-    """The table of a wave, by folder: how many functions are where, the Operations in use of how many, refusals."""
+    """The table of a wave, by folder: functions by state, Operations in use and allowed, refusals."""
 
     def __init__(self, counts: LiveCounts, clouds: Mapping[str, str], wave: str) -> None:
         self._counts = counts
         self._wave = wave
         by_folder = counts.rows.get(counts.wave, {})
-        # What is worked on first, then what waits.
+        # Folders that are worked on come first, then those that wait.
         folders = sorted(by_folder, key=lambda folder: (_is_over(by_folder[folder]), folder))
         self._rows: list[_Row] = [
             (folder, by_folder[folder], counts.quotas.get(f"folder {folder}")) for folder in folders
@@ -130,11 +136,11 @@ class WaveTable:
 
     @property
     def height(self) -> int:
-        """How many lines there are, with the head."""
+        """The number of lines, with the head."""
         return 1 + len(self._rows) + len(self._last) if self._rows else 0
 
     def lines(self, most: int, width: int) -> list[Line]:
-        """Give at most so many lines; what is left out is counted."""
+        """Return at most so many lines. What is left out is counted."""
         if not most:
             return []
         fit = most - 1
@@ -162,7 +168,7 @@ def _is_over(row: Counter[str]) -> bool:
 
 
 def _clouds(counts: LiveCounts, clouds: Mapping[str, str]) -> Iterable[tuple[str, QuotaUse]]:
-    """Give the clouds whose own limit can be felt: it is no more than a folder's, or of several folders, or refuses."""
+    """Yield the clouds whose own limit matters: it is at most a folder's, spans several folders, or was refused."""
     for what, use in counts.quotas.items():
         kind, _, cloud = what.partition(" ")
         if kind == "cloud":
@@ -186,7 +192,7 @@ def _cell(column: str, row: Counter[str], use: QuotaUse | None) -> str:
 
 
 def _slowest(counts: LiveCounts, outlet: Outlet, now: float, width: int) -> list[Line]:
-    """Name the running functions that have worked longest themselves."""
+    """Return the running functions that have worked longest."""
     found = nsmallest(_SLOWEST, counts.working.values(), key=lambda unit: -own_work_s(unit, now))
     names = [shorten(outlet.line(unit.key), min(_NAME_CELLS, max(8, width // 3))) for unit in found]
     times = [time_span(own_work_s(unit, now)) for unit in found]
@@ -202,7 +208,7 @@ def _slowest(counts: LiveCounts, outlet: Outlet, now: float, width: int) -> list
 
 
 def _failed(counts: LiveCounts, outlet: Outlet, width: int) -> list[Line]:
-    """Name the latest causes of failures, the last first."""
+    """Return the latest causes of failures, the last first."""
     lines = list[Line]()
     for cause in reversed(counts.causes.values()):
         if cause.count > 0 and len(lines) < _FAILED:
@@ -219,7 +225,7 @@ def _labelled(label: str, text: str, width: int, style: str = "") -> Line:
 
 
 def build_lines(rows: Iterable[BuildRow], outlet: Outlet, width: int) -> list[str]:
-    """Give a line for each build, none wider than `width`; what it printed is foreign text."""
+    """Return a line for each build, none wider than `width`. A build's output is not trusted."""
     lines = []
     for row in rows:
         building = f"building, {time_span(row.seconds)}"

@@ -1,4 +1,4 @@
-"""What a run's display shows, counted per event: a frame costs what is drawn, not how many functions there are."""
+"""What a run's display shows, counted per event: drawing a frame does not take longer with more functions."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from orchestrator.journal.unit_state import UnitState
 from orchestrator.model import Action, Step
 from orchestrator.report.failures import cause_of
 
-TO_DO, QUEUED, RUNNING = "to do", "queued", "running"  # where a function is that has not ended
+TO_DO, QUEUED, RUNNING = "to do", "queued", "running"  # states of a function that has not ended
 _NOT_ENDED = frozenset({TO_DO, QUEUED, RUNNING})
-_LATELY_S = 60.0  # of which the rate is told
-_CAUSES_MAX = 100  # of failures that are told apart
+_LATELY_S = 60.0  # the rate is measured over this time
+_CAUSES_MAX = 100  # of failures that are kept
 _MOVES = (
     UnitPlanned, StepStarted, StepFinished, StepRetried, Requested, OperationAccepted, OperationDone, UnitEnded,
 )  # fmt: skip
@@ -35,8 +35,8 @@ _MOVES = (
 
 @dataclass(slots=True)
 class QuotaUse:
-    """Of one quota of unfinished Operations: how many are ours, how many there may be (None: not known), and how often
-    one more was refused.
+    """One quota of unfinished Operations: how many are ours, how many are allowed (None: not known), and how often one
+    more was refused.
     """
 
     used: int = 0
@@ -46,7 +46,7 @@ class QuotaUse:
 
 @dataclass(slots=True)
 class CauseSoFar:
-    """One cause of failures: what it says, the last function that it was met in, and how many there are."""
+    """One cause of failures: its message, the last function that it was seen in, and how many there are."""
 
     text: str
     key: str
@@ -55,7 +55,7 @@ class CauseSoFar:
 
 @dataclass(slots=True)
 class _Place:
-    """Where a function is: in which wave (0: not worked on yet), and in which state, or with which outcome."""
+    """Where a function is: its wave (0: not worked on yet), and its state or outcome."""
 
     wave: int
     state: str
@@ -63,27 +63,27 @@ class _Place:
 
 @dataclass(slots=True)
 class LiveCounts:
-    """A listener. `state`: what the same events are folded into, before they come here. Times are those of the events.
+    """A listener. `state`: the state that the same events were already folded into. Times are those of the events.
 
-    A function is counted in the wave in which it is worked on: a wave has ended whole before the next one begins.
+    A function is counted in the wave in which it is worked on. A wave has ended completely before the next one begins.
     """
 
     state: RunState
     rows: dict[int, dict[str, Counter[str]]] = field(default_factory=dict)  # wave → folder → state or outcome → count
-    wave: int = 0  # the one that is under way; 0: none has begun, or all is one wave
-    working: dict[str, UnitState] = field(default_factory=dict)  # those that run, and do not wait for a slot
+    wave: int = 0  # the current one; 0: none has begun, or there is only one
+    working: dict[str, UnitState] = field(default_factory=dict)  # units that run and do not wait for a slot
     quotas: dict[str, QuotaUse] = field(default_factory=dict)  # "folder ID", "cloud ID"
     causes: dict[str, CauseSoFar] = field(default_factory=dict)  # of failures, the latest last
     outage: OutageBegan | None = None
     wait: LongWait | None = None  # the last one
     _places: dict[str, _Place] = field(default_factory=dict)
-    _failed: dict[str, str] = field(default_factory=dict)  # by function: its cause
-    _operations: dict[str, str] = field(default_factory=dict)  # unfinished ones → their folder's quota
-    _ends: deque[list[float]] = field(default_factory=deque)  # [second, functions that ended in it], of late
+    _failed: dict[str, str] = field(default_factory=dict)  # function → cause
+    _operations: dict[str, str] = field(default_factory=dict)  # unfinished Operation → its folder's quota
+    _ends: deque[list[float]] = field(default_factory=deque)  # [second, functions that ended in it], the latest ones
     _began_at: float | None = None
 
     def __post_init__(self) -> None:
-        for unit in self.state.units.values():  # of a run that is under way already
+        for unit in self.state.units.values():  # the run may be under way already
             self._move(unit, None)
 
     def __call__(self, event: Event) -> None:
@@ -117,7 +117,7 @@ class LiveCounts:
                 self._quota(self._operations.pop(operation)).used -= 1
 
     def per_minute(self, now: float) -> float | None:
-        """Say how many functions have ended a minute, lately; None where it is too early to tell."""
+        """Return how many functions ended per minute lately; None where it is too early to know."""
         if self._began_at is None or now - self._began_at < 1.0:
             return None
         self._forget(now)
@@ -125,16 +125,16 @@ class LiveCounts:
         return 60.0 * ended / min(_LATELY_S, now - self._began_at) if ended else None
 
     def used_of_cloud(self, folders: frozenset[str]) -> int:
-        """Count the unfinished Operations in these folders."""
+        """Return the number of unfinished Operations in these folders."""
         return sum(self.quotas[what].used for folder in folders if (what := f"folder {folder}") in self.quotas)
 
     def _quota(self, what: str) -> QuotaUse:
         return self.quotas.setdefault(what, QuotaUse())
 
     def _move(self, unit: UnitState, at: float | None) -> None:
-        """Count a function where it is now. `at`: of what has happened to it, None where that is not known."""
+        """Count a function where it is now. `at`: when that happened, None where it is not known."""
         if unit.action in (Action.UNCHANGED, Action.BLOCKED):
-            return  # it is in no wave
+            return  # in no wave
         state = _state_of(unit)
         place = self._places.get(unit.key)
         if place is None:
@@ -158,7 +158,7 @@ class LiveCounts:
         place.state = state
 
     def _enter_wave(self, unit: UnitState, place: _Place) -> None:
-        """Take a function into the wave that is under way, where that has room: what a stop cancels is in none."""
+        """Put a function into the current wave, if there is room. Functions that a stop cancels are in no wave."""
         row = self._row(self.wave, unit.folder_id)
         if row[TO_DO] > 0:
             row[TO_DO] -= 1
@@ -180,7 +180,7 @@ class LiveCounts:
             self._ends.popleft()
 
     def _hear_cause(self, unit: UnitState) -> None:
-        """Keep why a function has failed: of the outcome that it has now, which reading back may have changed."""
+        """Keep why a function has failed, by its outcome now: reading back may have changed it."""
         former = self.causes.get(self._failed.pop(unit.key, ""))
         if former is not None:
             former.count -= 1

@@ -1,7 +1,7 @@
-"""What is ahead of a run: its wave, the pause before the next one, how long what is left takes and its share of all.
+"""What is ahead of a run: its wave, the pause before the next one, how much time is left, and the share done.
 
-The same as `plan --simulate` goes by, as sums: how long Operations and verifications take by what was learned, and for
-how many there is room. So it costs nothing while a run lasts, and gets better with each Operation that ends.
+It uses what `plan --simulate` uses, as sums: the learned durations of Operations and verifications, and the limits.
+So it costs nothing during a run, and improves with each Operation that ends.
 """
 
 from __future__ import annotations
@@ -30,28 +30,28 @@ _Counts = Counter[tuple[str, Kind]]  # changes, by folder and kind
 
 
 class Outlook:
-    """A listener: it hears what has ended, and what the limits are. Times in seconds, by the clock of the events."""
+    """A listener for what has ended, and for the limits. Times in seconds, by the clock of the events."""
 
     def __init__(self, learned: Learned) -> None:
         self._learned = learned
         self._left: dict[str, tuple[str, dict[int, Kind]]] = {}  # by unit: its folder, and its changes by their number
         self._counts = _Counts()  # of these changes
-        self._all = _Counts()  # as the run began
+        self._all = _Counts()  # at the beginning of the run
         self.clouds: Mapping[str, str] = {}  # folder → cloud
         self._pause_s = 0.0
         self._at_once = 1
-        self._one_wave = False  # the run ends as paused after it
+        self._one_wave = False  # the run ends as paused after this wave
         self._allowed: dict[str, float] = {}
         self._wave: WaveStarted | None = None
-        self._first = 1  # the wave that this run has begun with
-        self._in_wave = 0  # units of it that have not ended
+        self._first = 1  # the wave that this run began with
+        self._in_wave = 0  # units of the wave that have not ended
         self.pause_until: float | None = None
-        self.gate = ""  # what stands between two waves besides a pause
-        self.gate_until: float | None = None  # by then its command is ended
+        self.gate = ""  # what delays the next wave, other than a pause
+        self.gate_until: float | None = None  # when its command times out
         self._gate_s: float | None = None
 
     def plan(self, units: Iterable[Unit], clouds: Mapping[str, str], rollout: Rollout) -> None:
-        """Hear what is to be done. `clouds`: folder → cloud."""
+        """Set what is to be done. `clouds`: folder → cloud."""
         self.clouds, self._at_once, self._one_wave = clouds, rollout.verify_at_once, ends_paused(rollout)
         self._gate_s = rollout.gate.timeout_s if rollout.gate is not None else None
         self._pause_s = 0.0 if self._one_wave else rollout.pause_s
@@ -72,12 +72,12 @@ class Outlook:
             case PauseBegan(at=at, seconds=seconds):
                 self.pause_until = at + seconds
             case GateBegan(at=at, wave=wave):
-                self.gate, self.pause_until = f"the gate judges wave {wave}" if wave else "the gate judges", None
+                self.gate, self.pause_until = f"gate running for wave {wave}" if wave else "gate running", None
                 self.gate_until = at + self._gate_s if self._gate_s is not None else None
             case GateEnded():
                 self.gate, self.gate_until = "", None
             case RunPaused(until=until):
-                self.gate = "" if until else "waits for approval"
+                self.gate = "" if until else "waiting for approval"
             case OperationDone(key=key, change=change, error=""):
                 self._made(key, change)
             case VersionVerified(key=key, change=change, verdict=Verdict.PASSED):
@@ -88,14 +88,14 @@ class Outlook:
                 self._in_wave -= 1
 
     def _made(self, key: str, change: int) -> None:
-        """Count out a change that is made."""
+        """Remove a change that is done from what is left."""
         folder_id, changes = self._left.get(key, ("", {}))
         if change in changes:
             self._counts[folder_id, changes.pop(change)] -= 1
 
     @property
     def wave(self) -> str:
-        """Say which wave it is, "" where there is one only."""
+        """Return which wave it is, "" where there is only one."""
         return f"wave {self._wave.number} of {self._wave.waves}" if self._wave is not None else ""
 
     @property
@@ -103,8 +103,8 @@ class Outlook:
         return self._wave.waves - self._wave.number if self._wave is not None else 0
 
     def seconds(self, now: float) -> float | None:
-        """Say how long what is left will take; None where nothing is left, or not known yet for how many is room. Of a
-        run that ends as paused after each wave: until it does.
+        """Return how many seconds are left; None where nothing is left, or no limit is known yet. For a run that ends
+        as paused after each wave: until it does.
         """
         if not self._left or not self._allowed:
             return None
@@ -113,7 +113,7 @@ class Outlook:
         return left_s * self._in_wave / len(self._left) if self._one_wave and self._waves_left else left_s
 
     def share(self, now: float) -> float | None:
-        """Say how much of the time that all of it takes has gone by, from 0 to 1; None where `seconds` is."""
+        """Return the share of the total time that has passed, from 0 to 1; None where `seconds` is None."""
         left_s = self.seconds(now)
         if left_s is None or self._one_wave:
             return None
@@ -121,7 +121,7 @@ class Outlook:
         return max(0.0, 1.0 - left_s / (self._work_s(self._all) + waves * self._pause_s))
 
     def _work_s(self, counts: _Counts) -> float:
-        """Say how long these changes take: as the limits allow, and never less than one of them."""
+        """Return how long these changes take under the limits, and never less than one of them takes."""
         work = defaultdict[str, float](float)
         mean_s = {kind: self._learned.of(kind).mean_s for kind in Kind}
         calls, verifying_s = 0, 0.0

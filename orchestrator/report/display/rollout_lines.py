@@ -1,4 +1,4 @@
-"""The log lines of what happens between the waves of a run."""
+"""The log lines for what happens between the waves of a run."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from orchestrator.model import Verdict
 
 LogLine = tuple[str, str, dict[str, Any]]  # level, text, facts
 _GATES = {
-    Verdict.PASSED: ("info", "the gate has passed"),
-    Verdict.INCONCLUSIVE: ("warning", "the gate could not tell"),
-    Verdict.FAILED: ("error", "the gate has failed"),
+    Verdict.PASSED: ("info", "the gate passed"),
+    Verdict.INCONCLUSIVE: ("warning", "the gate was inconclusive"),
+    Verdict.FAILED: ("error", "the gate failed"),
 }
 _THEN = {
-    "stop": "here or by resume",
-    "pause": "until somebody lets it go on",
-    "rollback": "and what was changed is taken back",
+    "stop": "in this run or in a resumed one",
+    "pause": "until it is promoted",
+    "rollback": "and what was changed is rolled back",
 }
 
 
@@ -44,7 +44,7 @@ def _rolling_back(event: RollbackBegun) -> LogLine:
 
 def _paused(event: RunPaused) -> LogLine:
     until = {"until": datetime.fromtimestamp(event.until, UTC).isoformat(timespec="seconds")} if event.until else {}
-    return "warning", "paused: `promote` lets it go on", {"reason": event.reason, "wave": event.wave} | until
+    return "warning", "paused: run `promote` to continue", {"reason": event.reason, "wave": event.wave} | until
 
 
 def _breached(event: Breached) -> LogLine:
@@ -54,7 +54,7 @@ def _breached(event: Breached) -> LogLine:
 ROLLOUT_LINES: Mapping[type[Event], Callable[[Any], LogLine]] = {
     WaveStarted: _wave,
     PauseBegan: _pause,
-    GateBegan: lambda event: ("info", "the gate judges", {"wave": event.wave}),
+    GateBegan: lambda event: ("info", "the gate is running", {"wave": event.wave}),
     GateEnded: _gate,
     RunPaused: _paused,
     RollbackBegun: _rolling_back,

@@ -1,4 +1,4 @@
-"""What commands give back of single functions and of what they are made of: see `report.views`."""
+"""What commands return about single functions and their parts: see `report.views`."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from orchestrator.planning.resolved import ResolvedFunction
 
 @dataclass(frozen=True, slots=True)
 class ResolvedView:
-    """The resolved settings of functions. `verbose`: for people too, with the values that each replaces. `environment`:
-    the one of the manifest that they are of, "" where none was chosen.
+    """The resolved settings of functions. `verbose`: show people the replaced values too. `environment`: the one that
+    the settings are of, "" where none was chosen.
     """
 
     functions: tuple[ResolvedFunction, ...]
-    warnings: tuple[str, ...] = ()  # people have heard them
+    warnings: tuple[str, ...] = ()  # people have already seen them
     verbose: bool = False
     environment: str = ""
 
     def words(self) -> Iterator[str | None]:
-        """Give the words that are no secrets."""
+        """Yield the words that are not secrets."""
         yield from (word for one in self.functions for word in (one.key, one.name, one.folder_id))
 
 
 @dataclass(frozen=True, slots=True)
 class InitView:
-    """A first manifest, of these functions. `folder_id`, `bucket`: "" where it names none; `mistakes`: what is wrong
+    """A first manifest with these functions. `folder_id`, `bucket`: "" where it has none; `mistakes`: what is wrong
     with it.
     """
 
@@ -44,7 +44,7 @@ class InitView:
 
 @dataclass(frozen=True, slots=True)
 class WrittenZip:
-    """A zip on this machine. `sha256`: hex, of the zip."""
+    """A zip on this machine. `sha256`: of the zip, in hex."""
 
     path: Path
     size_bytes: int
@@ -53,8 +53,8 @@ class WrittenZip:
 
 @dataclass(frozen=True, slots=True)
 class PackageView:
-    """What the package of a function would hold. `left_out`: paths, each with the rule that keeps it out; `zip`: where
-    it was written; `difference`: from the live one, in place of the files.
+    """What the package of a function would contain. `left_out`: paths, each with the rule that excludes it; `zip`:
+    where it was written; `difference`: from the live package, shown instead of the files.
     """
 
     function: str

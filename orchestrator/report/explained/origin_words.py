@@ -1,4 +1,4 @@
-"""Where a value of a function comes from, in words and for programs: the same wherever values are told of."""
+"""Where a value of a function comes from, in words and for programs: the same everywhere."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from orchestrator.model import Place
 
 
 class HasOrigin(Protocol):
-    """What is known of a value's origin: see `ValueOrigin`."""
+    """The origin of a value: see `ValueOrigin`."""
 
     @property
     def table(self) -> str: ...
@@ -25,8 +25,8 @@ class HasOrigin(Protocol):
 
 
 def origin_words(one: HasOrigin, *, replaced: bool = True) -> str:
-    """Write "deploy.toml:12 [templates.web], ${LEVEL}, over deploy.toml:4". `replaced`: with what it replaces."""
-    table = f"[{one.table}]" if one.table else ""  # a key above all tables, such as a file's folder_id
+    """Return "deploy.toml:12 [templates.web], ${LEVEL}, over deploy.toml:4". `replaced`: include what it replaces."""
+    table = f"[{one.table}]" if one.table else ""  # a top-level key, such as a file's folder_id, has none
     place = f"{place_words(one.place)} {table}".rstrip() if one.place is not None else one.table
     over = f", over {', '.join(map(place_words, one.over))}" if one.over and replaced else ""
     variables = f", ${{{'}, ${'.join(one.variables)}}}" if one.variables else ""
@@ -34,12 +34,12 @@ def origin_words(one: HasOrigin, *, replaced: bool = True) -> str:
 
 
 def place_words(place: Place | None) -> str:
-    """Write FILE:LINE, or what of it is known."""
+    """Return FILE:LINE, or the known part of it."""
     return f"{place.file}:{place.line}" if place is not None and place.line else place.file if place is not None else ""
 
 
 def origin_json(one: HasOrigin) -> dict[str, Any]:
-    """Give it as JSON values."""
+    """Return it as JSON values."""
     return {
         "from": one.table,
         "place": place_json(one.place),
@@ -50,7 +50,7 @@ def origin_json(one: HasOrigin) -> dict[str, Any]:
 
 
 def place_json(place: Place | None) -> dict[str, Any] | None:
-    """Give a place as JSON values; null for none."""
+    """Return a place as JSON values; null for none."""
     return asdict(place) if place is not None else None
 
 

@@ -1,4 +1,4 @@
-"""What the package of a function holds, and how it differs from the live one."""
+"""The contents of a function's package, and how it differs from the live one."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from orchestrator.report.explained.function_views import PackageView
 from orchestrator.report.plain_text import aligned, counted
 
 _MODES = {"-": "0644", "x": "0755", "l": "link"}
-_SUM_CHARS = 16  # hex digits of a file's SHA-256 that people see
+_SUM_CHARS = 16  # hex digits of a file's SHA-256 that are shown
 
 
 def package_text(view: PackageView) -> str:
-    """Write it for people."""
+    """Return the text for people."""
     if view.difference is not None:
         return "\n".join(_difference(view, view.difference))
     if view.zip is not None:
-        return f"{view.zip.path} is written: {view.zip.size_bytes:,} bytes, sha256 {view.zip.sha256}"
+        return f"wrote {view.zip.path}: {view.zip.size_bytes:,} bytes, sha256 {view.zip.sha256}"
     head = ("mode", "bytes", "sha256", "file")
     rows = [(_mode(one), f"{one.size_bytes:,}", one.sha256[:_SUM_CHARS], one.name) for one in view.files]
     return "\n".join([aligned(head, rows, width=None, numbers=frozenset({"bytes"})), *_sums(view)])
@@ -31,7 +31,7 @@ def _mode(one: PackedFile) -> str:
 
 
 def _sums(view: PackageView) -> Iterator[str]:
-    hint = "" if view.verbose or not view.left_out else " (--verbose names them)"
+    hint = "" if view.verbose or not view.left_out else " (--verbose lists them)"
     left_out = f"; left out: {counted(len(view.left_out), 'path')}{hint}" if view.left_out else ""
     yield f"{view.function}: {counted(len(view.files), 'file')}, {view.tree.size_bytes:,} bytes unpacked{left_out}"
     yield from (f"left out: {name} ({rule})" for name, rule in view.left_out.items() if view.verbose)
@@ -40,15 +40,15 @@ def _sums(view: PackageView) -> Iterator[str]:
 
 def _difference(view: PackageView, found: PackageDifference) -> Iterator[str]:
     if found.files is None:
-        yield f"{view.function}: not known here: {found.why}"
+        yield f"{view.function}: cannot compare: {found.why}"
         return
     names = found.files.signed()
     yield from names
     if not found.version_id:
-        yield f"{view.function}: nothing is live yet: {counted(len(names), 'file')} new"
+        yield f"{view.function}: no live version yet: {counted(len(names), 'new file')}"
     elif names:
         files, of = found.files, f"from the package of version {found.version_id}"
-        counts = ((len(files.changed), "changed"), (len(files.added), "new"), (len(files.removed), "gone"))
+        counts = ((len(files.changed), "changed"), (len(files.added), "new"), (len(files.removed), "removed"))
         told = ", ".join(f"{count} {what}" for count, what in counts if count)
         yield f"{view.function}: {counted(len(names), 'file')} differ{'s' if len(names) == 1 else ''} {of}: {told}"
     else:
@@ -56,7 +56,7 @@ def _difference(view: PackageView, found: PackageDifference) -> Iterator[str]:
 
 
 def package_json(view: PackageView) -> dict[str, Any]:
-    """Give it as JSON values. `tree_sha256`: of all files, which a plan compares; `difference`: with --diff."""
+    """Return it as JSON values. `tree_sha256`: of all files, which a plan compares; `difference`: with --diff."""
     document: dict[str, Any] = {
         "function": view.function,
         "tree_sha256": view.tree.hash,

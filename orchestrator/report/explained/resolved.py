@@ -1,4 +1,4 @@
-"""Resolved settings: for people as a manifest that says the same without defaults and templates, and for programs."""
+"""Resolved settings: for people as an equivalent manifest without defaults and templates, and for programs."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from orchestrator.report.explained.function_views import ResolvedView
 from orchestrator.report.explained.origin_words import origin_json, origin_words, place_json, place_words
 from orchestrator.report.plain_text import cells, pad
 
-_COLUMN_MAX = 48  # cells; the origins of what is longer stand right behind it
+_COLUMN_MAX = 48  # cells; the origin of a longer value follows directly
 _GAP = "  "
 
 
 def resolved_text(view: ResolvedView, *, width: int | None) -> str:
-    """Write them as TOML: each value with where it comes from as its comment, and where it is asked for what it
-    replaces. `width`: of the terminal, None for none; a comment that does not fit beside its value stands above it.
+    """Return the settings as TOML: each value with its origin as a comment, and if asked for with what it replaces.
+    `width`: of the terminal, None for none. A comment that does not fit beside its value is put above it.
     """
     head = [f"# environment: {view.environment}"] if view.environment else []
     tables = ("\n".join(_table(one, width, verbose=view.verbose)) for one in view.functions)
@@ -44,7 +44,7 @@ def _setting(value: ResolvedValue) -> str:
 
 
 def _lines(setting: str, values: Sequence[ResolvedValue]) -> Iterator[tuple[str, ResolvedValue | None]]:
-    """Write the values of one key; a list whose entries come from several tables has a line for each."""
+    """Yield the lines of one key. A list whose entries come from several tables has a line for each."""
     if not _is_of_entries(setting, values):
         yield from ((f"{value.origin.key} = {value.toml}", value) for value in values)
         return
@@ -54,13 +54,13 @@ def _lines(setting: str, values: Sequence[ResolvedValue]) -> Iterator[tuple[str,
 
 
 def _is_of_entries(setting: str, values: Sequence[ResolvedValue]) -> bool:
-    """Whether the values are entries of a list, and not keys of a table or the whole."""
+    """Return whether the values are entries of a list rather than keys of a table or the whole value."""
     rule = LISTS.get(f"functions.{setting}")
     return rule is not None and bool(rule.by or rule.adds) and values[0].origin.key != setting
 
 
 def resolved_json(view: ResolvedView, redacted: Callable[[Any], Any]) -> dict[str, Any]:
-    """Give them as JSON values. `redacted`: hides what is secret in a value."""
+    """Return them as JSON values. `redacted`: hides secrets in a value."""
     return {
         "environment": view.environment or None,
         "functions": [_function(one, redacted) for one in view.functions],

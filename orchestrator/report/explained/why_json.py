@@ -1,4 +1,4 @@
-"""What is told of single functions, for programs; of one, all that is known: "orchestrator/why/1"."""
+"""Views of single functions, for programs; everything known about one function is "orchestrator/why/1"."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from orchestrator.report.views import WhyView
 def function_json(
     view: WhyView | ResolvedView | InitView | PackageView, redacted: Callable[[Any], Any]
 ) -> tuple[str, dict[str, Any]]:
-    """Give a view of functions: its schema, and JSON values. `redacted`: hides what is secret in a value."""
+    """Return the schema of a view of functions, and its JSON values. `redacted`: hides secrets in a value."""
     match view:
         case ResolvedView():
             return "orchestrator/render/1", resolved_json(view, redacted)
@@ -31,7 +31,7 @@ def function_json(
 
 
 def _why_json(why: Explanation) -> dict[str, Any]:
-    """Give it as JSON values. Times: ISO 8601 in UTC, null where there is none."""
+    """Return it as JSON values. Times: ISO 8601 in UTC, null where there is none."""
     one = why.subject
     return {
         "function": one.key,

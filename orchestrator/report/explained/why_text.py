@@ -1,4 +1,4 @@
-"""What is known of one function, for people: what it is, what comes next and why, what it waits for, what was."""
+"""What is known about one function, for people: its state, the next plan and why, what it waits for, its past."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from orchestrator.report.records import NOT_ENDED, outcome_word
 _COMMIT = 12  # digits of a commit that are shown
 _SIGNS = {Held.CHANGED: "~", Held.ADDED: "+", Held.REMOVED: "-"}
 _SENTENCES = (WaitsFor.PLAN, WaitsFor.LEASE, WaitsFor.APPROVAL, WaitsFor.END, WaitsFor.CLOUD, WaitsFor.NOTHING)
-_VERDICTS = {"none": "not verified, as far as is known here"}
+_VERDICTS = {"none": "not verified, as far as the journal shows"}
 
 
 def why_text(why: Explanation, *, width: int | None) -> str:
-    """Write it in paragraphs, each with its head; what there is nothing of is left out."""
+    """Return paragraphs, each with a head. Empty ones are left out."""
     parts = [
         _head(why),
         "\n".join(_now(why)),
@@ -37,7 +37,7 @@ def why_text(why: Explanation, *, width: int | None) -> str:
         "\n".join(_next(why)),
         _settings(why.rows, width=width),
         "\n".join(_past(why.past)),
-        "\n".join(f"not known: {one}" for one in why.unknown),
+        "\n".join(f"unknown: {one}" for one in why.unknown),
     ]
     return "\n\n".join(part for part in parts if part)
 
@@ -68,7 +68,7 @@ def _now(why: Explanation) -> Iterator[str]:
             yield f"  {_maker(now.made_by)}"
             yield from [f"  why: {now.made_by.reason}"] if now.made_by.reason else []
         yield f"  {_verdict(now)}"
-    yield from (f"  version {one} is being made" for one in now.creating)
+    yield from (f"  version {one} is being created" for one in now.creating)
     yield from (f"  {one}" for one in why.absent)
 
 
@@ -78,14 +78,14 @@ def _maker(maker: Maker) -> str:
         MadeBy.TOOL: f"made by this tool, {_which_run(maker)}",
         MadeBy.HAND: maker.how,
     }[maker.kind]
-    after = f"made first by run {maker.run_id}" if maker.kind is MadeBy.HAND and maker.run_id else ""
+    after = f"first made by run {maker.run_id}" if maker.kind is MadeBy.HAND and maker.run_id else ""
     facts = [
         after,
         f"job {maker.job}" if maker.job and maker.verb != f"run {maker.job}" else "",
         f"by {maker.by}" if maker.by else "",
         f"commit {maker.commit[:_COMMIT]}" if maker.commit else "",
         f"Operation {maker.operation_id}" if maker.operation_id else "",
-        f"followed to its end by run {maker.followed_by}" if maker.followed_by else "",
+        f"tracked to its end by run {maker.followed_by}" if maker.followed_by else "",
         f"account {maker.account}" if maker.account else "",
     ]
     return ", ".join([words, *(fact for fact in facts if fact)])
@@ -93,8 +93,8 @@ def _maker(maker: Maker) -> str:
 
 def _which_run(maker: Maker) -> str:
     if maker.run_id:
-        return f"probably by run {maker.run_id} of another machine, which holds it: its record does not tell yet"
-    return "in a run that neither the journal nor the records here know"
+        return f"probably by run {maker.run_id} of another machine, which holds its lease; no record shows it yet"
+    return "in a run that is neither in the journal nor in the records"
 
 
 def _verdict(now: LiveFacts) -> str:
@@ -106,7 +106,7 @@ def _verdict(now: LiveFacts) -> str:
 
 def _next(why: Explanation) -> Iterator[str]:
     if why.subject.disabled:
-        yield f"next plan: leaves it out, enabled = false ({place_words(why.subject.place)})"
+        yield f"next plan: left out, enabled = false ({place_words(why.subject.place)})"
     plan = why.next_plan
     if plan is None:
         return
@@ -117,15 +117,15 @@ def _next(why: Explanation) -> Iterator[str]:
 
 def _ways(plan: NextPlan) -> Iterator[str]:
     if plan.advice:
-        yield f"  ways out: {plan.advice}"
+        yield f"  advice: {plan.advice}"
     yield from (f"  | {line}".rstrip() for line in plan.detail.splitlines())
     if plan.way_back is not None:
-        yield f"  way back: {way_back_words(plan.way_back)}"
+        yield f"  rollback: {way_back_words(plan.way_back)}"
     yield from (f"  warning: {warning}" for warning in plan.warnings)
 
 
 def _settings(rows: Sequence[SettingRow], *, width: int | None) -> str:
-    """Show each value with where it comes from; what differs from what is live has a sign, as in a plan."""
+    """Return each value with its origin. A value that differs from the live one has a sign, as in a plan."""
     if not rows:
         return ""
     ordered = sorted(rows, key=lambda row: row.held not in _SIGNS)
@@ -138,12 +138,12 @@ def _live(row: SettingRow) -> str:
     if row.held is Held.SAME:
         return "same"
     if row.held is Held.LEFT:
-        return f"{row.live or 'another'}, left as it is live"
-    return row.live or {Held.CHANGED: "another", Held.REMOVED: "has it", Held.ADDED: "none"}.get(row.held, "-")
+        return f"{row.live or 'another'}, kept as it is"
+    return row.live or {Held.CHANGED: "different", Held.REMOVED: "set", Held.ADDED: "not set"}.get(row.held, "-")
 
 
 def _origin(row: SettingRow) -> str:
-    return "nothing declares it" if row.table == "live" else origin_words(row)
+    return "not declared" if row.table == "live" else origin_words(row)
 
 
 def _waiting(waiting: WaitingFor) -> Iterator[str]:
@@ -161,7 +161,7 @@ def _past(runs: Sequence[PastRun]) -> Iterator[str]:
     yield "last runs:"
     for run in runs:
         by = "".join([f" by {run.by}" if run.by else "", f", commit {run.commit[:_COMMIT]}" if run.commit else ""])
-        where = ", by its record in the bucket" if run.elsewhere else ""
+        where = ", from its record in the bucket" if run.elsewhere else ""
         yield f"  {run.run_id}  {_time(run.started_at)}  {run.verb}{by}: {run.state}{where}"
         yield from (f"    {line}" for line in _became(run))
         if run.advice:
@@ -170,17 +170,17 @@ def _past(runs: Sequence[PastRun]) -> Iterator[str]:
             of = f" of {one.version_id}" if one.call == ChangeKind.DELETE and one.version_id else ""
             yield f"    Operation {one.id} ({one.call}{of}): {one.ended}{f': {one.error}' if one.error else ''}"
         for call in run.sent if not run.outcome else ():
-            yield from [] if call.answered else [f"    {call.call} was sent {_time(call.at)}: no answer is known"]
+            yield from [] if call.answered else [f"    {call.call} was sent {_time(call.at)}: no answer recorded"]
         later = [
-            f"takes back run {run.rolls_back}" if run.rolls_back else "",
-            f"taken up by run {run.taken_up_by}" if run.taken_up_by else "",
+            f"rolls back run {run.rolls_back}" if run.rolls_back else "",
+            f"resumed by run {run.taken_up_by}" if run.taken_up_by else "",
             f"rolled back by run {run.rolled_back_by}" if run.rolled_back_by else "",
         ]
         yield from (f"    {one}" for one in later if one)
 
 
 def _became(run: PastRun) -> Iterator[str]:
-    """Say what was to be done and why, and what came of it: in one line where that is the same.
+    """Yield what was planned and why, and the outcome. Both share one line where they are the same.
 
     | action      | outcome  | its reason     | lines                                              |
     | ---         | ---      | ---            | ---                                                |

@@ -1,5 +1,5 @@
 "use strict";
-/* One function in full, and failures by their cause. */
+/* One function in full, and failures by cause. */
 
 const id = (value) => (value ? make("code", {}, value) : "");
 
@@ -7,15 +7,15 @@ const facts = (pairs) =>
   make("dl", {}, pairs.filter(([, value]) => value).map(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]));
 
 const failureFacts = (failure) => facts([
-  ["failed in", failure[0]], ["kind", failure[1]], ["message", failure[2]], ["what to do", failure[3]],
+  ["failed in", failure[0]], ["kind", failure[1]], ["message", failure[2]], ["advice", failure[3]],
   ["operation", id(failure[4])], ["HTTP", failure[5] ? String(failure[5]) : ""], ["request id", id(failure[6])],
   ["server trace id", id(failure[7])], ["client request id", id(failure[8])],
 ]);
 
 const packageWords = (packed) =>
-  (packed ? `${packed[0].toLocaleString("en")} bytes${packed[1] ? ", there already: nothing was uploaded" : ""}` : "");
+  (packed ? `${packed[0].toLocaleString("en")} bytes${packed[1] ? ", already in the bucket: nothing was uploaded" : ""}` : "");
 
-const known = (ms) => (ms < 0 ? "not told" : span(ms));
+const known = (ms) => (ms < 0 ? "unknown" : span(ms));
 
 const changeRows = (one) => {
   const rows = [];
@@ -27,15 +27,15 @@ const changeRows = (one) => {
   return rows;
 };
 
-/* `zoom`: looks at the time in which something was done for it. */
+/* `zoom`: zooms to the time in which the function was worked on. */
 const detail = (one, close, zoom) => {
   const parts = [
     make("div", { class: "bar" }, make("h2", { id: "detail-title", tabindex: "-1" }, one.key),
       make("span", { class: "zoom" }, one.spans.length ? make("button", { type: "button", onclick: zoom }, "Zoom to it") : null,
         make("button", { type: "button", onclick: close }, "Close"))),
     facts([
-      ["outcome", one.outcome], ["action", one.action], ["because", one.reason.split("; ").join("\n")], ["name", one.name !== one.key ? one.name : ""],
-      ["folder", id(one.folder)], ["function id", id(one.id)], ["version before", id(one.old)], [one.failure ? "version asked for" : "version now", id(one.made)],
+      ["outcome", one.outcome], ["action", one.action], ["reason", one.reason.split("; ").join("\n")], ["name", one.name !== one.key ? one.name : ""],
+      ["folder", id(one.folder)], ["function id", id(one.id)], ["version before", id(one.old)], [one.failure ? "version requested" : "version now", id(one.made)],
       ["wave", one.wave ? String(one.wave) : ""], ["own work", span(one.work)], ["in the queue", span(one.waited)],
       ["package", packageWords(one.packed)], ["warnings", one.warnings.join("; ")],
     ]),
@@ -49,8 +49,8 @@ const detail = (one, close, zoom) => {
   }
   if (one.operations.length) {
     const rows = one.operations.map((each) => [each.call, id(each.id), known(each.took), known(each.cloud), known(each.late), id(each.request), each.error]);
-    parts.push(table(["call", "operation", "seen done after", "by the cloud", "seen late by", "request id", "error"], rows,
-      { numbers: ["seen done after", "by the cloud", "seen late by"], caption: "Operations" }));
+    parts.push(table(["call", "operation", "seen as done after", "duration in the cloud", "seen late by", "request id", "error"], rows,
+      { numbers: ["seen as done after", "duration in the cloud", "seen late by"], caption: "Operations" }));
   }
   if (one.tries.length) {
     const rows = one.tries.map((each) => [each.step, moment(each.at, 100), each.reason, each.noRoom, id(each.request)]);
@@ -79,7 +79,7 @@ const failuresSection = (data, go) => {
     some(NAMED);
     return make("article", { class: "cause" },
       make("h3", {}, `${count(functions.length, "function")} ${what}`), make("p", { class: "message" }, message),
-      facts([["what to do", advice], ["first", first], ["operation", id(operation)], ["request id", id(request)]]), named);
+      facts([["advice", advice], ["first", first], ["operation", id(operation)], ["request id", id(request)]]), named);
   };
   return section("failures", "What failed", data.causes.map(cause));
 };

@@ -1,5 +1,5 @@
 "use strict";
-/* Elements, times and colours. Foreign text comes to the page by `textContent` alone. */
+/* Elements, times and colours. Untrusted text gets onto the page through `textContent` only. */
 
 const make = (tag, attributes = {}, ...children) => {
   const element = document.createElement(tag);
@@ -35,13 +35,13 @@ const moment = (ms, step = 1000) => {
   return hours ? `${sign}${hours}:${String(minutes).padStart(2, "0")}:${seconds}` : `${sign}${minutes}:${seconds}`;
 };
 
-/* The distance of ticks, in milliseconds, that leaves `room` pixels to each. */
+/* The distance between ticks, in milliseconds, that leaves `room` pixels for each. */
 const TICKS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 15e3, 3e4, 6e4, 12e4, 3e5, 6e5, 9e5, 18e5, 36e5, 72e5, 144e5, 432e5];
 const tickStep = (msPerPixel, room) => TICKS.find((step) => step / msPerPixel >= room) || 864e5;
 
 const count = (number, noun) => `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
 
-/* The colour of a custom property, as it is now: light or dark. */
+/* Returns the current colour of a custom property: light or dark. */
 const colours = () => {
   const style = getComputedStyle(document.documentElement);
   return (name) => style.getPropertyValue(`--${name}`).trim();

@@ -1,8 +1,8 @@
 "use strict";
-/* Puts the page together. */
+/* Builds the page. */
 
 const STEPS = [
-  ["prepare", "making and uploading the package"], ["queue", "waiting for a slot"], ["ask", "asking"],
+  ["prepare", "making and uploading the package"], ["queue", "waiting for a slot"], ["ask", "calling the cloud"],
   ["track", "operation running"], ["verify", "verifying"], ["bad", "retry, refusal or failure"],
 ];
 
@@ -26,8 +26,8 @@ const timeSection = (data) => {
     table(["part", "time", "share"], rows, { numbers: ["time", "share"], caption: "Parts of the time that the run took", unseen: true }));
 };
 
-/* Controls over the timeline. `sieve`: shows what was chosen; `again`: the same after functions have changed, where it
-   was scrolled to. */
+/* The controls of the timeline. `sieve`: shows what was chosen; `again`: the same after functions have changed, at the
+   same scroll position. */
 const timelineSection = (functions, view, timeline) => {
   const search = make("input", { type: "search", id: "search", placeholder: "name, id, operation", autocomplete: "off" });
   const outcome = make("select", { id: "outcome" });
@@ -63,30 +63,30 @@ const timelineSection = (functions, view, timeline) => {
       make("label", { for: "search" }, "Search "), search, make("label", { for: "outcome" }, "Outcome "), outcome,
       make("label", { for: "order" }, "Sort by "), order,
       make("span", { class: "zoom" }, button("+", "Zoom in", () => view.zoom(0.5)), button("−", "Zoom out", () => view.zoom(2)),
-        button("◀", "Earlier", () => view.move(-0.3)), button("▶", "Later", () => view.move(0.3)), button("all", "All of the time", () => view.all()))),
+        button("◀", "Earlier", () => view.move(-0.3)), button("▶", "Later", () => view.move(0.3)), button("all", "The whole time", () => view.all()))),
     told,
     make("p", { class: "legend" }, STEPS.map(([kind, words]) => [make("i", { class: kind, "aria-hidden": "true" }), words])),
     timeline.list,
     make("p", { id: "timeline-keys", class: "hint" },
-      "Arrow keys move and scroll in time, + and − zoom, 0 shows all, Enter opens a function; Ctrl and the wheel zoom, too."));
+      "Arrow keys move and scroll in time, + and − zoom, 0 shows all, Enter opens a function. Ctrl + wheel zooms too."));
   offer();
   return { drawn, sieve, again, find: (key) => { search.value = key; outcome.value = ""; sieve(); } };
 };
 
-/* What gates have written, in full. */
+/* The full output of gates. */
 const gateWords = (data) => data.stops.filter((stop) => stop[6]).map(([kind, wave, , , , verdict, detail]) =>
-  make("details", {}, make("summary", {}, `What the ${kind} after wave ${wave} said: ${verdict}`), make("pre", {}, detail)));
+  make("details", {}, make("summary", {}, `Output of the ${kind} after wave ${wave}: ${verdict}`), make("pre", {}, detail)));
 
 const tablesSections = (data) => Object.entries(data.tables)
   .filter(([title]) => !["where the time went", "failures"].includes(title))
   .map(([title, { head, rows, numbers }], at) =>
-    section(`table-${at}`, title === "limits" ? "Limits, and what was learned of them" : title[0].toUpperCase() + title.slice(1),
+    section(`table-${at}`, title === "limits" ? "Limits, and what was learned about them" : title[0].toUpperCase() + title.slice(1),
       table(head, rows, { numbers, caption: title, unseen: true }),
       title.startsWith("waves") ? gateWords(data) : null));
 
-/* The page of a run in an element. What is drawn of it again, after `update`, is what has changed. */
+/* The page of a run, in an element. `update` draws only what has changed. */
 class RunPage {
-  /* `more`: what else there is to see of a function, beside it. */
+  /* `more`: returns what else to show about a function. */
   constructor(data, box, more = () => null) {
     this.data = data;
     this.more = more;
@@ -119,7 +119,7 @@ class RunPage {
     this.state.textContent = this.data.state;
     for (const part of this.parts) {
       const told = JSON.stringify(part.names.map((name) => this.data[name]));
-      // Not while somebody is in it with the keyboard: it waits until they have left.
+      // Not while it has the keyboard focus: it is drawn after the focus has left.
       if (told === part.told || part.box.contains(document.activeElement)) continue;
       part.told = told;
       part.box.replaceChildren(...[part.drawn(this.data, (key) => this.go(key))].flat().filter(Boolean));
@@ -137,7 +137,7 @@ class RunPage {
     } else if (this.slots) this.slots.again();
   }
 
-  /* The data has changed: its functions of these numbers, and whatever else. */
+  /* The data has changed: the functions with these numbers, and possibly everything else. */
   update(numbers) {
     for (const number of numbers) this.functions[number] = readFunction(this.data, number);
     for (const one of this.functions) {
@@ -174,7 +174,7 @@ class RunPage {
   }
 }
 
-/* What is drawn above and below the pictures, each with the data that it is drawn of. */
+/* The sections above and below the charts, each with the data that it shows. */
 const PARTS = [
   [summarySection, ["sentence", "facts"]], [timeSection, ["parts"]], [failuresSection, ["causes"]], [tablesSections, ["tables", "stops"]],
 ];

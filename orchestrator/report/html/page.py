@@ -1,5 +1,5 @@
-"""The account of a run as one file for a browser. It loads nothing: scripts, styles and data stand in it, and its
-Content-Security-Policy lets nothing else run.
+"""The account of a run as one file for a browser. It loads nothing: scripts, styles and data are part of it, and its
+Content-Security-Policy forbids everything else.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from orchestrator.redaction.safe import Safe
 from orchestrator.report.account.values import Account
 from orchestrator.report.html.page_data import page_data
 
-# In the order in which they need each other.
+# In the order of their dependencies.
 SCRIPTS = ("uplot/uPlot.iife.min.js", "elements.js", "rows.js", "slots.js", "timeline.js", "detail.js", "page.js")
 STYLES = ("uplot/uPlot.min.css", "page.css")
 
 
 def report_page(account: Account, outlet: Outlet) -> Safe:
-    """Write the page. Foreign texts stand in its data alone, as JSON in which no character ends anything, and in its
-    title; scripts put them on the page as text.
+    """Return the page. Untrusted text is only in its title and its data. The data is JSON in which no character can end
+    the element; scripts insert it as text.
     """
     shown = outlet.value(account)
     data = outlet.script_data(page_data(shown, outlet.redactor.value))
@@ -36,7 +36,7 @@ def report_page(account: Account, outlet: Outlet) -> Safe:
         '<meta name="color-scheme" content="light dark">\n'
         '<meta name="referrer" content="no-referrer">\n'
         f"<title>{title}</title>\n<style>{style}</style>\n</head>\n<body>\n"
-        "<noscript>This page draws its data with a script of its own: allow scripts to see it, or read"
+        "<noscript>This page needs its own script to draw its data. Allow scripts, or read"
         " <code>orchestrator report --md</code>.</noscript>\n"
         f'<script type="application/json" id="data">{data}</script>\n'
         f"<script>{script}</script>\n</body>\n</html>"
@@ -45,7 +45,7 @@ def report_page(account: Account, outlet: Outlet) -> Safe:
 
 @cache
 def _joined(names: tuple[str, ...]) -> str:
-    """Give parts of the page one after the other; none of them may end the element that it stands in."""
+    """Return the joined parts of the page. None of them may end the element that contains it."""
     folder = files("orchestrator.report.html")
     return "\n".join(folder.joinpath(name).read_text("utf-8").strip() for name in names)
 

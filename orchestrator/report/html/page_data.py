@@ -1,7 +1,7 @@
-"""An account as the page reads it: rows of numbers and texts, so that 5,000 functions have room in 2 MB.
+"""An account as the page reads it: rows of numbers and texts, so that 5,000 functions fit into 2 MB.
 
-Times are whole milliseconds of the time in which runs of the chain were under way: what lies between two runs is left
-out, see `WorkedTime`. Texts that many functions share stand once, in `texts`, and are told by their number there.
+Times are whole milliseconds while runs of the chain were under way. The time between two runs is left out, see
+`WorkedTime`. Texts that many functions share are stored once, in `texts`, and referred to by their number.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from orchestrator.report.account.values import (
     WhyFailed,
 )
 
-_POINTS = 2000  # of a line in a chart: more than there are pixels
+_POINTS = 2000  # per line of a chart: more than there are pixels
 _LATEST = "$latest"
 
 
 class WorkedTime:
-    """Leaves out the time between the runs of a chain. `gaps`: pairs of a moment of what is left, in milliseconds, and
-    how many seconds were left out there.
+    """Leaves out the time between the runs of a chain. `gaps`: pairs of a moment, in milliseconds of the time that is
+    kept, and how many seconds were left out there.
     """
 
     def __init__(self, account: Account) -> None:
@@ -45,14 +45,14 @@ class WorkedTime:
             end = max(end, run.to_s if run.to_s is not None else run.from_s)
 
     def __call__(self, at_s: float) -> int:
-        """Give a time of the account in milliseconds."""
+        """Convert a time of the account to milliseconds."""
         number = max(0, bisect_right(self._starts, at_s) - 1)
         return round(1000 * (at_s - (self._offsets[number] if self._offsets else 0.0)))
 
 
 @dataclass(slots=True)
 class Texts:
-    """Texts that stand once, by their number."""
+    """Texts that are stored once, by number."""
 
     known: dict[str, int] = field(default_factory=dict)
 
@@ -61,8 +61,8 @@ class Texts:
 
 
 def page_data(account: Account, hide: Callable[[Any], Any], texts: Texts | None = None) -> dict[str, Any]:
-    """Give what the page reads. `account`: with its texts redacted; `hide`: hides what stands under secrets' names;
-    `texts`: those that a page has already, which keep their numbers.
+    """Return what the page reads. `account`: with its texts redacted; `hide`: hides values under secret names;
+    `texts`: those that a page already has, which keep their numbers.
     """
     texts, at = texts or Texts(), WorkedTime(account)
     rows = [_function(one, texts, at, hide) for one in account.functions]
@@ -106,9 +106,9 @@ def _table(table: ReportTable) -> dict[str, Any]:
 
 
 def _function(one: FunctionAccount, texts: Texts, at: WorkedTime, hide: Callable[[Any], Any]) -> list[Any]:
-    """Give a row: key, name, folder, id, action, reason, outcome, wave, ms of work, ms in the queue, id of the Version
-    before and after, steps, operations, tries, changes, verdicts, failure, package, warnings. What is empty at its end
-    is left out.
+    """Return a row: key, name, folder, id, action, reason, outcome, wave, ms of work, ms in the queue, IDs of the
+    Version before and after, steps, operations, tries, changes, verdicts, failure, package, warnings. Empty values at
+    its end are left out.
     """
     failure = one.failure
     row: list[Any] = [
@@ -141,8 +141,8 @@ def _trimmed(row: list[Any]) -> list[Any]:
 
 
 def _steps(steps: Sequence[StepSpan], texts: Texts, at: WorkedTime) -> list[int]:
-    """Give for each step, one after the other: what it is, twice its text's number and 1 where it went wrong; when it
-    began, counted from the beginning of the one before; and how long it took, -1 where it is not over.
+    """Return three numbers for each step, one step after the other. First twice its text's number, plus 1 if it failed.
+    Then its start, counted from the start of the step before, and its length, -1 where it is not over.
     """
     found: list[int] = []
     before = 0
@@ -156,8 +156,8 @@ def _steps(steps: Sequence[StepSpan], texts: Texts, at: WorkedTime) -> list[int]
 
 
 def _operation(one: OperationSpan, version_id: str, texts: Texts, at: WorkedTime) -> list[Any]:
-    """Give id, call, when it was accepted, ms until it was seen done, ms that it took, ms that it was late (-1 for what
-    is not known), request id, Version where it is not the function's new one, error.
+    """Return: ID, call, when it was accepted, ms until it was seen as done, ms that it took, ms that it was late,
+    request ID, Version if it is not the function's new one, error. -1 is a number that is not known.
     """
     took = -1 if one.done_s is None else at(one.done_s) - at(one.accepted_s)
     return _trimmed([
@@ -171,8 +171,8 @@ def _ms(seconds: float | None) -> int:
 
 
 def _change(one: ChangeMade, texts: Texts, hide: Callable[[Any], Any]) -> list[Any]:
-    """Give kind, outcome, and what it changes: name, as it was, as it is to be. What every new Version does is left
-    out: it takes $latest.
+    """Return the kind, outcome, and the change: name, old and new value. That a new Version becomes $latest is left
+    out: all of them do.
     """
     if not {*one.old, *one.new} - {_LATEST}:
         return [texts(one.kind), texts(one.outcome)]
@@ -200,7 +200,7 @@ def _scope(one: ScopeAccount, at: WorkedTime) -> dict[str, Any]:
 
 
 def _thinned(steps: Sequence[tuple[int, int]]) -> list[list[int]]:
-    """Give times and slots in use, as two lists; of many the most in each of a number of equal times."""
+    """Return two lists: times, and slots in use. Where there are many, only the maximum of each of equal time spans."""
     if len(steps) <= _POINTS:
         return [[when for when, _ in steps], [count for _, count in steps]]
     first, width = steps[0][0], max(1.0, (steps[-1][0] - steps[0][0]) / _POINTS)

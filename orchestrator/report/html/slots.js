@@ -1,5 +1,5 @@
 "use strict";
-/* The stretch of time that is looked at, which all pictures share; and slots in use over time, against their limit. */
+/* The visible time range, which all charts share, and slots in use over time, with their limit. */
 
 class TimeWindow {
   constructor(total) {
@@ -19,7 +19,7 @@ class TimeWindow {
 
   all() { this.set(0, this.total); }
 
-  /* There is more time: whoever looks at all of it, or at its end, goes along. */
+  /* The total time has grown: a view of all of it, or of its end, follows. */
   grow(total) {
     const all = this.from <= 0 && this.to >= this.total;
     const length = this.to - this.from;
@@ -29,7 +29,7 @@ class TimeWindow {
     else if (atEnd) this.set(this.total - length, this.total);
   }
 
-  /* Shows `factor` times as much, around a place between 0 (the beginning) and 1 (the end). */
+  /* Shows `factor` times as much, around a position between 0 (the beginning) and 1 (the end). */
   zoom(factor, around = 0.5) {
     const length = this.to - this.from;
     const pivot = this.from + around * length;
@@ -42,7 +42,7 @@ class TimeWindow {
   }
 }
 
-/* The columns of a chart: times, slots in use, the limit, refusals. What holds, holds until it changes. */
+/* The columns of a chart: times, slots in use, the limit, refusals. A value is valid until it changes. */
 const slotColumns = (scope, total) => {
   const [times, counts] = scope.slots;
   const all = [...new Set([0, ...times, ...scope.limits.map((one) => one[0]), ...scope.refused, total])].sort((a, b) => a - b);
@@ -101,7 +101,7 @@ const slotsOptions = (width, view) => {
   };
 };
 
-/* A chart for one folder or cloud at a time, and the same in words. */
+/* A chart for one folder or cloud at a time, and the same as a table. */
 const slotsSection = (data, view) => {
   if (!data.scopes.length) return null;
   const box = make("div", { class: "chart", role: "img" });
@@ -130,12 +130,12 @@ const slotsSection = (data, view) => {
   const fit = oncePerFrame(() => chart && chart.setSize({ width: width(), height: 220 }));
   const drawn = section("slots", "Slots in use",
     make("p", {}, make("label", { for: "scope" }, "Of "), choice,
-      " Drag across the picture to look at a stretch of time; the timeline follows."),
+      " Drag across the chart to select a time range. The timeline follows."),
     box, make("details", {}, make("summary", {}, "As a table"), words));
   return { drawn, draw, again, fit };
 };
 
-/* The same as rows: limits as they changed, and of 20 equal times the most slots that were in use. */
+/* The same as rows: the changes of the limit, and for 20 equal time spans the most slots in use. */
 const slotsTable = (scope, columns, total) => {
   const [times, held] = columns;
   const rows = [];
@@ -152,5 +152,5 @@ const slotsTable = (scope, columns, total) => {
   const limits = scope.limits.map(([at, allowed, reason]) => [moment(at), String(allowed), reason]);
   return make("div", {},
     table(["from", "most in use", "refusals"], rows, { numbers: ["most in use", "refusals"], caption: `Slots in use of ${scope.name}` }),
-    table(["from", "limit", "because"], limits, { numbers: ["limit"], caption: `Limit of ${scope.name}` }));
+    table(["from", "limit", "reason"], limits, { numbers: ["limit"], caption: `Limit of ${scope.name}` }));
 };

@@ -1,10 +1,10 @@
 "use strict";
-/* Every function and its steps over time: a grid of which only the rows in sight are elements. */
+/* Every function and its steps over time: a grid in which only the visible rows are elements. */
 
 const SPARE = 4; // rows beyond the edge, so that a fast scroll shows no gap
 
 class Timeline {
-  /* `chosen`: is told of the function whose row was opened. */
+  /* `chosen`: called with the function whose row was opened. */
   constructor(data, functions, view, chosen) {
     Object.assign(this, { data, functions, view, chosen, shown: functions, at: 0, rows: [], rowHeight: 28 });
     this.paint = oncePerFrame(() => this.draw());
@@ -30,7 +30,7 @@ class Timeline {
     this.fit();
   }
 
-  /* Shows others, or the same as they are now, where it was scrolled to, with the same function marked. */
+  /* Shows other functions, or a newer state of the same ones, at the same scroll position with the same one marked. */
   keep(shown) {
     const marked = this.shown[this.at];
     const there = marked ? shown.findIndex((one) => one.number === marked.number) : -1;
@@ -49,7 +49,7 @@ class Timeline {
     this.paint();
   }
 
-  /* Puts the rows in sight where they belong, and draws their bars. */
+  /* Places the visible rows, and draws their bars. */
   draw() {
     const colour = this.colour || (this.colour = colours());
     const height = this.list.clientHeight;
@@ -151,12 +151,12 @@ class Timeline {
 
   drawAxis(width, colour) {
     const context = this.sized(this.axis, width, 26);
-    this.told = 0; // up to where words stand
+    this.told = 0; // up to where there is text
     const step = tickStep((this.view.to - this.view.from) / Math.max(1, width), 80);
     context.font = "11px system-ui, sans-serif";
     context.textBaseline = "bottom";
     for (const wave of this.data.waves) this.flag(context, wave[4], width, colour("wave"), `wave ${wave[0]}`);
-    for (const gap of this.data.gaps) this.flag(context, gap[0], width, colour("bad"), `taken up ${span(1000 * gap[1])} later`);
+    for (const gap of this.data.gaps) this.flag(context, gap[0], width, colour("bad"), `resumed ${span(1000 * gap[1])} later`);
     context.fillStyle = colour("text");
     for (let at = Math.ceil(this.view.from / step) * step; at <= this.view.to; at += step) {
       const x = this.place(at, width);
@@ -207,7 +207,7 @@ class Timeline {
     this.open();
   }
 
-  /* With Ctrl the wheel zooms, around where it points; with Shift it moves in time. */
+  /* With Ctrl the wheel zooms around the pointer, with Shift it moves in time. */
   wheel(event) {
     if (!event.ctrlKey && !event.shiftKey) return;
     event.preventDefault();

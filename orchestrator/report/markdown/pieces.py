@@ -1,5 +1,5 @@
-"""The pieces that Markdown is written of. What is foreign stands in code spans, where it is neither HTML, nor a link,
-nor a mention of somebody. What is too long loses its end, and says how much that was.
+"""Building blocks of Markdown. Untrusted text is put into code spans, where it cannot be HTML, a link or a mention.
+Text that is too long is cut at its end, with a note of how much is missing.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ _CELL_MAX = 400  # characters
 
 
 def code(text: str) -> str:
-    """Write a foreign text as a code span, fit for a cell of a table: "" for none."""
+    """Return an untrusted text as a code span that fits into a table cell; "" for none."""
     text = text if len(text) <= _CELL_MAX else f"{text[:_CELL_MAX]}…"
     if not text.strip():
         return ""
@@ -23,13 +23,13 @@ def code(text: str) -> str:
 
 
 def row(cells: Iterable[str]) -> str:
-    """Write a row of a table."""
+    """Return a row of a table."""
     return f"| {' | '.join(cells)} |"
 
 
 def cut_to(lines: Sequence[str], room: int, more: str, numbers: Sequence[int] = ()) -> list[str]:
-    """Leave of lines what has room, in characters, and say how many `more` there are. `numbers`: of how many things
-    each line tells; of one, where nothing else is said.
+    """Return the lines that fit into `room` characters, and how many `more` there are. `numbers`: how many items each
+    line represents, one by default.
     """
     for at, line in enumerate(lines):
         room -= len(line) + 1
@@ -40,7 +40,7 @@ def cut_to(lines: Sequence[str], room: int, more: str, numbers: Sequence[int] = 
 
 
 def fenced(text: str, room: int) -> str:
-    """Write a text as it is."""
+    """Return a text in a fenced block."""
     fence = "`" * max(3, _longest(text) + 1)
     return "\n".join([fence, *cut_to(text.splitlines(), room - 2 * len(fence), "more line"), fence])
 

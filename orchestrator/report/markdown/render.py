@@ -1,5 +1,5 @@
-"""What commands give back, as Markdown: plans and results as tables for comments and summaries, a report as several;
-all else is as on a terminal.
+"""What commands return, as Markdown: plans and results as tables for comments and summaries, a report as several
+tables. Everything else is as on a terminal.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from orchestrator.report.unit_words import by_cause, reason_words, word_of
 from orchestrator.report.verifying_text import then_words
 from orchestrator.report.views import DocumentView, PlanView, ResultView, SavedPlanView, View
 
-MAX_CHARS = 60_000  # of a comment; the places where these are written take 65,536 and more
-# Columns in which no foreign word stands.
+MAX_CHARS = 60_000  # of a comment; the services that show them accept 65,536 or more
+# Columns without untrusted text.
 _OURS = frozenset(
     {
         "part",
@@ -42,16 +42,16 @@ _OURS = frozenset(
         "longest",
     }
 )
-_SPARED = 200  # for the lines that say how much is left out
+_SPARED = 200  # reserved for the lines that say how much is left out
 
 
 def render_markdown(view: View, width: int | None, outlet: Outlet) -> Safe:
-    """Write a value for a comment. Raises `ManifestError` as `render_text` does."""
+    """Return a value for a comment. Raises `ManifestError` as `render_text` does."""
     if isinstance(view, DocumentView):
         return render_text(view, width, outlet)
     if isinstance(view, ReportView):
         return outlet.rendered(_report(outlet.value(view), MAX_CHARS - _SPARED))
-    if isinstance(view, ResultView) and view.storage is None:  # a prune is told as on a terminal
+    if isinstance(view, ResultView) and view.storage is None:  # a prune is shown as on a terminal
         return outlet.rendered(result_markdown(outlet.value(view), MAX_CHARS))
     if not isinstance(view, PlanView | SavedPlanView):
         return outlet.rendered(fenced(render_text(view, width, outlet), MAX_CHARS - _SPARED))
@@ -81,13 +81,13 @@ def _head(view: PlanView, facts: Mapping[str, str]) -> str:
 
 
 def _table(plan: Plan, room: int) -> list[str]:
-    """Write what changes, then what is blocked, as far as there is room; what is left out is counted."""
+    """Return rows for what changes, then for what is blocked, as far as there is room. What is left out is counted."""
     units = [unit for unit in plan.units if unit.action is not Action.UNCHANGED]
     units.sort(key=lambda unit: (unit.action is Action.BLOCKED, unit.spec.folder_id, unit.key))
     if not units:
         return []
     folders = len({unit.spec.folder_id for unit in plan.units}) > 1
-    names = [*(["folder"] if folders else []), "function", "action", "reason", "way back"]
+    names = [*(["folder"] if folders else []), "function", "action", "reason", "rollback"]
     head = [row(names), row(["---"] * len(names))]
     causes = by_cause([unit for unit in units if unit.action is Action.BLOCKED])
     groups = [*([unit] for unit in units if unit.action is not Action.BLOCKED), *causes]
@@ -96,7 +96,7 @@ def _table(plan: Plan, room: int) -> list[str]:
 
 
 def _cells(group: Sequence[Unit], *, folders: bool) -> list[str]:
-    """Give the cells of a function, or of several that one cause is told of."""
+    """Return the cells of a function, or of several that share one cause."""
     unit = group[0]
     failure, way, then = unit.failure, unit.way_back, then_words(unit)
     advice = f"; {failure.advice}" if failure is not None and failure.advice else ""
@@ -110,7 +110,7 @@ def _cells(group: Sequence[Unit], *, folders: bool) -> list[str]:
 
 
 def _report(view: ReportView, most: int) -> str:
-    """Write what happened, then a table for each subject of which there is something to tell. `most`: characters."""
+    """Return what happened, then a table for each subject that has rows. `most`: characters."""
     account = view.account
     facts = facts_of(account)
     head = [f"## Run {code(account.run_id)}: {account.state or 'nothing is known yet'}", "", facts.pop("time"), ""]

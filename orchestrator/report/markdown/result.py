@@ -1,4 +1,4 @@
-"""What became of a run, as Markdown: counts, what failed by cause, the next command, then each function."""
+"""The result of a run as Markdown: counts, failures by cause, the next command, then each function."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _CAUSES_MAX = 20
 
 
 def result_markdown(view: ResultView, room: int) -> str:
-    """Write a result, whose texts are safe, in so many characters."""
+    """Return a result, whose texts are safe, in at most so many characters."""
     state = view.state
     parts = [_head(view), _causes(state, view), _warnings(view)]
     told = "\n\n".join("\n".join(part) for part in map(list, parts) if part)
@@ -60,7 +60,7 @@ def _head(view: ResultView) -> Iterator[str]:
 
 
 def _causes(state: RunState, view: ResultView) -> Iterator[str]:
-    """Write what failed, is unknown or blocked, by cause, the most frequent first."""
+    """Yield what failed, is unknown or blocked, by cause, the most frequent first."""
     found = causes(state.units.values(), serving_since(view.back))
     if not found:
         return
@@ -75,7 +75,7 @@ def _causes(state: RunState, view: ResultView) -> Iterator[str]:
 def _cause(cause: Cause) -> str:
     who_failed = f"{len(cause.units)}: {code(named([unit.key for unit in cause.units], NAMED_MAX))}"
     failure = cause.failure
-    detail = failure.detail.strip().splitlines()[-1:]  # of a build: what it has said last
+    detail = failure.detail.strip().splitlines()[-1:]  # the last line of a build's output
     message = "; ".join([failure.message, *detail])
     return row([who_failed, cause.what, code(message), code(failure.advice)])
 

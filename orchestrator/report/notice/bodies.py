@@ -1,7 +1,7 @@
-"""The bodies that a notification is posted as: the document itself, or a text as a chat shows it.
+"""The body that a notification is posted as: the document itself, or a text for a chat.
 
-Slack takes `text` in which & < > are escaped (docs.slack.dev, "Formatting message text"), so that a foreign text
-mentions nobody; Telegram takes up to 4,096 characters and no markup where none is asked for (core.telegram.org,
+Slack takes `text` in which & < > are escaped (docs.slack.dev, "Formatting message text"), so that untrusted text
+mentions nobody. Telegram accepts 4,096 characters, without markup unless it is asked for (core.telegram.org,
 "sendMessage").
 """
 
@@ -15,13 +15,13 @@ from orchestrator.redaction.outlet import Outlet
 from orchestrator.report.plain_text import counted
 
 TELEGRAM_MAX = 4096
-SLACK_MAX = 3000  # of 40,000: what people read
+SLACK_MAX = 3000  # of 40,000: more is not readable in a chat
 _COMMIT = 12
 _WORDS = {"failed": "failed", "breach": "too many failures", "rolled_back": "rolled back", "paused": "paused"}
 
 
 def body_of(hook: Notify, document: Mapping[str, Any], outlet: Outlet) -> bytes:
-    """Write the body, in which nothing secret stands, as JSON."""
+    """Return the body as JSON, without secrets."""
     if hook.format == "json":
         return outlet.json(document).encode()
     shown = outlet.value(dict(document))
@@ -57,7 +57,7 @@ def _lines(document: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _cut(text: str, most: int) -> str:
-    """Leave of a text what has room, in UTF-16 units, as these services count."""
+    """Return as much of a text as fits, counted in UTF-16 units, as these services do."""
     data = text.encode("utf-16-le", "replace")
     if len(data) <= 2 * most:
         return text

@@ -1,4 +1,4 @@
-"""What is told of a run to whoever is to be notified: the document, and when which notice is due."""
+"""The document that a notification about a run contains, and when a notification is due."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from orchestrator.report.summary import counts
 SCHEMA = "orchestrator/notification/1"
 SANDBOX = "sandbox"  # the endpoint of sandbox runs, as the journal remembers it
 _CAUSES_MAX = 5
-_TEXT_MAX = 600  # characters of a message or an advice
+_TEXT_MAX = 600  # characters of a message or a piece of advice
 
 
 def notice_of(event: Event, state: RunState) -> str:
-    """Say which notice an event makes due, "" for none. `state`: of the chain, with the event.
+    """Return which notification an event makes due, "" for none. `state`: of the chain, after the event.
 
     | the event                                        | the notice  |
     | ---                                              | ---         |
     | too many failures                                | breach      |
-    | the run pauses until somebody lets it go on      | paused      |
-    | it ends with exit 5, or it is a rollback that    | rolled_back |
-    | ends with exit 0                                 |             |
-    | it ends with exit 0                              | done        |
-    | it ends as paused, which was told                |             |
-    | it ends with any other exit                      | failed      |
+    | the run pauses until it is promoted              | paused      |
+    | the run ends with exit 5, or it is a rollback    | rolled_back |
+    | that ends with exit 0                            |             |
+    | the run ends with exit 0                         | done        |
+    | the run ends as paused, which was reported       |             |
+    | the run ends with any other exit                 | failed      |
     """
     match event:
         case Breached():
@@ -48,8 +48,8 @@ def notice_of(event: Event, state: RunState) -> str:
 
 
 def notification(kind: str, state: RunState, hook: Notify, *, run_id: str, then: str = "") -> dict[str, Any]:
-    """Give the document, as JSON values that are not redacted yet. `run_id`: of the run that tells, the last of its
-    chain; `then`: how to go on.
+    """Return the document, as JSON values that are not redacted yet. `run_id`: of the run that sends it, the last of
+    its chain; `then`: the next step.
     """
     identity = state.identity
     ended = kind in ("done", "failed", "rolled_back")

@@ -1,4 +1,4 @@
-"""A prune for people and for programs: which old Versions go, why the others stay, how much that gives back."""
+"""A prune for people and for programs: which old Versions go, why the others stay, how much quota that frees."""
 
 from __future__ import annotations
 
@@ -23,39 +23,41 @@ _WORDS = {
     Why.RUN: "needed to take back one of the last runs",
     Why.NEWEST: "among the newest of their function",
     Why.OTHERS: "not made by this tool (--all)",
-    Why.EVIDENCE: "as evidence of who made what is live, or of what was withdrawn",
+    Why.EVIDENCE: "as evidence of who made the live version, or of a withdrawn one",
     Why.UNRECORDED: "not old enough to go without records of runs",
-    Why.NEW_SINCE: "not of the run that is taken up",
+    Why.NEW_SINCE: "not in the run that is resumed",
 }
 
 
 def prune_text(view: PruneView, *, whole: bool = False) -> str:
-    """Write a line for each function of which something goes, and why the rest stays."""
+    """Return a line for each function that has versions to delete, and why the others are kept."""
     prune = view.prune
     going = sorted((one for one in prune.functions if one.goes), key=lambda one: (one.function.folder_id, one.key))
     shown = going if whole or view.verbose else going[:_FIRST]
-    lines = [aligned(("function", "go", "stay", "size"), [_row(one) for one in shown], width=None)] if shown else []
+    lines = [aligned(("function", "delete", "keep", "size"), [_row(one) for one in shown], width=None)] if shown else []
     if len(going) > len(shown):
         lines.append(f"  … and {len(going) - len(shown)} more")
     if view.verbose:
         lines += [line for one in prune.functions for line in _versions(one)]
-    lines += [f"stay: {count} {_WORDS[why]}" for why, count in _reasons(prune)]
+    lines += [f"kept: {count} {_WORDS[why]}" for why, count in _reasons(prune)]
     lines += _left_alone(prune, verbose=view.verbose)
     lines += [f"note: {note}" for note in prune.notes]
     for one in prune.usage:
-        told = f"{one.usage:g} of {one.limit:g} now, {one.expected:g} once they are gone"
+        told = f"{one.usage:g} of {one.limit:g} now, {one.expected:g} after the deletion"
         lines.append(f"quota {one.quota} of cloud {one.cloud_id}: {told}")
     lines.append(headline(prune))
     return "\n".join(lines)
 
 
 def headline(prune: PrunePlan) -> str:
-    """Say it in one line."""
+    """Return the plan in one line."""
     if not prune.goes:
-        return f"prune: nothing goes; {counted(prune.stays, 'version')} of {_functions(prune)} stay"
+        return f"prune: nothing to delete; {counted(prune.stays, 'version')} of {_functions(prune)} kept"
     size = f" ({size_words(prune.size_bytes)})" if prune.size_bytes else ""
     total = prune.goes + prune.stays
-    return f"prune: {prune.goes} of {counted(total, 'version')} of {_functions(prune)} go{size}, {prune.stays} stay"
+    return (
+        f"prune: {prune.goes} of {counted(total, 'version')} of {_functions(prune)} to delete{size}, {prune.stays} kept"
+    )
 
 
 def _functions(prune: PrunePlan) -> str:
@@ -72,8 +74,8 @@ def _versions(one: FunctionPrune) -> Iterator[str]:
     for version in one.versions:
         made = f"{version.created_at:%Y-%m-%d %H:%M:%S}" if version.created_at is not None else "at an unknown time"
         detail = f": {version.detail}" if version.detail else ""
-        verdict = "goes" if version.goes else f"stays, {version.why}{detail}"
-        yield f"  {one.key} {version.version_id} of {made}: {verdict}"
+        verdict = "delete" if version.goes else f"keep, {version.why}{detail}"
+        yield f"  {one.key} {version.version_id} made {made}: {verdict}"
 
 
 def _reasons(prune: PrunePlan) -> list[tuple[Why, int]]:
@@ -91,7 +93,7 @@ def _left_alone(prune: PrunePlan, *, verbose: bool) -> Iterator[str]:
 
 
 def size_words(size_bytes: int) -> str:
-    """Write how much it is, rounded: 1.5 GB, 12 MB."""
+    """Return a rounded size: 1.5 GB, 12 MB."""
     for unit, factor in (("GB", GB), ("MB", MB), ("KB", 1024)):
         if size_bytes >= factor:
             return f"{size_bytes / factor:.1f} {unit}"
@@ -99,7 +101,7 @@ def size_words(size_bytes: int) -> str:
 
 
 def prune_json(prune: PrunePlan) -> dict[str, Any]:
-    """Give it as JSON values, with each Version and why it goes or stays."""
+    """Return it as JSON values, with each Version and why it is deleted or kept."""
     return {
         "functions": [_function_json(one) for one in prune.functions],
         "goes": prune.goes,
@@ -121,10 +123,10 @@ def prune_json(prune: PrunePlan) -> dict[str, Any]:
 
 
 def usage_text(usage: Sequence[UsageAfter]) -> str:
-    """Write how much is used of each quota once Versions were deleted, and whether the cloud says so."""
+    """Return how much of each quota is used after the deletion, and whether the cloud says so."""
     lines = []
     for one in usage:
-        how = "as the cloud says now" if one.read else "computed: the cloud does not say"
+        how = "as read from the cloud" if one.read else "computed: the cloud gives no number"
         was = one.before
         told = f"{was.usage:g} of {was.limit:g} before, {one.after:g} after, {how}"
         lines.append(f"quota {was.quota} of cloud {was.cloud_id}: {told}")
@@ -132,7 +134,7 @@ def usage_text(usage: Sequence[UsageAfter]) -> str:
 
 
 def usage_json(usage: Sequence[UsageAfter]) -> list[dict[str, Any]]:
-    """Give the same as JSON values. `read`: the cloud was asked after the deletions."""
+    """Return the same as JSON values. `read`: the cloud was asked after the deletions."""
     return [
         {
             "cloud_id": one.before.cloud_id,

@@ -1,4 +1,4 @@
-"""What lies in the bucket and may go, for people and for programs: before it goes, and what became of it."""
+"""What is stored in the bucket and may be deleted, for people and for programs: before it is deleted, and after."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from orchestrator.report.prunes.prune_text import prune_json, prune_text, size_w
 from orchestrator.report.records import iso
 from orchestrator.report.views import PruneView, StorageView
 
-_FIRST = 20  # objects that are named, of those that go or could not be deleted
+_FIRST = 20  # objects listed, of those to delete, and of those that could not be deleted
 
 
 def pruning_text(view: PruneView, *, whole: bool = False) -> str:
-    """Write what a prune is about: Versions, and what lies in the bucket, each where it was asked for."""
+    """Return what a prune is about: Versions and objects in the bucket, as far as they were asked for."""
     parts = environment_head(view.environment)
     parts += [prune_text(view, whole=whole)] if view.prune.functions or view.storage is None else []
     parts += [storage_text(view.storage)] if view.storage is not None else []
@@ -24,15 +24,15 @@ def pruning_text(view: PruneView, *, whole: bool = False) -> str:
 
 
 def pruning_json(view: PruneView) -> dict[str, Any]:
-    """Give the same as JSON values; `storage` where anything of a bucket was asked for."""
+    """Return the same as JSON values; `storage` where anything in a bucket was asked for."""
     storage = {"storage": storage_json(view.storage)} if view.storage is not None else {}
     return prune_json(view.prune) | storage
 
 
 def storage_text(view: StorageView) -> str:
-    """Write what may go of each kind, and what is kept and why; of a bucket that is pruned what went, and is left."""
+    """Return what may be deleted of each kind, and what is kept and why. After a prune: what is deleted and left."""
     kinds = {kind.kind: kind for kind in view.found.kinds if kind.before.number}
-    lines = [f"bucket {view.found.bucket}:{'' if kinds else ' there is nothing that could be pruned'}"]
+    lines = [f"bucket {view.found.bucket}:{'' if kinds else ' nothing to prune'}"]
     if view.removed is None:
         lines += [line for kind in kinds.values() for line in _before(kind, whole=view.whole)]
     else:
@@ -42,25 +42,25 @@ def storage_text(view: StorageView) -> str:
 
 def _before(kind: Leftovers, *, whole: bool) -> Iterator[str]:
     goes, before = total_of(kind.goes), kind.before
-    yield f"  {kind.kind}: {goes.number} of {_total(before)} go{_bytes(goes) if goes.number else ''}"
+    yield f"  {kind.kind}: {goes.number} of {_total(before)} to delete{_bytes(goes) if goes.number else ''}"
     yield from (f"    kept: {_total(total)}: {why}" for why, total in kind.kept.items())
     yield from (f"    {said}" for said in kind.held)
     shown = kind.goes if whole else kind.goes[: _FIRST if goes.number <= _FIRST else 0]
-    yield from (f"    goes: {one.key} ({size_words(one.size_bytes)}, {iso(one.modified_at)})" for one in shown)
+    yield from (f"    to delete: {one.key} ({size_words(one.size_bytes)}, {iso(one.modified_at)})" for one in shown)
 
 
 def _after(kind: Leftovers, removed: Removed, now: Mapping[str, Total] | None) -> Iterator[str]:
     left, how = _left(kind, removed, now)
     yield f"  {kind.kind}: {_total(removed.gone)} of {_total(kind.before)} deleted, {_total(left)} left{how}"
     if removed.again:
-        yield f"    {counted(len(removed.again), 'object')} put again by a run meanwhile: kept"
+        yield f"    {counted(len(removed.again), 'object')} uploaded again by another run: kept"
     if removed.left:
-        yield f"    {counted(removed.left, 'object')} not come to: `orchestrator prune` looks at them again"
+        yield f"    {counted(removed.left, 'object')} not reached: run `orchestrator prune` again"
     yield from _failed(removed.failed)
 
 
 def _left(kind: Leftovers, removed: Removed, now: Mapping[str, Total] | None) -> tuple[Total, str]:
-    """Give how much is left, and how that is known, where it is not read."""
+    """Return how much is left, and how that is known, where it was not read."""
     if now is not None:
         return now.get(kind.kind, NOTHING), ""
     gone = removed.gone
@@ -86,7 +86,7 @@ def _bytes(total: Total) -> str:
 
 
 def storage_json(view: StorageView) -> dict[str, Any]:
-    """Give the same as JSON values: every object that goes, and each kind before and after."""
+    """Return the same as JSON values: every object to delete, and each kind before and after."""
     removed = {one.kind: one for one in view.removed or ()}
     return {
         "bucket": view.found.bucket,

@@ -87,8 +87,8 @@ def test_where_nothing_is_gone_nobody_is_asked(monkeypatch: pytest.MonkeyPatch) 
 def test_it_says_whether_it_was_read() -> None:
     both = (UsageAfter(ONE, 41.0, read=True), UsageAfter(OTHER, 6.0, read=False))
     assert usage_text(both).splitlines() == [
-        "quota versions.count of cloud b1c: 60 of 100 before, 41 after, as the cloud says now",
-        "quota versions.count of cloud b2c: 7 of 10 before, 6 after, computed: the cloud does not say",
+        "quota versions.count of cloud b1c: 60 of 100 before, 41 after, as read from the cloud",
+        "quota versions.count of cloud b2c: 7 of 10 before, 6 after, computed: the cloud gives no number",
     ]
     assert [(one["usage"], one["usage_after"], one["read"]) for one in usage_json(both)] == [
         (60.0, 41.0, True),

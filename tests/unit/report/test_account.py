@@ -85,7 +85,7 @@ def test_slots_that_are_full_while_others_wait_bound_the_run() -> None:
     # Four operations of 5 s in 20 slots: all at once, and what it saves is no more than was bound.
     assert found.would_give is not None
     assert (found.would_give.scope, found.would_give.limit, found.would_give.seconds) == ("folder b1gfolder", 20, 6.0)
-    assert found.sentence == "11.0 s, of which 5.0 s bound by the folder's 2 operations; 20 would give 6.0 s"
+    assert found.sentence == "11.0 s, of which 5.0 s bound by the folder's 2 operations; with 20 it would take 6.0 s"
 
 
 def test_the_time_in_which_another_run_rolls_back_is_a_part_of_its_own() -> None:

@@ -52,7 +52,7 @@ bill      python312  b1g     tags still serve an old runtime: stable (python37, 
 
 
 def test_an_empty_board_says_so() -> None:
-    assert board_text((), width=160) == "no function is or was on these runtimes"
+    assert board_text((), width=160) == "no function uses or used these runtimes"
 
 
 def test_what_failed_in_the_last_run_and_still_waits_has_failed_with_the_reason() -> None:

@@ -106,7 +106,7 @@ def test_the_region_fits_a_narrow_terminal() -> None:
 def test_a_unit_that_waits_to_try_again_says_so() -> None:
     unit = fold(A_RUN).units["d"]
     unit.step = None
-    assert doing(unit) == "waiting to try again"
+    assert doing(unit) == "waiting to retry"
 
 
 # --- where it may draw -----------------------------------------------------------------------------------------------
@@ -271,10 +271,10 @@ def test_rich_is_not_loaded_where_there_is_no_terminal() -> None:
 @pytest.mark.parametrize(
     ("call", "said"),
     [
-        ("create", "function in the making"),
+        ("create", "function being created"),
         ("update", "function being updated"),
-        ("createVersion", "version in the making"),
-        ("setTag", "tag on its way"),
+        ("createVersion", "version being created"),
+        ("setTag", "tag being moved"),
         ("of-a-newer-program", "operation running"),
     ],
 )

@@ -120,15 +120,15 @@ VIEWS: dict[str, tuple[View, str, str]] = {
     "a simulated plan": (PlanView(PLAN, PREDICTION), "orchestrator/plan/1", "simulated: 90 s"),
     "no plan": (PlanView(Plan(())), "orchestrator/plan/1", "plan: nothing to do"),
     "a saved plan": (SavedPlanView({"plan": "3f2a"}, PlanView(PLAN), SAVED), "orchestrator/saved-plan/1", "3f2a"),
-    "a prune": (PruneView(PRUNE), "orchestrator/prune/1", "1 of 2 versions of 1 function go (3.0 MB), 1 stay"),
-    "an empty prune": (PruneView(PrunePlan(())), "orchestrator/prune/1", "prune: nothing goes"),
+    "a prune": (PruneView(PRUNE), "orchestrator/prune/1", "1 of 2 versions of 1 function to delete (3.0 MB), 1 kept"),
+    "an empty prune": (PruneView(PrunePlan(())), "orchestrator/prune/1", "prune: nothing to delete"),
     "a result": (ResultView(fold(whole_run("auth"))), "orchestrator/result/1", "1 function: 1 deployed"),
     "a report": (ReportView(account(FAILED_RUN)), "orchestrator/report/1", "where the time went"),
     "runs": (RunsView((RUN,)), "orchestrator/runs/1", "R1"),
     "no runs": (RunsView(()), "orchestrator/runs/1", "no runs yet"),
     "a board": (BoardView((JobStatus("auth", "b1g", "python37", "waiting"),)), "orchestrator/board/1", "1 waiting"),
     "jobs": (JobsView(CONFIG, (NIGHTLY,), {"mass_redeploy": MASS}), "orchestrator/jobs/1", "0 3 * * *"),
-    "no jobs": (JobsView(CONFIG, (), {}), "orchestrator/jobs/1", "deploy.toml binds no job yet"),
+    "no jobs": (JobsView(CONFIG, (), {}), "orchestrator/jobs/1", "deploy.toml defines no jobs yet"),
     "findings": (
         FindingsView(CONFIG, ("auth", "bill"), 1, ("nightly",), ("no folder is known",)),
         "orchestrator/findings/1",
@@ -152,7 +152,7 @@ VIEWS: dict[str, tuple[View, str, str]] = {
     "a first manifest": (
         InitView(CONFIG, (FoundFunction("auth", "src/auth", FoundHandler("python312", "index.handler", "index")),)),
         "orchestrator/init/1",
-        "deploy.toml is written: 1 function;",
+        "wrote deploy.toml: 1 function;",
     ),
     "a package": (
         PackageView("auth", (PackedFile("index.py", 3, "x", "ab" * 32),), {".git/": "by default"}, Tree("3f", 3, ())),
@@ -162,7 +162,7 @@ VIEWS: dict[str, tuple[View, str, str]] = {
     "a written package": (
         PackageView("auth", (), {}, Tree("3f", 3, ()), WrittenZip(Path("a.zip"), 9, "ab" * 32)),
         "orchestrator/package/1",
-        f"a.zip is written: 9 bytes, sha256 {'ab' * 32}",
+        f"wrote a.zip: 9 bytes, sha256 {'ab' * 32}",
     ),
     "a package beside the live one": (
         PackageView("auth", (), {}, Tree("3f", 3, ()), difference=DIFFERENCE),
@@ -233,7 +233,7 @@ def test_a_result_is_shown_then_the_next_step_said(capsys: pytest.CaptureFixture
 
 
 def fail(_text: str) -> None:
-    raise OrchestratorError("standard output cannot be written", advice="`orchestrator show` tells it again")
+    raise OrchestratorError("cannot write to standard output", advice="use `orchestrator show` to see the result")
 
 
 def test_the_exit_code_of_a_run_holds_where_its_table_cannot_be_written(
@@ -242,7 +242,7 @@ def test_the_exit_code_of_a_run_holds_where_its_table_cannot_be_written(
     monkeypatch.setattr("orchestrator.report.messages.write_data", fail)
     result = CommandResult(Exit.FAILED, RunsView(()), has_run=True)
     assert Messages().finish(result, "text") == 1
-    said = "warning: standard output cannot be written; `orchestrator show` tells it again\n"
+    said = "warning: cannot write to standard output; use `orchestrator show` to see the result\n"
     assert capsys.readouterr() == ("", said)
     with pytest.raises(OrchestratorError):
         Messages().finish(replace(result, has_run=False), "text")

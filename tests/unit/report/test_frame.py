@@ -19,17 +19,17 @@ from tests.unit.report.scene import Scene, second_wave
 # ruff: noqa: E501 - frames stand as they are seen
 FRAMES = {
     (200, 60): """\
-19/60 (49 %); 17 deployed, 2 failed; 5 waiting for a slot, 7 version in the making; wave 2 of 3; 36 a minute; 32.1 s; about 1 min 33 s left
+19/60 (49 %); 17 deployed, 2 failed; 5 waiting for a slot, 7 version being created; wave 2 of 3; 36 a minute; 32.1 s; about 1 min 33 s left
   wave 2 of 3       done  failed  running  queued  to do  slots  refused
   b1gfolder-a          4       1        2       2      0   2/15        1
   b1gfolder-b          4       0        3       1      1   3/15
   b1gfolder-c          3       1        2       2      1   2/10
   all folders         11       2        7       5      2
   cloud b1gcloud-1                                         5/20        1
-  slowest  function-0019  9.1 s  version in the making
-           function-0020  7.8 s  version in the making
-           function-0021  6.5 s  version in the making
-           function-0022  5.2 s  version in the making
+  slowest  function-0019  9.1 s  version being created
+           function-0020  7.8 s  version being created
+           function-0021  6.5 s  version being created
+           function-0022  5.2 s  version being created
   failed   function-0014 and 1 more: track: memory of function-0000 is over the quota
 """,
     (80, 24): """\
@@ -40,10 +40,10 @@ FRAMES = {
   b1gfolder-c          3       1        2       2      1   2/10
   all folders         11       2        7       5      2
   cloud b1gcloud-1                                         5/20        1
-  slowest  function-0019  9.1 s  version in the making
-           function-0020  7.8 s  version in the making
-           function-0021  6.5 s  version in the making
-           function-0022  5.2 s  version in the making
+  slowest  function-0019  9.1 s  version being created
+           function-0020  7.8 s  version being created
+           function-0021  6.5 s  version being created
+           function-0022  5.2 s  version being created
   failed   function-0014 and 1 more: track: memory of function-0000 is over th…
 """,
     (40, 10): """\
@@ -127,10 +127,10 @@ def test_what_the_run_waits_for_is_told_with_a_countdown() -> None:
     scene = second_wave()
     scene.hear(LongWait(scene.now, 30.0, "too many requests"))
     scene.now += 5
-    assert texts(scene, 120, 24)[1] == "asks again in 25.0 s: too many requests"
+    assert texts(scene, 120, 24)[1] == "retrying in 25.0 s: too many requests"
     scene.hear(OutageBegan(scene.now, "connection refused"))
     scene.now += 2
-    assert texts(scene, 120, 24)[1] == "the cloud does not answer, for 2.0 s: connection refused"
+    assert texts(scene, 120, 24)[1] == "the cloud has not answered for 2.0 s: connection refused"
     scene.hear(OutageEnded(scene.now, 2.0), PauseBegan(scene.now, 2, 90.0))
     scene.now += 60
     assert texts(scene, 120, 24)[1].endswith("(30.0 s left)")
@@ -138,7 +138,7 @@ def test_what_the_run_waits_for_is_told_with_a_countdown() -> None:
     scene.now += 31
     assert not texts(scene, 120, 24)[1].startswith("pause")
     scene.hear(GateBegan(scene.now, 2))
-    assert texts(scene, 120, 24)[1] == "the gate judges wave 2"
+    assert texts(scene, 120, 24)[1] == "gate running for wave 2"
 
 
 def test_the_rate_is_that_of_the_last_minute() -> None:

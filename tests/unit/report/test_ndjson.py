@@ -72,7 +72,7 @@ def test_a_dash_is_stdout_which_stays_open(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_file_that_cannot_be_made_is_told_before_the_run_starts(tmp_path: Path) -> None:
-    with pytest.raises(StartError, match="cannot be written") as caught:
+    with pytest.raises(StartError, match="cannot write the event file") as caught:
         EventFile(str(tmp_path / "none" / "e"), RUN_ID, Outlet(Redactor()))
     assert (caught.value.exit, "--events" in caught.value.advice) == (Exit.NOT_STARTED, True)
 

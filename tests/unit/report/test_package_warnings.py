@@ -62,7 +62,7 @@ def test_the_plan_says_equal_warnings_once_and_counts_what_is_left_out() -> None
     assert lines[2:5] == [
         "warning: a, b: it is odd",
         f"warning: a, b: {MISSING}",
-        "left out of the packages of 2 functions: 4 paths (--verbose names them)",
+        "left out of the packages of 2 functions: 4 paths (--verbose lists them)",
     ]
 
 

@@ -167,8 +167,8 @@ def test_the_waves_are_told(rollout: Rollout, lines: list[str]) -> None:
 
 
 GATE = Gate(("./gate.sh", "a b"), Path(), 30.0)
-IN_TWO = "in two phases: all new versions, then the tags, and nothing stays where one function fails"
-SPLIT = "this is not atomic, since tags move one by one, and not dark, since $latest is new before any tag moves"
+IN_TWO = "in two phases: all new versions, then the tags; if a function fails, all are rolled back"
+SPLIT = "this is not atomic: tags move one by one, and $latest is new before any tag moves"
 
 
 @pytest.mark.parametrize(
@@ -178,12 +178,12 @@ SPLIT = "this is not atomic, since tags move one by one, and not dark, since $la
         (Rollout(approval=True), "", {"approval": True}),  # of one wave: nothing comes after it
         (
             Rollout(waves=(1, "100%"), approval=True),
-            "2 waves; after each the run ends as paused (exit 3), and `promote` lets it go on;",
+            "2 waves; after each wave the run ends as paused (exit 3) until `promote` continues it;",
             {"approval": True, "ends_paused": True},
         ),
         (
             Rollout(waves=(1, "100%"), pause_s=3600.0),
-            "2 waves; after each the run ends as paused (exit 3), for 1h: `promote` lets it go on;",
+            "2 waves; after each wave the run ends as paused (exit 3) for 1h; then `promote` continues it;",
             {"ends_paused": True},
         ),
         (
@@ -194,12 +194,12 @@ SPLIT = "this is not atomic, since tags move one by one, and not dark, since $la
         (Rollout(max_failures=0, on_breach="pause"), "1 wave; a breach pauses the run;", {"on_breach": "pause"}),
         (
             Rollout(waves=(1, "100%"), gate=GATE),
-            "2 waves; the gate ./gate.sh 'a b' judges after each, the last included, within 30s;",
+            "2 waves; the gate ./gate.sh 'a b' runs after each wave, also the last, at most 30s;",
             {"gate": {"command": ["./gate.sh", "a b"], "timeout_s": 30.0}},
         ),
         (
             Rollout(waves=(1, "100%"), two_phase=True, gate=GATE),
-            f"2 waves of tag moves; the gate ./gate.sh 'a b' judges before tags move, within 30s; {IN_TWO}; {SPLIT};",
+            f"2 waves of tag moves; the gate ./gate.sh 'a b' runs before tags move, at most 30s; {IN_TWO}; {SPLIT};",
             {"two_phase": True, "waves_of": "tag moves", "notes": [SPLIT]},
         ),
         (Rollout(two_phase=True), f"1 wave; {IN_TWO}; {SPLIT}", {"two_phase": True}),
@@ -228,7 +228,7 @@ def test_what_is_not_done_is_in_no_wave() -> None:
 def test_what_the_manifest_does_not_have_is_counted_and_named_when_asked() -> None:
     undeclared = (Undeclared("b1g", (function("old-api"), function("old-job")), 7),)
     line = "live in the folder, not in the manifest: 9, of which 2 made by this tool"
-    assert text(unit("ant"), undeclared=undeclared).splitlines()[1:-1] == [f"{line} (--verbose names them)"]
+    assert text(unit("ant"), undeclared=undeclared).splitlines()[1:-1] == [f"{line} (--verbose lists them)"]
     assert f"{line}: old-api, old-job\n" in text(unit("ant"), undeclared=undeclared, verbose=True)
     found = plan_json(PlanView(Plan(()), undeclared=undeclared))["undeclared"]
     assert found == [
@@ -246,7 +246,7 @@ def test_what_the_manifest_does_not_have_is_counted_and_named_when_asked() -> No
 @pytest.mark.parametrize(
     ("found", "line"),
     [
-        (Undeclared("b1g", (function("old"),), 0), "not in the manifest: 1 (--verbose names them)"),
+        (Undeclared("b1g", (function("old"),), 0), "not in the manifest: 1 (--verbose lists them)"),
         (Undeclared("b1g", (), 7), "not in the manifest: 7, none known to be made by this tool"),
     ],
 )
@@ -286,14 +286,14 @@ def test_what_follows_a_version_is_said(verify: Verify | None, changes: tuple[Ch
 @pytest.mark.parametrize(
     ("called_by", "tags", "changes", "met"),
     [
-        ("$latest", (), (MAKES, VERIFIES), "users call $latest: they meet the new version before it is verified"),
-        ("$latest", (), (MAKES, moves("stable")), "users call $latest: they meet the new version before its tags move"),
+        ("$latest", (), (MAKES, VERIFIES), "users call $latest: they get the new version before it is verified"),
+        ("$latest", (), (MAKES, moves("stable")), "users call $latest: they get the new version before its tags move"),
         ("stable", (), (MAKES, VERIFIES, moves("stable")),
-            "users call the tag stable: they meet the new version once that has moved"),
+            "users call the tag stable: they get the new version once it has moved"),
         ("live", ("live",), (MAKES, VERIFIES),
-            "users call the tag live, which `tags` moves at once: they meet the new version before it is verified"),
+            "users call the tag live, which `tags` moves at once: they get the new version before it is verified"),
         ("old", (), (MAKES, VERIFIES),
-            "users call the tag old, which does not move: they do not meet the new version"),
+            "users call the tag old, which does not move: they do not get the new version"),
         ("$latest", (), (VERIFIES,), ""),
         ("$latest", (), (MAKES,), ""),
     ],
@@ -307,7 +307,7 @@ def test_when_users_meet_a_new_version_is_said(
 
 
 def test_a_plan_without_verification_says_so() -> None:
-    assert "nothing is verified in this run (--no-verify)" in text(unit("ant"), skips_verification=True)
+    assert "verification is skipped (--no-verify)" in text(unit("ant"), skips_verification=True)
     view = PlanView(Plan((unit("ant", spec=spec("ant", promote=("stable",)), changes=(MAKES, moves("stable"))),)))
     document = plan_json(replace(view, skips_verification=True))
     assert (document["skips"], document["units"][0]["then"]) == (
@@ -348,6 +348,6 @@ def test_of_many_settings_the_first_are_told_and_with_verbose_all() -> None:
     one = unit("f", settings=many, settings_told="because")
     assert text(one).splitlines()[5:7] == [
         "      + environment N4",
-        "      … and 4 settings more (--verbose names them)",
+        "      … and 4 settings more (--verbose lists them)",
     ]
     assert len(text(one, verbose=True).splitlines()) == len(text(one).splitlines()) + 3

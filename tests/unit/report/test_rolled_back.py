@@ -108,8 +108,8 @@ def test_every_form_says_so() -> None:
         render_markdown(ResultView(run, back=back), None, Outlet(Redactor())),
     ):
         assert "rolled back in part by run 2" in str(text)
-        assert "look at it; rolled back since: version v3 serves $latest now" in str(text)
+        assert "look at it; rolled back since then: version v3 now serves $latest" in str(text)
         assert SERVES_LATEST not in str(text)
-    assert headline(back).startswith("1 function: 1 put back in part")
-    assert "put back in part" in run_table(back)
+    assert headline(back).startswith("1 function: 1 partly rolled back")
+    assert "partly rolled back" in run_table(back)
     assert result_json(back)["outcomes"] == {"failed": 1}  # as programs have read it

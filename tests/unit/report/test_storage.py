@@ -25,26 +25,26 @@ REMOVED = Removed(
 def test_before_it_goes_it_says_what_is_kept_and_why() -> None:
     assert storage_text(VIEW).splitlines() == [
         "bucket packages:",
-        "  packages: 3 of 5 (3.0 MB) go (3.0 MB)",
+        "  packages: 3 of 5 (3.0 MB) to delete (3.0 MB)",
         "    kept: 2 (2.0 KB): put in the last 30 days",
         "    1 kept for run R",
-        "    goes: functions/a.zip (1.0 MB, 1970-01-01T00:00:00.000+00:00)",
-        "    goes: functions/b.zip (1.0 MB, 1970-01-01T00:00:00.000+00:00)",
-        "    goes: functions/c.zip (1.0 MB, 1970-01-01T00:00:00.000+00:00)",
+        "    to delete: functions/a.zip (1.0 MB, 1970-01-01T00:00:00.000+00:00)",
+        "    to delete: functions/b.zip (1.0 MB, 1970-01-01T00:00:00.000+00:00)",
+        "    to delete: functions/c.zip (1.0 MB, 1970-01-01T00:00:00.000+00:00)",
     ]
 
 
 def test_an_empty_bucket_says_so() -> None:
     empty = StorageView(StoredLeftovers("packages", (RECORDS,)))
-    said = "bucket packages: there is nothing that could be pruned"
+    said = "bucket packages: nothing to prune"
     assert storage_text(empty) == storage_text(replace(empty, removed=(Removed("records of runs"),))) == said
 
 
 def test_many_are_named_where_that_is_asked_for() -> None:
     many = replace(PACKAGES, goes=OLD * 10)
     view = StorageView(StoredLeftovers("packages", (many,)))
-    assert "goes:" not in storage_text(view)
-    assert storage_text(replace(view, whole=True)).count("goes:") == 30
+    assert "to delete:" not in storage_text(view)
+    assert storage_text(replace(view, whole=True)).count("to delete:") == 30
 
 
 def test_after_it_is_pruned_it_says_what_is_left() -> None:
@@ -52,8 +52,8 @@ def test_after_it_is_pruned_it_says_what_is_left() -> None:
     assert storage_text(view).splitlines() == [
         "bucket packages:",
         "  packages: 1 (1.0 MB) of 5 (3.0 MB) deleted, 4 (2.0 MB) left (computed)",
-        "    1 object put again by a run meanwhile: kept",
-        "    7 objects not come to: `orchestrator prune` looks at them again",
+        "    1 object uploaded again by another run: kept",
+        "    7 objects not reached: run `orchestrator prune` again",
         "    not deleted: functions/c.zip and 1 more: denied",
     ]
 

@@ -57,10 +57,10 @@ def test_the_headline_counts_and_says_how_long() -> None:
     assert headline(state) == "3 functions: 2 deployed, 1 failed in 8.4 s"
 
 
-def test_what_a_rollback_has_done_is_put_back() -> None:
+def test_what_a_rollback_has_done_is_rolled_back() -> None:
     state = replace(run_of({"auth": Deployed("v"), "bill": Unchanged("v")}), verb="rollback")
-    assert headline(state) == "2 functions: 1 unchanged, 1 put back in 8.4 s"
-    assert [line.split()[1:3] for line in run_table(state).splitlines()[1:]] == [["unchanged", "v"], ["put", "back"]]
+    assert headline(state) == "2 functions: 1 unchanged, 1 rolled back in 8.4 s"
+    assert [line.split()[1:3] for line in run_table(state).splitlines()[1:]] == [["unchanged", "v"], ["rolled", "back"]]
 
 
 def test_the_headline_of_one_function_is_singular() -> None:
@@ -176,8 +176,8 @@ def test_of_more_the_slowest_and_those_that_need_a_look_are_shown() -> None:
     names = [line.split()[0] for line in lines[1:-2]]
     assert names[-3:] == ["function-009", "function-008", "function-007"]
     assert names[:-3] == [f"function-{number:03}" for number in range(80, 100)]
-    assert lines[-1].endswith(f"all of them: orchestrator show {RUN_ID} --all")
-    assert "shown: 23 of 100 functions" in lines[-1]
+    assert lines[-1].endswith(f"see all: `orchestrator show {RUN_ID} --all`")
+    assert "showing 23 of 100 functions" in lines[-1]
 
 
 def test_everything_shows_everything() -> None:

@@ -34,7 +34,7 @@ def test_a_rollback_is_told_in_a_line_and_in_json() -> None:
     first = replace(started("2", units=3), verb="rollback", rolls_back="1")
     ends = [event for key, outcome in OUTCOMES.items() for event in (planned(key), UnitEnded(2.0, key, outcome))]
     back = fold([first, *ends, RunEnded(3.0, 3)])
-    said = "rolled back by run 2: 1 function; 1 left alone: b: v9 was deployed since; 1 not seen to end"
+    said = "rolled back by run 2: 1 function; 1 left alone: b: v9 was deployed since; 1 unknown"
     assert told_of_rollback(back) == said
     assert result_json(back)["rolls_back"] == "1"
     document = result_json(fold([started("1")]), back)["rollback"]
@@ -63,8 +63,8 @@ ADVICE = f"look at the function's logs; the version {SERVES_LATEST}"
     ("rolled_back_to", "back", "said"),
     [
         ("", None, ADVICE),
-        ("v7", None, "look at the function's logs; rolled back since: version v7 serves $latest now"),
-        ("", Deployed("v8"), "look at the function's logs; rolled back since: version v8 serves $latest now"),
+        ("v7", None, "look at the function's logs; rolled back since then: version v7 now serves $latest"),
+        ("", Deployed("v8"), "look at the function's logs; rolled back since then: version v8 now serves $latest"),
         ("", Failed(Step.CREATE, Failure("refused")), ADVICE),
     ],
 )

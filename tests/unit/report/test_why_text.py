@@ -44,7 +44,7 @@ def told(run: PastRun) -> str:
         ({"outcome": "failed", "why": "step create: no", "retries": 1},
          ["new version: forced", "failed, 1 retry: step create: no"]),
         ({"outcome": "", "sent": (SentCall("createVersion", "k", "2026-11-27T03:00:09+00:00", answered=False),)},
-         ["new version: forced", "not ended", "createVersion was sent 2026-11-27 03:00:09 UTC: no answer is known"]),
+         ["new version: forced", "not ended", "createVersion was sent 2026-11-27 03:00:09 UTC: no answer recorded"]),
         ({"outcome": "", "sent": (SentCall("createVersion", "k", "2026-11-27T03:00:09+00:00", answered=True),)},
          ["new version: forced", "not ended"]),
         ({"outcome": "pruned", "action": "prune", "reason": "1 of 2 versions go",
@@ -56,9 +56,9 @@ def test_what_became_of_it_in_a_run(facts: dict[str, object], lines: list[str]) 
     assert told(replace(RUN, **facts)).splitlines() == [f"    {line}" for line in lines]  # type: ignore[arg-type]
 
 
-def test_what_a_rollback_has_done_is_put_back() -> None:
+def test_what_a_rollback_has_done_is_rolled_back() -> None:
     text = why_text(Explanation(Subject("auth", "auth", "b1g"), past=(replace(RUN, verb="rollback"),)), width=None)
-    assert text.splitlines()[-1] == "    put back"
+    assert text.splitlines()[-1] == "    rolled back"
 
 
 @pytest.mark.parametrize(
@@ -66,11 +66,11 @@ def test_what_a_rollback_has_done_is_put_back() -> None:
     [
         (Maker(MadeBy.RUN, run_id="R1", verb="deploy"), "made by run R1 (deploy)"),
         (Maker(MadeBy.RUN, run_id="R1", verb="deploy", operation_id="op", followed_by="R2"),
-         "made by run R1 (deploy), Operation op, followed to its end by run R2"),
-        (Maker(MadeBy.TOOL), "made by this tool, in a run that neither the journal nor the records here know"),
+         "made by run R1 (deploy), Operation op, tracked to its end by run R2"),
+        (Maker(MadeBy.TOOL), "made by this tool, in a run that is neither in the journal nor in the records"),
         (Maker(MadeBy.TOOL, run_id="R3"),
-         "made by this tool, probably by run R3 of another machine, which holds it: its record does not tell yet"),
-        (Maker(MadeBy.HAND, how="edited by hand", run_id="R1"), "edited by hand, made first by run R1"),
+         "made by this tool, probably by run R3 of another machine, which holds its lease; no record shows it yet"),
+        (Maker(MadeBy.HAND, how="edited by hand", run_id="R1"), "edited by hand, first made by run R1"),
     ],
 )  # fmt: skip
 def test_who_has_made_it(maker: Maker, line: str) -> None:
