@@ -1,4 +1,4 @@
-"""The ports of the cloud over HTTP: Functions, Operations, and the look-ups of the Directory (cloud-api §2, §3)."""
+"""The ports of the cloud over HTTP: Functions, Operations and Directory (cloud-api#versions, #operations)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calls of Functions themselves over HTTP, at the invoke endpoint: another host than the API's (cloud-api §8)."""
+"""Calls of Functions over HTTP, at the invoke endpoint, which has a host of its own (cloud-api#invocation)."""
 
 from __future__ import annotations
 

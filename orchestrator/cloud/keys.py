@@ -1,4 +1,4 @@
-"""Keys of service accounts: authorized ones, whose JWT IAM exchanges for a token (cloud-api §4.2), and static ones for
+"""Keys of service accounts: authorized ones, whose JWT IAM exchanges for a token (cloud-api#keys), and static ones for
 Object Storage.
 """
 

@@ -1,5 +1,5 @@
 """What an error of the cloud says to people: advice where the cloud gives none, foreign text made fit for a sentence
-(short, on one line, without tags and without secrets), and what support asks for (cloud-api §4.6, §10).
+(short, on one line, without tags and without secrets), and what support asks for (cloud-api#roles).
 """
 
 from __future__ import annotations

@@ -109,7 +109,7 @@ async def _read(directory: Directory, cloud_id: str) -> tuple[Quota, ...]:
 
 
 def _told(quotas: Iterable[Quota], kind: str) -> int | None:
-    """Return the quota of Operations of a folder or a cloud. How it is spelled is unverified (cloud-api §6)."""
+    """Return the quota of Operations of a folder or a cloud. How it is spelled is unverified (cloud-api#quotas)."""
     for quota in quotas:
         name = quota.id.rsplit(".", 1)[-1].lower()
         if kind in name and "operation" in name and quota.limit >= 1:

@@ -46,7 +46,7 @@ _AT_ONCE = Rollout()
 ADMITTED_INLINE_MAX = 48  # without a bucket: each unit holds its package, up to 3.5 MB, plus its base64 form
 ADMITTED_MAX = 512  # units that have a coroutine: packaging and uploads run this far ahead of the slots
 _ASK_S = 5.0  # to wait for quota-manager's answer
-REQUESTS_PER_SECOND = 20.0  # initial rate; the real limit is not published (cloud-api §6)
+REQUESTS_PER_SECOND = 20.0  # initial rate; the real limit is not published (cloud-api#quotas)
 _FASTEST = 100.0  # requests a second, if nothing was declared and nothing refused
 
 

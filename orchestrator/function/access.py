@@ -1,4 +1,4 @@
-"""Who may invoke a Function without authentication: the bindings of everybody, and the call (cloud-api §2, §4.6)."""
+"""Who may invoke a Function without authentication: its public bindings, and the call (cloud-api#functions, #roles)."""
 
 from __future__ import annotations
 

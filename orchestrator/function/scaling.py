@@ -1,4 +1,4 @@
-"""How the Versions of a Function scale, by tag: what is declared against what is live, and the calls (cloud-api §2)."""
+"""How the Versions of a Function scale, by tag: desired against live, and the calls (cloud-api#functions)."""
 
 from __future__ import annotations
 

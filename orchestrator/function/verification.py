@@ -15,7 +15,7 @@ import orjson
 from orchestrator.model import HttpCheck, InvokeAnswer, InvokeRequest, Verdict, Verify
 
 RUN_HEADER = "X-Orchestrator-Verify"  # so that user code, and whoever reads its logs, can tell these calls from others
-_ERROR = "x-function-error"  # set where user code has failed (cloud-api §8)
+_ERROR = "x-function-error"  # set where user code has failed (cloud-api#invocation)
 _ANSWERED_BY = "x-function-version-id"  # not documented; where it is there, a late tag is seen
 _SHOWN_CHARS = 200  # of an answer
 _WAIT_MAX_S = 60.0  # between two calls, whatever is asked for
@@ -187,7 +187,7 @@ def _http_wrong(http: HttpCheck, body: bytes) -> str:
 
 
 def _error(body: bytes) -> str:
-    """Give type and message of an error as the platform answers it (cloud-api §8); anything else as it is."""
+    """Give type and message of an error as the platform answers it (cloud-api#invocation); anything else as it is."""
     try:
         found = orjson.loads(body)
         parts = [str(found[name]) for name in ("errorType", "errorMessage") if found.get(name)]

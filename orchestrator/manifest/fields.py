@@ -22,7 +22,8 @@ from orchestrator.manifest.lists import LISTS
 from orchestrator.model import units
 from orchestrator.version.rings import RINGS
 
-# What a pattern means, for people. The patterns are the API's (cloud-api §1.1, §2); where it gives none, ours only
+# What a pattern means, for people. The patterns are the API's (cloud-api#fields, #functions);
+# where it gives none, ours only
 # keep out what can be no id or address at all.
 PATTERNS = {
     "^[a-z][-a-z0-9]{1,61}[a-z0-9]$": (

@@ -1,4 +1,4 @@
-"""The rules of a merged function's settings that no single key can break alone (cloud-api §1.1, §6)."""
+"""The rules of a merged function's settings that no single key can break alone (cloud-api#fields, #limits)."""
 
 from __future__ import annotations
 

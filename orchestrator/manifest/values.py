@@ -34,7 +34,7 @@ from orchestrator.model import (
 )
 from orchestrator.version.fields import FIELDS, TAGS
 
-DEFAULT_TIMEOUT_S = 10.0  # always sent: older servers call executionTimeout required (cloud-api §1.3)
+DEFAULT_TIMEOUT_S = 10.0  # always sent: older servers call executionTimeout required (cloud-api#fields)
 
 
 def function_spec(draft: Draft, folder_id: str, is_folder: bool) -> FunctionSpec:

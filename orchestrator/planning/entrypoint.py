@@ -8,7 +8,7 @@ from difflib import get_close_matches
 
 _NODE_EXTENSIONS = (".js", ".mjs", ".cjs", ".ts")
 _PYTHON_COMPILED = (".pyc", ".so")
-# What makes the cloud's builder install or compile something (cloud-api §1.4).
+# What makes the cloud's builder install or compile something (cloud-api#builder).
 INSTALLS = frozenset(("requirements.txt", "package.json", "go.mod", "pom.xml", "composer.json", "build.gradle"))
 
 

@@ -9,9 +9,7 @@ from dataclasses import replace
 from orchestrator.model import LATEST, Action, ChangeKind, Failure, Quota, Unit
 from orchestrator.model.live_state import LiveState
 
-FUNCTIONS = (
-    "functions.count"  # ends of the quota IDs; the spelling of the first is public, of the second not (cloud-api §6)
-)
+FUNCTIONS = "functions.count"  # ends of the quota IDs; only the first is public (cloud-api#quotas)
 TAGS = "tags"
 PROVISIONED = "provisioned"  # a part of the quota's ID, whose spelling is not public
 TAGS_DOCUMENTED = 10  # per function

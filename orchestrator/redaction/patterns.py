@@ -21,7 +21,7 @@ BY_LOOK: tuple[tuple[re.Pattern[str], str], ...] = (
     # PEM, whole, also with its line ends escaped; then one that was cut off.
     (re.compile(rf"{_PEM}(?:(?!-----BEGIN).)*?-----END [A-Z0-9 ]*PRIVATE KEY-----", re.DOTALL), MARK),
     (re.compile(rf"{_PEM}(?:\s|\\+[nr])*[A-Za-z0-9+/=]{{16,}}(?:[A-Za-z0-9+/=\s]|\\+[nr])*"), MARK),
-    # IAM tokens (cloud-api §4.1), whole and cut off.
+    # IAM tokens (cloud-api#tokens), whole and cut off.
     (re.compile(r"t1\.[A-Za-z0-9_-]+={0,2}\.[A-Za-z0-9_-]{60,}={0,2}"), MARK),
     (re.compile(rf"{_START}t1\.[A-Za-z0-9_-]{{8,}}={{0,2}}(?:\.[A-Za-z0-9_-]*={{0,2}})?"), MARK),
     (re.compile(rf"{_START}t1\.[79]eu[A-Za-z0-9_-]*"), MARK),

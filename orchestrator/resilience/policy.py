@@ -42,7 +42,7 @@ class ErrorClass(StrEnum):
 
 
 def judge(error: CloudError) -> ErrorClass:
-    """Judge by the gRPC code of the body first: HTTP statuses are shared by several codes (cloud-api §5)."""
+    """Judge by the gRPC code of the body first: HTTP statuses are shared by several codes (cloud-api#errors)."""
     if error.code is Code.UNAUTHENTICATED:
         return ErrorClass.TOKEN
     if error.code is Code.RESOURCE_EXHAUSTED:

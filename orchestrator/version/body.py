@@ -1,4 +1,4 @@
-"""What is asked of Versions, as the API spells it: the body of createVersion (proto3 JSON; cloud-api §1.1), tags."""
+"""What is asked of Versions, as the API spells it: the body of createVersion (proto3 JSON; cloud-api#fields), tags."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from orchestrator.model import ApiRequest, Failure, Json, Settings, StoredObject
 from orchestrator.version.codec import only_set
 from orchestrator.version.fields import FIELDS, TAGS
 
-INLINE_MAX_BYTES = 3_670_016  # of the raw zip; the API's own 52,428,800 never worked (cloud-api §1.2)
+INLINE_MAX_BYTES = 3_670_016  # of the raw zip; the API's own 52,428,800 never worked (cloud-api#packages)
 
 _ROWS = (*FIELDS, TAGS)
 _VALUES = attrgetter(*(row.setting for row in _ROWS))

@@ -1,7 +1,8 @@
 """A live Version as settings: the inverse of `body.settings_fields`, for copies that keep everything.
 
-createVersion with `versionId` copies the code alone, so every other setting is sent again (cloud-api §1.2). A Version
-echoes all of them (cloud-api §2); what it echoes and we do not know must stop the copy, or it would be lost in silence.
+createVersion with `versionId` copies the code alone, so every other setting is sent again (cloud-api#packages). A
+Version echoes all of them (cloud-api#versions). One that this program does not know must stop the copy, or it would be
+lost in silence.
 """
 
 from __future__ import annotations

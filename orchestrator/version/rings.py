@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 RINGS = ("orc-a", "orc-b")
-TAGS_MAX = 10  # of one Version, and of one Function by its quota (cloud-api §1.1, §6); $latest is not counted
+TAGS_MAX = 10  # of one Version, and of one Function by its quota (cloud-api#fields, #quotas); $latest is not counted
 
 
 def ring_of(tags: Iterable[str]) -> str:

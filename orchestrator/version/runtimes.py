@@ -1,4 +1,4 @@
-"""What is known to break when a function's runtime changes (cloud-api §7)."""
+"""What is known to break when a function's runtime changes (cloud-api#runtimes)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _WITH_SDK = {
 _PRELOADED = {"nodejs16", "nodejs18", "nodejs22", "python311", "python312"}
 _NOT_PRELOADED_WITH = {"X_YCF_NO_RUNTIME_POOL", "LD_PRELOAD", "LD_LIBRARY_PATH"}  # in the environment
 _MAJOR_FIRST = ("python", "golang", "php", "ruby", "r")  # languages whose runtimes are named by MAJOR and MINOR
-_CONCURRENT = ("nodejs", "golang", "java", "bash", "kotlin")  # runtimes that take `concurrency` (cloud-api §1.1)
+_CONCURRENT = ("nodejs", "golang", "java", "bash", "kotlin")  # runtimes that take `concurrency` (cloud-api#fields)
 
 
 def language(runtime: str) -> str:

@@ -19,7 +19,7 @@ from orchestrator.version.body import canonical
 FINGERPRINT_VERSION = 1  # raised when the canonical form changes, which redeploys everything
 STAMP_MAX_CHARS = 100  # with the space before it, of the description's 600; the user's own text has the rest
 _OBJECT_MARK = "e"  # of the object's ETag
-DESCRIPTION_MAX_CHARS = 600 - STAMP_MAX_CHARS  # of the user's own text; the API takes 600 (cloud-api §1.1)
+DESCRIPTION_MAX_CHARS = 600 - STAMP_MAX_CHARS  # of the user's own text; the API takes 600 (cloud-api#fields)
 _STAMP = re.compile(
     r"\[orchestrator:(\d+):([0-9a-f]{16})\.([0-9a-f]{16})(?:\.([0-9a-f]{8}))?((?:;[^][;=\s]+=[^][;]*)*)\]\s*$"
 )
@@ -27,7 +27,7 @@ _FINGERPRINT = re.compile(r"([0-9a-f]{16})\.([0-9a-f]{16})(?:\.([0-9a-f]{8}))?")
 # Behind the description of a Version that a rollback has made: what was withdrawn for it.
 _BACK = re.compile(r" ?\[orchestrator:back:([0-9a-f]{8})\]\s*$")
 _BACK_MARK = "back"
-_ALL_MAX_CHARS = 600  # of a description, by the API (cloud-api §1.1)
+_ALL_MAX_CHARS = 600  # of a description, by the API (cloud-api#fields)
 JOB_MARK, BASE_MARK = "j", "b"  # the job that made it, where it differs from deploy.toml; a hash of its base
 HAND_MARK = ("h", "1")  # a copy of code that was made or edited by hand
 _OF_CODE = (_OBJECT_MARK, HAND_MARK[0])

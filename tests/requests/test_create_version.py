@@ -64,7 +64,7 @@ ROWS: list[tuple[str, str, str, Any, str | None]] = [
     ("connectivity", NETWORK, "connectivity", {"networkId": "enp1", "subnetId": ["e9b1", "e2l2"]}, "connectivity"),
     ("connectivity.networkId", NETWORK, "connectivity.networkId", "enp1", "connectivity.networkId"),
     ("connectivity.subnetId[]", NETWORK, "connectivity.subnetId", ["e9b1", "e2l2"], "connectivity.subnetId"),
-    # and what has come since (cloud-api §1.1)
+    # and what has come since (cloud-api#fields)
     ("namedServiceAccounts", 'named_service_accounts = { db = "aje2" }\n', "namedServiceAccounts", {"db": "aje2"},
      "namedServiceAccounts"),
     ("secrets[]", 'secrets = [{ environment_variable = "T", id = "e6q1", version_id = "e6q2", key = "k" }]\n',

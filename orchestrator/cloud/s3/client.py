@@ -235,7 +235,7 @@ def _open(
         region_name=REGION,
         signature_version="s3v4" if credentials else UNSIGNED,
         s3={"addressing_style": "path"},
-        # Otherwise bodies go out aws-chunked, with trailers and without a Content-Length (cloud-api §4.7).
+        # Otherwise bodies go out aws-chunked, with trailers and without a Content-Length (cloud-api#object-storage).
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
         retries={"total_max_attempts": 1, "mode": "standard"},  # the engine decides what is worth another try

@@ -21,7 +21,7 @@ _CHECK_BUCKET = "create the bucket {bucket}, or mend bucket in [storage] of the 
 _LATER = "try again in a while"
 DELETE = "delete object"  # the call that takes more rights than the others
 
-# S3 code: gRPC code, sentence (empty: the server's own), advice. cloud-api §4.7 and the service's response codes.
+# S3 code: gRPC code, sentence (empty: the server's own), advice (cloud-api#object-storage).
 _REFUSALS: Mapping[str, tuple[Code, str, str]] = {
     "NoSuchBucket": (Code.NOT_FOUND, "the bucket {bucket} does not exist", _CHECK_BUCKET),
     "InvalidBucketName": (Code.INVALID_ARGUMENT, "{bucket} is no name of a bucket", _CHECK_BUCKET),
@@ -59,7 +59,7 @@ _REFUSALS: Mapping[str, tuple[Code, str, str]] = {
     ),
 }  # fmt: skip
 _OF_KEYS = ("SignatureDoesNotMatch", "InvalidAccessKeyId")  # of a key that has worked it says nothing: it passes
-_QUOTAS = {"CloudTotalAliveSizeQuotaExceed": "storage.volume.size"}  # cloud-api §4.7
+_QUOTAS = {"CloudTotalAliveSizeQuotaExceed": "storage.volume.size"}  # cloud-api#object-storage
 _CODE_OF_STATUS = {
     301: "PermanentRedirect", 307: "PermanentRedirect", 401: "Unauthorized", 403: "AccessDenied",
     404: "NoSuchBucket", 408: "RequestTimeout", 409: "OperationAborted", 413: "EntityTooLarge", 429: "TooManyRequests",

@@ -15,7 +15,7 @@ from enum import StrEnum
 _WINDOW = 300  # durations kept per kind: last week's should not count forever
 _ENOUGH = 8  # durations below which a guess is mixed in
 _REBUILD_SHARE = 0.05  # share of new durations in the window before the curve is rebuilt
-# Used if nothing is known: 1.5 s, within a factor of three ("done (1s)" in the docs: cloud-api §1.4).
+# Used if nothing is known: 1.5 s, within a factor of three ("done (1s)" in the docs: cloud-api#answer).
 GUESS_S = (0.35, 0.6, 0.9, 1.25, 1.8, 2.5, 3.8, 6.5)
 CALL_GUESS_S = (0.1, 0.15, 0.25, 0.4, 0.6)  # for a call of a new Function, which starts cold
 _TAIL = 1.5  # beyond the longest: the share that still runs falls with this power of the age

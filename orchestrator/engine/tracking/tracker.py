@@ -23,7 +23,7 @@ from orchestrator.resilience import policy
 from orchestrator.resilience.failure import unless_token
 from orchestrator.resilience.retry import heard
 
-_EARLY_NOT_FOUND = 5  # replicas may not have a new Operation yet; the Go SDK forgives 3 (cloud-api §3)
+_EARLY_NOT_FOUND = 5  # replicas may not have a new Operation yet; the Go SDK forgives 3 (cloud-api#operations)
 _PRICE = 0.0065  # of a call, as a share of the time that a slot is held: about 8 polls per Operation, 4 % of it wasted
 _IDLE = 2.0  # factor while no call waits for the slot
 _LISTED = 400.0  # factor while listings work: a poll then only checks for the case that they are wrong

@@ -16,7 +16,7 @@ from orchestrator.manifest.locate import KeyPath
 from orchestrator.model import units
 
 APPROVAL = "approval"
-CALL_MAX_BYTES = 3_670_016  # of a request, 3.5 MB (cloud-api §6)
+CALL_MAX_BYTES = 3_670_016  # of a request, 3.5 MB (cloud-api#limits)
 VERIFY_MAX_S = 600.0
 GATE_MAX_S = 3600.0
 HOOK_MAX_S = 30.0  # of an answer to a notification: what the end of a run waits for all of them

@@ -25,7 +25,7 @@ from typing import Any
 from orchestrator.package.detect.languages import CandidateFolder, read_package_json
 from orchestrator.version.runtimes import generation, language
 
-# By language, the oldest first (cloud-api §7; 313 and 314 are newer than its table: `plan` asks the cloud).
+# By language, the oldest first (cloud-api#runtimes; 313 and 314 are newer than its table: `plan` asks the cloud).
 _SUPPORTED = {"python": ("python312", "python313", "python314"), "nodejs": ("nodejs22",), "golang": ("golang123",)}
 _LTS = {"gallium": "16", "hydrogen": "18", "iron": "20", "jod": "22", "krypton": "24"}  # nodejs.org/en/about/releases
 _BOUND = re.compile(r"(?<![\w.-])(!=|<=|>=|~=|===?|[<>^~=])?[ \t]*v?([0-9]+(?:\.[0-9]+)*)")

@@ -188,8 +188,8 @@ def _latest(unit: Unit, touched: Touched, function: Function, live: LiveState, f
 
 
 def _tagged_again(unit: Unit, base: Version) -> bool:
-    """Return whether a tag moves back to an OBSOLETE Version before that is copied: the tag makes it ACTIVE (cloud-api
-    §2).
+    """Return whether a tag moves back to an OBSOLETE Version before that is copied: the tag makes it ACTIVE
+    (cloud-api#versions).
     """
     return base.status == "OBSOLETE" and any(base.id in change.after.values() for change in unit.changes)
 

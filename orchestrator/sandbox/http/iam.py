@@ -1,5 +1,5 @@
 """IAM of the sandbox: its own keys, made once and kept in its state folder for whoever may read it, the JWT exchange,
-tokens that live for a while (cloud-api §4).
+tokens that live for a while (cloud-api#authentication).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which path of the REST API is which method of the memory cloud (cloud-api §2, §3, §9)."""
+"""Which path of the REST API is which method of the memory cloud (cloud-api#versions, #operations, #endpoints)."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def _package_file(body: object, objects: Objects) -> Path | None:
 
 
 def operations(cloud: MemoryCloud) -> tuple[Route, ...]:
-    """OperationService; cancelling is GET in the API reference and POST in the guide (cloud-api §3)."""
+    """OperationService; cancelling is GET in the API reference and POST in the guide (cloud-api#operations)."""
     service = cloud.operations
     cancel = partial(
         Route, path="/operations/{id}:cancel", name="cancel operation", act=lambda ask: service.cancel(ask.ids["id"])

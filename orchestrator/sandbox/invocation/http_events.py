@@ -1,4 +1,4 @@
-"""HTTP requests as handlers get them, and what they answer as HTTP has it (cloud-api §8, and the docs' page on
+"""HTTP requests as handlers get them, and what they answer as HTTP has it (cloud-api#invocation, and the docs' page on
 invoking): names, and which headers are taken out, renamed or refused.
 """
 

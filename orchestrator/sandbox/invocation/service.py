@@ -1,4 +1,4 @@
-"""Calls of Functions: who may, which Version a tag leads to now, the zone's limits, and the answer (cloud-api §8)."""
+"""Calls of Functions: permission, the Version of a tag, the zone's limits, and the answer (cloud-api#invocation)."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ from orchestrator.sandbox.memory.own_services import is_open
 from orchestrator.sandbox.memory.quotas import BusyError, Zone
 
 INVOKE = "invoke"  # what faults know a call by
-INVOKER_ROLE = "serverless.functions.invoker"  # cloud-api §4.6
+INVOKER_ROLE = "serverless.functions.invoker"  # cloud-api#roles
 _JSON = ("Content-Type", "application/json")
 _FAILED = ("X-Function-Error", "true")
-_BUSY = "No node can serve the request: Concurrent requests exceeded"  # cloud-api §6
+_BUSY = "No node can serve the request: Concurrent requests exceeded"  # cloud-api#invocation
 
 Spawn = Callable[[Callable[[], Coroutine[Any, Any, None]]], None]
 

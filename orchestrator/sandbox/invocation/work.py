@@ -13,8 +13,8 @@ import orjson
 
 from orchestrator.sandbox.invocation.calls import Record, SeededAnswer
 
-ANSWER_MAX_BYTES = 3_670_016  # cloud-api §6, of the request as well
-_TIMEOUT_S = 3.0  # where a version has none; what the official CLI sends (cloud-api §1.1)
+ANSWER_MAX_BYTES = 3_670_016  # cloud-api#limits, of the request as well
+_TIMEOUT_S = 3.0  # where a version has none; what the official CLI sends (cloud-api#fields)
 _MEBIBYTE = 1 << 20
 
 

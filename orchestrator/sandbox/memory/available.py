@@ -1,6 +1,6 @@
 """What a new Version may not be made of: things that were destroyed, removed, or have grown old.
 
-What the cloud says of a secret and of an account is known from the field (cloud-api §10), the rest is ours.
+What the cloud says of a secret and of an account is known from the field (cloud-api#roles), the rest is ours.
 """
 
 from __future__ import annotations

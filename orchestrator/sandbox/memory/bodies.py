@@ -1,4 +1,4 @@
-"""What the Functions service takes: its request bodies field by field (cloud-api §1.1, §2)."""
+"""What the Functions service takes: its request bodies field by field (cloud-api#fields, #versions)."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from orchestrator.sandbox.memory.validators import (
     string_map,
 )
 
-INLINE_MAX_BYTES = 3_670_016  # of the raw zip (cloud-api §1.2)
-ENVIRONMENT_MAX_BYTES = 4096  # names and values together (cloud-api §6)
+INLINE_MAX_BYTES = 3_670_016  # of the raw zip (cloud-api#packages)
+ENVIRONMENT_MAX_BYTES = 4096  # names and values together (cloud-api#limits)
 _MIB = 1 << 20
 _GIB = 1 << 30
 _TAG = string(r"[a-z][-_0-9a-z]*")
@@ -29,7 +29,7 @@ _MOUNT_NAME = string(r"[-_0-9a-zA-Z]*", low=1, high=100)
 _LOG_DESTINATION = string(r"([a-zA-Z][-a-zA-Z0-9_.]{0,63})?")
 _ENABLED = one_of("METADATA_OPTION_UNSPECIFIED", "ENABLED", "DISABLED")
 _SOURCES = ("package", "content", "versionId")
-_CONCURRENT = ("nodejs", "golang", "java", "bash", "kotlin")  # runtimes that take `concurrency` (cloud-api §1.1)
+_CONCURRENT = ("nodejs", "golang", "java", "bash", "kotlin")  # runtimes that take `concurrency` (cloud-api#fields)
 
 _TARGET = message(
     {

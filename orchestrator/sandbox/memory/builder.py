@@ -17,9 +17,9 @@ from orchestrator.sandbox.memory.objects import RefusedError
 
 Objects = Callable[[str, str], bytes | Path | None]
 
-ZIPPED_MAX_BYTES = 128 << 20  # cloud-api §6
+ZIPPED_MAX_BYTES = 128 << 20  # cloud-api#limits
 UNPACKED_MAX_BYTES = 680 << 20
-NOT_A_ZIP = "Исходный архив не является валидным ZIP архивом"  # as seen in the wild (cloud-api §1.2)
+NOT_A_ZIP = "Исходный архив не является валидным ZIP архивом"  # a public report (cloud-api#packages)
 _INSTALLS = ("requirements.txt", "package.json", "go.mod", "pom.xml", "composer.json", "build.gradle")
 
 

@@ -30,7 +30,7 @@ class Distribution:
     """
 
     kind: str = "lognormal"
-    first: float = 1.2  # docs show "done (1s)" for a code-only version (cloud-api §1.4)
+    first: float = 1.2  # docs show "done (1s)" for a code-only version (cloud-api#answer)
     second: float = 0.4
     parts: tuple[tuple[float, Distribution], ...] = ()
 
@@ -67,7 +67,7 @@ BUILD_FAILED = "Function version build failed: exit status 1. See the builder's 
 UNAVAILABLE = "The service is currently unavailable. Please try again in a few seconds."
 THROTTLED = "Too many requests. Please slow down."
 
-# The HTTP status of each code (cloud-api §5).
+# The HTTP status of each code (cloud-api#errors).
 HTTP_STATUS = {
     Code.CANCELLED: 499, Code.UNKNOWN: 500, Code.INVALID_ARGUMENT: 400, Code.DEADLINE_EXCEEDED: 504,
     Code.NOT_FOUND: 404, Code.ALREADY_EXISTS: 409, Code.PERMISSION_DENIED: 403, Code.RESOURCE_EXHAUSTED: 429,

@@ -1,4 +1,4 @@
-"""Functions of the memory cloud (cloud-api §2)."""
+"""Functions of the memory cloud (cloud-api#functions)."""
 
 from __future__ import annotations
 

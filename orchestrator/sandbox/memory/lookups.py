@@ -32,7 +32,7 @@ class OperationService:
         return operation
 
     def cancel(self, operation_id: str) -> Record:
-        """Refuse: nothing marks an Operation of Functions as one that can be cancelled (cloud-api §3)."""
+        """Refuse: nothing marks an Operation of Functions as one that can be cancelled (cloud-api#operations)."""
         self.get(operation_id)
         raise Fault(Code.FAILED_PRECONDITION, f"Operation {operation_id} can not be cancelled")
 

@@ -24,7 +24,7 @@ from orchestrator.journal.folder import make_private_folder, open_private
 
 BINARY = "application/octet-stream"
 _BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
-_KEY_BYTES_MAX = 1024  # cloud-api §4.7
+_KEY_BYTES_MAX = 1024  # cloud-api#object-storage
 _PART = ".part"  # the name's end of bytes that are still coming in
 
 

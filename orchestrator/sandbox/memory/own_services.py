@@ -1,4 +1,4 @@
-"""What Functions of the memory cloud have themselves: scaling policies, one a tag; access bindings (cloud-api §2)."""
+"""Settings of Functions in the memory cloud: scaling policies by tag, and access bindings (cloud-api#functions)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _COUNT = "provisionedInstancesCount"
 _TOO_MANY = "The limit on number of provisioned instances has exceeded."
 
 ANYBODY = {"id": "allUsers", "type": "system"}
-INVOKER_ROLES = ("functions.functionInvoker", "serverless.functions.invoker")  # new and old (cloud-api §4.6)
+INVOKER_ROLES = ("functions.functionInvoker", "serverless.functions.invoker")  # new and old (cloud-api#roles)
 _METADATA = "yandex.cloud.access.UpdateAccessBindingsMetadata"
 _BINDINGS_MAX = 1000  # of a Function
 

@@ -1,4 +1,4 @@
-"""The quotas of a cloud (cloud-api §6): how many Operations may be unfinished, and how many things may exist,
+"""The quotas of a cloud (cloud-api#quotas): how many Operations may be unfinished, and how many things may exist,
 how many calls may run.
 """
 
@@ -13,7 +13,7 @@ from typing import Any
 from orchestrator.errors import Code
 from orchestrator.sandbox.memory.faults import Fault
 
-# The folder's id comes from public code; the others are spelled by analogy (cloud-api §6).
+# The folder's id comes from public code; the others are spelled by analogy (cloud-api#quotas).
 PER_FUNCTION = "serverless.concurrentFunctionOperations"
 PER_FOLDER = "serverless.concurrentFolderOperations"
 PER_CLOUD = "serverless.concurrentCloudOperations"

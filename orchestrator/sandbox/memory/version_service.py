@@ -1,4 +1,4 @@
-"""Versions of the memory cloud: making them, finding them, tags (cloud-api §1, §2)."""
+"""Versions of the memory cloud: making them, finding them, tags (cloud-api#createversion, #versions)."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ class VersionService:
     def _tagged(self, pending: Record, at: str) -> Record:
         version_id, tag = pending["change"]["versionId"], pending["change"]["tag"]
         version = self._version(version_id)
-        if version["status"] == "OBSOLETE":  # a tag makes it ACTIVE again (cloud-api §2)
+        if version["status"] == "OBSOLETE":  # a tag makes it ACTIVE again (cloud-api#versions)
             version = {**version, "status": "ACTIVE"}
             self._state.put_version(version)
         self._state.move_tags(pending["functionId"], {tag: version_id}, at)

@@ -14,7 +14,7 @@ from orchestrator.sandbox.processes import python_runner
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _RUNTIME_BYTES = 64 << 20  # of address space that an interpreter takes for itself
-_FILE_MAX_KB = 512 << 10  # cloud-api §6: 512 MB of temporary files
+_FILE_MAX_KB = 512 << 10  # cloud-api#limits: 512 MB of temporary files
 _LIMITED = 'ulimit -c 0; ulimit -f "$1"; ulimit -v "$2"; shift 2; exec "$@"'
 _SHELL = "/bin/bash"
 
