@@ -227,7 +227,7 @@ def _landed(outcome: StoredObject | OrchestratorError) -> StoredObject:
 
 
 class S3Records:
-    """Records in a bucket, by writes with `If-None-Match: *` and `If-Match` (cloud-api#object-storage). Raises `CloudError`."""
+    """Records in a bucket, with `If-None-Match: *` and `If-Match` (cloud-api#object-storage). Raises `CloudError`."""
 
     def __init__(self, store: S3ObjectStore, bucket: str) -> None:
         self._store = store
