@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import cache
+import json
+from collections.abc import Iterator, Sequence
+from functools import cache, lru_cache
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import jsonschema  # type: ignore[import-untyped]
@@ -94,10 +97,32 @@ def _objects(node: Any, value: Any, defined: dict[str, Any]) -> Iterator[tuple[d
 
 
 def documents_in(text: str) -> Iterator[Any]:
-    """Give what a program has written: one document, or one a line."""
-    if text.startswith("{\n"):
-        yield orjson.loads(text)
-        return
-    for line in text.splitlines():
-        if line.startswith("{") and line.endswith("}"):
-            yield orjson.loads(line)
+    """Give what a program has written: documents, one behind the other."""
+    decoder, at = json.JSONDecoder(), 0
+    while at < len(text):
+        document, end = decoder.raw_decode(text, at)
+        yield document
+        at = end + len(text[end:]) - len(text[end:].lstrip())
+
+
+def published_output(out: str, arguments: Sequence[str]) -> None:
+    """Hold what a program has written to standard output to the schemas: everything, where that was to be JSON."""
+    asked = {"json", "--json"} & {*arguments} or "--events=-" in arguments
+    if "schema" not in arguments and ((out.startswith("{") and '"schema"' in out[:80]) or (asked and out)):
+        for document in documents_in(out):
+            published(document)
+
+
+def published_events(root: Path, arguments: Sequence[str]) -> None:
+    """Hold each line of the event file that a program was to write to its schema."""
+    for option, name in pairwise([*arguments, ""]):
+        path = root / (option.removeprefix("--events=") if option.startswith("--events=") else name)
+        if option.startswith("--events") and path.is_file():
+            for line in path.read_bytes().splitlines(keepends=True):
+                if line.endswith(b"\n"):  # a killed program may have written half of one
+                    _published_line(line)
+
+
+@lru_cache(100_000)
+def _published_line(line: bytes) -> None:
+    published(orjson.loads(line))

@@ -82,7 +82,7 @@ _CAUSE = keys_from(
     v.Cause,
     "Functions that are not done for one reason.",
     {
-        "what": "what became of them",
+        "what": "the result",
         "message": "of the first one: what went wrong",
         "advice": "what to do next",
         "functions": "their keys",
@@ -96,7 +96,7 @@ _PART = keys_from(
     v.TimePart,
     "A part of the time; all parts together are `seconds` of the whole.",
     {
-        "part": "what went on: `bound` by a limit, `waiting` for answers, the `tail` of the last Operations …",
+        "part": "what the time was spent on",
         "scope": 'of `bound`: by what, such as folder ID; "" for the others',
         "limit": "of `bound`: by how many, null for the others",
         "seconds": "how long",
@@ -107,7 +107,7 @@ _LATE = keys_from(
     v.Lateness,
     "How late it was seen that Operations were done.",
     {
-        "operations": "over how many, of which the cloud told their times",
+        "operations": "over how many, of which the cloud gave the times",
         "cloud_s": "how long they took by the cloud, summed up",
         "seen_s": "from when they were accepted until they were seen done, summed up",
         "late_s": "the difference",
@@ -150,7 +150,7 @@ REPORT = keys_from(
         "runs": "the runs of the chain, the oldest first",
         "parts": "where the time went",
         "longest": "no limit makes a run shorter than that; null for none",
-        "late": "how late ends were seen, null where the cloud told no times",
+        "late": "how late ends were seen, null where the cloud gave no times",
         "would_give": "what a higher limit would give, null where none bounds it",
         "first_failure": 'the function that failed first, "" for none',
         "causes": "what failed, and why, the most frequent first",

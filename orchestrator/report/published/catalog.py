@@ -34,7 +34,7 @@ CATALOG: Mapping[str, Published] = {
     "result": Published(
         1,
         "`deploy`, `run`, `resume`, `promote`, `rollback`, `prune`; `show`",
-        "What became of a run, with all that it resumed, function by function.",
+        "The result of a run, with all runs that it resumed, function by function.",
     ),
     "runs": Published(1, "`runs`", "The runs that are known, the newest first."),
     "report": Published(
@@ -59,6 +59,6 @@ CATALOG: Mapping[str, Published] = {
         "One thing that happened in a run.",
         "kinds of events and keys may be added; `schema` is the number alone",
     ),
-    "notification": Published(1, "`[notify.NAME]`", "What became of a run, or why it waits."),
-    "gate": Published(1, "`gate` of `[rollout]`: its command reads it", "What became of a wave."),
+    "notification": Published(1, "`[notify.NAME]`", "The result of a run, or why it waits."),
+    "gate": Published(1, "`gate` of `[rollout]`: its command reads it", "The result of a wave."),
 }

@@ -10,7 +10,7 @@ WHEN_WRITTEN: Mapping[str, str] = {
     "unit_planned": "Once for each function of the plan for which something is done, before the first wave.",
     "units_unchanged": "Once, for all functions of the plan for which nothing is done.",
     "wave_started": "A wave begins; the one before it has ended whole.",
-    "breaker_opened": "Calls of one step in one folder were refused alike, each of them: no more are tried.",
+    "breaker_opened": "Calls of one step in one folder were all refused with the same error: no more are sent.",
     "outage_began": "The cloud does not answer any more: the run waits.",
     "outage_ended": "The cloud answers again.",
     "long_wait": "Something is tried again only after more than ten seconds, mostly since the cloud says so.",
@@ -134,7 +134,7 @@ SAID: Mapping[str, Mapping[str, str]] = {
         "seconds": "how long it took by the cloud's own times, -1 where it gave none",
         "error": 'why it failed, "" where it did not',
     },
-    "unit_ended": {"outcome": "what became of it"},
+    "unit_ended": {"outcome": "the result"},
     "breached": {"reason": "which limit of failures was passed", "then": "what it leads to"},
     "given_up": {"units": "how many functions"},
     "version_verified": {

@@ -75,7 +75,7 @@ def _outcome() -> Takes:
             without=("read_back", "rolled_back_to", "overwritten"),
         )  # fmt: skip
         own = {key: (made["properties"][key], _OF_ENDS[key]) for key in made["required"]}
-        rows.append(keys(f"outcome {name}", about, {"outcome": (just(name), "what became of it"), **own, **other}))
+        rows.append(keys(f"outcome {name}", about, {"outcome": (just(name), "the result"), **own, **other}))
     return {"anyOf": rows}
 
 

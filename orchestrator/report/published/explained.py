@@ -143,7 +143,7 @@ _SENT = keys_from(
 )
 _PAST = keys_from(
     PastRun,
-    "What became of it in one run.",
+    "The result in one run.",
     {
         "run_id": "the run",
         "verb": "its command",
@@ -153,7 +153,7 @@ _PAST = keys_from(
         "commit": "of which commit",
         "action": "what its plan did to the function",
         "reason": "why, in words",
-        "outcome": "what became of the function",
+        "outcome": "the result",
         "why": "why it failed, or what blocked it",
         "advice": "what to do about that",
         "version_id": "the version that it made, or found",
@@ -189,7 +189,7 @@ WHY = keys(
         "next": (or_null(_NEXT), "what the next plan does to it, null where that is not known"),
         "settings": (several(_SETTING), "its settings, and how they compare to what is live"),
         "waits": (several(_WAIT), "what it waits for now"),
-        "runs": (several(_PAST), "what became of it in former runs, the newest first"),
+        "runs": (several(_PAST), "its results in former runs, the newest first"),
         "absent": (TEXTS, "what there is none of, sentences"),
         "unknown": (TEXTS, "what could not be found out, and why"),
     },

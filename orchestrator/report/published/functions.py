@@ -1,4 +1,4 @@
-"""The schemas of what is told of single functions: "render", "package", "init"."""
+"""The schemas of documents about single functions: "render", "package", "init"."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The schemas of what is told of manifests and their jobs: "findings", "import", "rewrite", "jobs", "board"."""
+"""The schemas of documents about manifests and their jobs: "findings", "import", "rewrite", "jobs", "board"."""
 
 from __future__ import annotations
 
@@ -150,12 +150,12 @@ BOARD = keys(
             several(
                 keys(
                     "function of a job",
-                    "How one function stands.",
+                    "The status of one function.",
                     {
                         "function": (TEXT, "its key in the manifest"),
                         "folder_id": (TEXT, "the folder that it is in"),
                         "runtime": (TEXT, "its runtime"),
-                        "status": (among(*STATUSES), "how it stands"),
+                        "status": (among(*STATUSES), "its status"),
                         "note": (TEXT, 'why it failed, or is skipped; "" for nothing'),
                     },
                 )

@@ -21,7 +21,7 @@ _CAUSE = keys(
     "notified cause",
     "Functions that are not done for one reason.",
     {
-        "what": (TEXT, "what became of them, as in: failed in step track, INVALID_ARGUMENT"),
+        "what": (TEXT, "the result, such as: failed in step track, INVALID_ARGUMENT"),
         "message": (TEXT, "of the first one: what went wrong"),
         "advice": (TEXT, 'what to do next, "" for nothing'),
         "count": (COUNT, "how many functions"),
@@ -60,7 +60,7 @@ _MEMBER_SAID = {
     "function_id": 'its id, "" where there is none yet',
     "version_id": 'its new version, "" for none',
     "former_version_id": 'what served `$latest` when the run was planned, "" for none',
-    "outcome": 'what became of it; "": its promoted tags are still to move (two_phase)',
+    "outcome": 'the result; "": its promoted tags are still to move (two_phase)',
     "verdict": 'of its verification, "" for none',
     "reason": "why it is not deployed, or not verified",
 }
@@ -86,7 +86,7 @@ GATE = keys_from(
         "run_id": "the id of the run",
         "wave": "the wave, from 1; 0: all of them, before the promoted tags move (two_phase)",
         "waves": "how many waves there are",
-        "counts": "functions by what became of them",
+        "counts": "functions by result",
         "functions": "those of this wave",
         "failures": "all that have failed by now",
         "seconds": "since the wave began, 0 where an earlier run ended it",

@@ -91,7 +91,7 @@ USAGE_AFTER = several(
 )
 _VERSION = keys(
     "version",
-    "One version, and what becomes of it.",
+    "One version, and whether it is deleted.",
     {
         "version_id": (TEXT, "its id"),
         "created_at": (WHEN, "when it was made, null where the cloud does not say"),

@@ -45,7 +45,7 @@ _FAILED: dict[str, tuple[Takes, str]] = {
 }
 _FUNCTION = keys(
     "function",
-    "What became of one function.",
+    "The result of one function.",
     {
         **UNIT_FACTS,
         "function_id": (TEXT, 'its id, "" where there is none yet'),
@@ -56,7 +56,7 @@ _FUNCTION = keys(
         "fingerprint": (TEXT, "of its new version: settings and source"),
         "before": (OBJECT, "the settings that were live, by the API's names; no value of a variable"),
         "version_id": (TEXT, 'the version that was made, or found; "" for none'),
-        "outcome": (OUTCOME, "what became of it"),
+        "outcome": (OUTCOME, "the result"),
         "verdicts?": (
             several(
                 keys(
@@ -116,10 +116,10 @@ _FUNCTION = keys(
             several(
                 keys(
                     "change made",
-                    "One change, and what became of it.",
+                    "One change, and its result.",
                     {
                         **CHANGE_KEYS,
-                        "outcome": (among("done", "failed", "asked for", "not begun"), "what became of it"),
+                        "outcome": (among("done", "failed", "asked for", "not begun"), "the result"),
                         "operation_ids": (TEXTS, "its Operations"),
                     },
                 )
@@ -168,7 +168,7 @@ _BACK_FUNCTION = keys(
     {
         "function": (TEXT, "its key in the manifest"),
         "version_id": (TEXT, 'the copy that the rollback made, "" for none'),
-        "outcome": (OUTCOME, "what became of it"),
+        "outcome": (OUTCOME, "the result"),
         **_FAILED,
         "back_in_part?": (TEXTS, "what of it is back, where not all of it is"),
     },

@@ -37,7 +37,7 @@ _TREE = keys_from(
     {
         "hash": "of all paths, modes and contents",
         "size_bytes": "unpacked",
-        "paths": "paths that tell whether the entry point is there",
+        "paths": "paths that show whether the entry point is there",
         "left_out": "paths that rules leave out of it",
         "former_hash": 'the hash as an older version of the program took it, "" where that is the same',
         "since_then": "the paths that make that difference",
@@ -95,7 +95,7 @@ _ROLLOUT_SAID = {
     "pause_s": "seconds between two waves",
     "max_failures": "how many functions may fail",
     "canary": "what the canary wave is selected by",
-    "approval": "somebody has to let it continue after each wave",
+    "approval": "someone must promote it after each wave",
     "on_breach": "what too many failures lead to",
     "on_inconclusive": "what an inconclusive verification counts as",
     "two_phase": "all versions first, then the promoted tags",

@@ -99,7 +99,7 @@ def test_notifications_of_former_programs_are_as_they_say(name: str) -> None:
 
 
 def is_valid(kind: str, document: Any) -> bool:
-    """Say whether users' programs would find it to be as published."""
+    """Return whether users' programs would find it to be as published."""
     return bool(validator(kind).is_valid(document))
 
 
