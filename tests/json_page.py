@@ -125,8 +125,8 @@ def _type(value: Mapping[str, Any], defined: Mapping[str, Any]) -> str:
         of = _type(value["items"], defined) if "items" in value else "values"
         return f"list of {_MANY.get(of, of)}"
     if value.get("type") == "object":
-        of = value.get("additionalProperties")
-        return f"by name: {_type(of, defined)}" if isinstance(of, dict) else "object"
+        named = value.get("additionalProperties")
+        return f"by name: {_type(named, defined)}" if isinstance(named, dict) else "object"
     if value.get("format") == "date-time":
         return "time"
     return {"string": "text", "integer": "integer", "number": "number", "boolean": "true or false"}.get(
