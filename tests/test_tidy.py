@@ -72,6 +72,7 @@ LIBRARIES = {
     "rich": {"report"},
     "jwt": {"cloud", "sandbox"},
     "cronsim": {"manifest"},
+    "opentelemetry": {"report"},
     "requests": set[str](),
     "httpx": set[str](),
 }

@@ -292,4 +292,4 @@ def operation_done(clock_s: float, at: At, tracked: Tracked) -> OperationDone:
     """Return the event for a unit's Operation that is `done`. Its seconds are -1.0 if they are not known."""
     operation, seconds = tracked.operation, -1.0 if tracked.length_s is None else tracked.length_s
     error = operation.error.message if operation.error is not None else ""
-    return OperationDone(clock_s, at.unit, operation.id, seconds, error, at.change)
+    return OperationDone(clock_s, at.unit, operation.id, seconds, error, at.change, tracked.polls)

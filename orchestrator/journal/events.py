@@ -193,6 +193,7 @@ class OperationDone(Event):
     seconds: float  # by the cloud's own createdAt and modifiedAt, -1 if they are missing
     error: str = ""
     change: int = 0
+    polls: int = 0  # how often it was polled; 0 also in journals of older programs
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What a line of logs costs: `python -m tests.benchmarks.logs [FUNCTIONS]`. CPU time an event, each seen once.
+"""What logs and telemetry cost: `python -m tests.benchmarks.logs [FUNCTIONS]`. CPU time an event, each seen once.
 
 Ten events a function, as a deployment has them; fifty secret values are known, which each text is looked through for.
 """
@@ -6,6 +6,7 @@ Ten events a function, as a deployment has them; fifty secret values are known, 
 from __future__ import annotations
 
 import io
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -14,7 +15,10 @@ from orchestrator.journal.events import Event
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.redactor import Redactor
 from orchestrator.report.logs import LogListener, configure
+from orchestrator.report.telemetry.exporting import Exporting
+from orchestrator.report.telemetry.signals import About, signals_of
 from tests.runs import RUN_ID, deployment, started
+from tests.telemetry import collector
 
 SECRETS = 50
 
@@ -53,6 +57,16 @@ def main() -> None:
                 listener(event)
             each_s = (time.process_time() - began_s) / len(run)
             print(f"{form:8} {level:6} {each_s * 1e6:5.1f} µs an event")  # noqa: T201 - it is what this is for
+    with collector() as found:
+        os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"] = found.url
+        exporting = Exporting(signals_of(os.environ), About(RUN_ID, "0", ""), os.environ, outlet())
+        began_s, began_all_s = time.thread_time(), time.process_time()
+        for event in run:
+            exporting.hear(event)
+        each_s = (time.thread_time() - began_s) / len(run)
+        lost = exporting.end(600.0)
+        all_s = (time.process_time() - began_all_s) / len(run)
+    print(f"telemetry {each_s * 1e6:5.1f} µs an event in the run, {all_s * 1e6:5.1f} µs with all threads {lost}")  # noqa: T201 - the same
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ RECORD = Path(tempfile.mkdtemp(prefix="orchestrator-e2e-")) / "calls.ndjson"  # 
 # For tests that wait until a machine counts as dead: after 10 s instead of 30 s. The figures are those of tests/flow.
 HASTY = {HASTE: "3"}
 Process = subprocess.Popen[Any] | Forked
-_FOREIGN = ("YC_", "AWS_", "ORCHESTRATOR_", "GITHUB_", "GITLAB_", "CI_")
+_FOREIGN = ("YC_", "AWS_", "ORCHESTRATOR_", "GITHUB_", "GITLAB_", "CI_", "OTEL_")
 _OURS = {
     "http_proxy", "https_proxy", "all_proxy", "no_proxy", "ci", "no_color", "force_color", "columns", "lines",
     "ssl_cert_file", "pythondontwritebytecode",

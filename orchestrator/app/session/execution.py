@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -19,7 +19,7 @@ from orchestrator.app.session.options import ROLLBACK
 from orchestrator.app.session.planning import Planned
 from orchestrator.app.session.records.recording import Recorder, recorded
 from orchestrator.app.session.session import Session, new_run_id
-from orchestrator.engine.bus import Bus
+from orchestrator.engine.bus import Bus, Listener
 from orchestrator.engine.run import execute
 from orchestrator.engine.verdicts import NOTHING_BEFORE, Before, exit_code, rolled_back_code
 from orchestrator.errors import Exit, JournalError, OrchestratorError
@@ -34,6 +34,8 @@ from orchestrator.model import Action, Failed, Outcome, PackedFiles, Plan, Rollo
 from orchestrator.model.live_state import UNKNOWN_CLOUD, remembered
 from orchestrator.report.display.displays import displays
 from orchestrator.report.display.outlook import Outlook
+from orchestrator.report.telemetry.sending import telemetry
+from orchestrator.report.telemetry.signals import About
 from orchestrator.report.views import CommandResult, PlanView, ResultView
 from orchestrator.resilience.stop import StoppedError
 from orchestrator.version.adoption import NOTHING, Adoption
@@ -91,18 +93,27 @@ async def journaled(
             session.messages, session.run_id, own, units=units, events=options.events, outlook=session.outlook,
             follows=options.follows,
         )  # fmt: skip
-        taken_back, told = store.chain(rolls_back) if rolls_back else (), notified(session, chain)
-        async with recorded(session, tuple(chain.chain), taken_back) as recorder, shown as listeners, told as notifiers:
+        taken_back, told = store.chain(rolls_back) if rolls_back else (), _reported(session, chain)
+        async with recorded(session, tuple(chain.chain), taken_back) as recorder, shown as listeners, told as others:
             if recorder is not None:
                 listeners.insert(0, recorder)
             if before is not None:
                 listeners.insert(0, before.apply)
-            bus = Bus(start_run(store, started, options), own, [*listeners, *notifiers], clean=clean)
+            bus = Bus(start_run(store, started, options), own, [*listeners, *others], clean=clean)
             bus(started)
             try:
                 yield bus, chain, recorder
             finally:
                 _keep_knowledge(store, session)
+
+
+@asynccontextmanager
+async def _reported(session: Session, chain: RunState) -> AsyncIterator[Sequence[Listener]]:
+    """Yield those who hear of a run elsewhere: who is to be notified, and what collects telemetry."""
+    about = About(session.run_id, __version__, session.request.identity.environment)
+    sent = telemetry(session.messages, about, session.request.environ, lambda: bool(session.stop.called_off))
+    async with notified(session, chain) as notifiers, sent as exporters:
+        yield (*notifiers, *exporters)
 
 
 def _keep_knowledge(store: Store, session: Session) -> None:

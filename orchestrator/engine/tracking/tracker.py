@@ -43,7 +43,7 @@ class Sent(NamedTuple):
 class Tracked:
     """The Operation as last seen. If it is not `done`, `reason` is why we stopped polling. `refused`: because polling
     is refused. `length_s`: how long it took, None if that is not reported or not credible. `replayed`: it was done
-    before our call was sent.
+    before our call was sent. `polls`: how often it was polled.
     """
 
     operation: Operation
@@ -51,6 +51,7 @@ class Tracked:
     refused: bool = False
     length_s: float | None = None
     replayed: bool = False
+    polls: int = 0
 
 
 @dataclass(slots=True)
@@ -64,6 +65,7 @@ class _Followed:
     known_at: float  # when we first saw it
     ran_at: float | None = None  # when it was last polled and still running
     looked: bool = False
+    polls: int = 0
     creating: Creating | None = None
     watched: Watched | None = None
     failures: int = 0
@@ -157,7 +159,7 @@ class Tracker:
                 await _sleep(due_at - now, one.watched)
                 continue  # by now, listings may show more, or other Operations may have taught more
             await self._pace.turn()
-            one.asked_at, one.looked = anyio.current_time(), True
+            one.asked_at, one.looked, one.polls = anyio.current_time(), True, one.polls + 1
             try:
                 one.operation = await heard(partial(self._operations.get, one.operation.id), self._outage)
             except CloudError as error:
@@ -165,7 +167,8 @@ class Tracker:
                     return Tracked(one.operation, f"cannot be polled: {error.message}", refused=True)
             else:
                 self._seen(one)
-        return Tracked(one.operation, length_s=self._learn(one), replayed=one.ran_at is None and one.seems_older)
+        replayed = one.ran_at is None and one.seems_older
+        return Tracked(one.operation, length_s=self._learn(one), replayed=replayed, polls=one.polls)
 
     def _due_at(self, one: _Followed) -> float:
         """Return when to poll next, by the event loop's clock. The server's wish always counts."""

@@ -132,6 +132,7 @@ SAID: Mapping[str, Mapping[str, str]] = {
     },
     "operation_done": {
         "seconds": "how long it took by the cloud's own times, -1 where it gave none",
+        "polls": "how often it was polled; 0 also in journals of older programs",
         "error": 'why it failed, "" where it did not',
     },
     "unit_ended": {"outcome": "the result"},

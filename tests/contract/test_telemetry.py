@@ -1,0 +1,167 @@
+"""Telemetry over OTLP/HTTP: what arrives at a collector, and what is reported of one that takes nothing."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import sys
+import threading
+from collections.abc import Iterable, Mapping
+
+import anyio
+import pytest
+
+from orchestrator.journal.events import Event, UnitEnded
+from orchestrator.redaction.patterns import MARK
+from orchestrator.report.messages import Messages
+from orchestrator.report.telemetry import sending
+from orchestrator.report.telemetry.names import METRICS, root_of
+from orchestrator.report.telemetry.sending import telemetry
+from orchestrator.report.telemetry.signals import About
+from tests.runs import RUN_ID, STARTED_AT, failed, whole_run
+from tests.telemetry import Collector, collector
+
+ABOUT = About(RUN_ID, "1.2.3", "prod")
+WHOLE = whole_run("auth", "mail")
+
+
+@pytest.fixture(autouse=True)
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads that still try to send end soon after the test."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")
+
+
+def send(
+    monkeypatch: pytest.MonkeyPatch,
+    environ: Mapping[str, str],
+    events: Iterable[Event] = WHOLE,
+    *,
+    called_off: bool = False,
+) -> Messages:
+    """Hear events with this environment. Return the messages, with what was said to be incomplete."""
+    messages = Messages()
+    monkeypatch.setattr(messages, "warn", messages.incomplete.append)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+
+    async def main() -> None:
+        async with telemetry(messages, ABOUT, environ, lambda: called_off) as listeners:
+            for event in events:
+                for listener in listeners:
+                    listener(event)
+
+    anyio.run(main)
+    return messages
+
+
+def endpoint(found: Collector | str, **more: str) -> dict[str, str]:
+    return {"OTEL_EXPORTER_OTLP_ENDPOINT": found if isinstance(found, str) else found.url, **more}
+
+
+def test_spans_and_metrics_arrive(monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = "s3cr3t-of-the-collector"
+    headers = {"OTEL_EXPORTER_OTLP_HEADERS": f"authorization=Basic%20{secret},x-team=ops"}
+    with collector() as found:
+        messages = send(monkeypatch, endpoint(found, **headers, OTEL_RESOURCE_ATTRIBUTES="service.name=night"))
+    assert messages.incomplete == []
+    assert messages.outlet.line(f"it said Basic {secret}") == f"it said {MARK}"
+    assert {one["authorization"] for one in found.headers} == {f"Basic {secret}"}
+    trace_id, root_id = root_of(RUN_ID)
+    assert {span.trace_id for span in found.spans} == {trace_id.to_bytes(16)}
+    (root,) = [span for span in found.spans if not span.parent_span_id]
+    assert (root.name, root.span_id) == ("deploy", root_id.to_bytes(8))
+    below = {span.name for span in found.spans if span.parent_span_id == root.span_id}
+    assert below == {"function auth", "function mail"}
+    assert len(found.spans) == 1 + 2 * (1 + 7)
+    assert {name: found.resource[name] for name in ("service.name", "service.version", "service.instance.id")} == {
+        "service.name": "night", "service.version": "1.2.3", "service.instance.id": RUN_ID,
+    }  # fmt: skip
+    assert found.resource["deployment.environment.name"] == "prod"
+    assert found.metric_names <= {metric.name for metric in METRICS}
+    assert "orchestrator.step.duration" in found.metric_names
+
+
+def test_nothing_is_sent_that_is_not_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    with collector() as found:
+        send(monkeypatch, endpoint(found, OTEL_TRACES_EXPORTER="none"))
+        assert (found.traces, len(found.metrics)) == ([], 1)
+        send(monkeypatch, endpoint(found, OTEL_METRICS_EXPORTER="none", OTEL_TRACES_EXPORTER="otlp"))
+        assert (len(found.spans), len(found.metrics)) == (17, 1)
+        send(monkeypatch, endpoint(found, OTEL_SDK_DISABLED="true"))
+        assert (len(found.spans), len(found.metrics)) == (17, 1)
+
+
+def test_a_collector_that_refuses_is_reported_with_its_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    with collector(status=401) as found:
+        messages = send(monkeypatch, endpoint(found))
+    (lost,) = messages.incomplete
+    assert lost.startswith("telemetry: 17 of 17 spans were not sent, the last metrics were not sent: ")
+    assert "401" in lost
+
+
+def test_a_collector_that_is_gone_is_reported_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    logged: list[logging.LogRecord] = []
+    handler = logging.Handler()
+    monkeypatch.setattr(handler, "emit", logged.append)
+    logging.getLogger().addHandler(handler)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    monkeypatch.setattr(sending, "END_S", 3.0)
+    try:
+        messages = send(monkeypatch, endpoint(f"http://127.0.0.1:{port}", OTEL_METRICS_EXPORTER="none"))
+    finally:
+        logging.getLogger().removeHandler(handler)
+    assert messages.incomplete == ["telemetry: 17 of 17 spans were not sent: Connection refused"]
+    assert logged == [], "each try would be a line of the log"
+
+
+@pytest.mark.parametrize("called_off", [False, True])
+def test_a_collector_that_does_not_answer_is_waited_for_so_long(
+    monkeypatch: pytest.MonkeyPatch, *, called_off: bool
+) -> None:
+    monkeypatch.setattr(sending, "CALLED_OFF_S" if called_off else "END_S", 0.05)
+    monkeypatch.setattr(sending, "END_S" if called_off else "CALLED_OFF_S", 60.0)
+    with collector(silent=threading.Event()) as found:
+        messages = send(monkeypatch, endpoint(found, OTEL_METRICS_EXPORTER="none"), called_off=called_off)
+    assert messages.incomplete == ["telemetry: 17 of 17 spans were not sent: not taken within 0.05 s"]
+
+
+def test_a_run_that_breaks_off_sends_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    with collector() as found:
+        send(monkeypatch, endpoint(found), WHOLE[:14])
+    assert {span.name for span in found.spans} >= {"deploy", "function auth", "upload"}
+
+
+def test_what_cannot_be_made_a_span_is_reported_and_the_rest_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = UnitEnded(STARTED_AT, "auth", None)  # type: ignore[arg-type]
+    with collector() as found:
+        messages = send(monkeypatch, endpoint(found), [*WHOLE[:-1], broken, UnitEnded(STARTED_AT, "late", failed())])
+    assert "function late" in {span.name for span in found.spans}
+    (lost,) = messages.incomplete
+    assert lost.startswith("telemetry: an event is missing: unit_ended: KeyError")
+
+
+def test_without_the_library_one_line_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "orchestrator.report.telemetry.exporting", raising=False)
+    monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)
+    (line,) = send(monkeypatch, endpoint("http://127.0.0.1:9")).incomplete
+    assert line == (
+        "telemetry is not sent: OpenTelemetry is not installed. "
+        "Install it: pip install opentelemetry-sdk opentelemetry-exporter-otlp-proto-http"
+    )
+
+
+@pytest.mark.parametrize(
+    ("environ", "said"),
+    [
+        ({"OTEL_TRACES_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, "otlp-proto-grpc"),
+        ({"OTEL_TRACES_EXPORTER": "zipkin"}, 'no exporter "zipkin". Name an exporter of an installed package'),
+        ({"OTEL_TRACES_EXPORTER": "console"}, '"console" is not supported'),
+        ({"OTEL_METRICS_EXPORTER": "otlp", "OTEL_METRIC_EXPORT_INTERVAL": "-1"}, "telemetry is not sent: ValueError"),
+    ],
+)
+def test_a_value_that_cannot_be_followed_is_said(
+    monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], said: str
+) -> None:
+    (line,) = send(monkeypatch, environ).incomplete
+    assert said in line
