@@ -58,7 +58,6 @@ LEFT = (
     "orchestrator/app/",
     "orchestrator/cloud/",
     "orchestrator/coordination/",
-    "orchestrator/function/",
     "orchestrator/job/",
     "orchestrator/manifest/",
     "orchestrator/model/",
@@ -68,7 +67,6 @@ LEFT = (
     "orchestrator/resilience/",
     "orchestrator/sandbox/",
     "orchestrator/ui/",
-    "orchestrator/version/",
     "tests/",
 )
 

@@ -8,26 +8,26 @@ from urllib.parse import quote
 from orchestrator.model import AccessBinding, ApiRequest, Change, ChangeKind
 
 EVERYBODY = "allUsers"
-ROLE = "functions.functionInvoker"  # which is given
-# Either of them lets a caller in. Roles that can do more than invoke are nothing that anybody gives to everybody.
+ROLE = "functions.functionInvoker"  # the role that is granted
+# Either of them lets a caller in. Roles that allow more than invoking are not expected to be granted to everyone.
 INVOKING = (ROLE, "serverless.functions.invoker")
 
 
 def roles_of(bindings: Iterable[AccessBinding]) -> dict[str, bool]:
-    """Give the roles by which everybody may invoke, none where nobody may without authentication."""
+    """Return the roles by which everyone may invoke the Function, none if authentication is required."""
     held = {one.role_id for one in bindings if (one.subject_id, one.subject_type) == (EVERYBODY, "system")}
     return {role: True for role in INVOKING if role in held}
 
 
 def wanted_roles(public: bool | None, live: Mapping[str, bool]) -> dict[str, bool | None] | None:
-    """Give the roles that everybody is to have, None for one that goes; None in all: whatever they have.
+    """Return the roles that everyone is to have, None for one to remove. None in place of all: no change.
 
-    | declared | live         | wanted                    |
-    | ---      | ---          | ---                       |
-    | nothing  | any          | nothing                   |
-    | true     | none         | `ROLE`                    |
-    | true     | one, or both | those                     |
-    | false    | any          | none of them              |
+    | declared | live         | desired      |
+    | ---      | ---          | ---          |
+    | nothing  | any          | no change    |
+    | true     | none         | `ROLE`       |
+    | true     | one, or both | those        |
+    | false    | any          | none of them |
     """
     if public is None:
         return None
@@ -37,12 +37,14 @@ def wanted_roles(public: bool | None, live: Mapping[str, bool]) -> dict[str, boo
 
 
 def opens(change: Change) -> bool:
-    """Say whether a change lets everybody invoke a Function who may not, or not by that role, before it."""
+    """Return whether a change grants everyone a role to invoke the Function that they did not have before."""
     return change.kind is ChangeKind.ACCESS and any(change.after["public"].values())
 
 
 def access_request(function_id: str, after: Mapping[str, bool | None]) -> ApiRequest:
-    """Ask for roles of everybody: to add those with a true value, to take the others away. Bindings of others stay."""
+    """Return the request for roles of everyone: those with a true value are added, the others removed. Other bindings
+    stay.
+    """
     deltas = [
         {
             "action": "ADD" if given else "REMOVE",

@@ -1,6 +1,6 @@
-"""What a Function itself has, whichever version serves: ONE ROW A FIELD, as `version.fields` has for versions.
+"""The settings of a Function itself, independent of its Versions: ONE ROW PER FIELD, as in `version.fields`.
 
-Labels and description change by an update of the Function; scaling policies and access by calls of their own.
+Labels and description change by an update of the Function, scaling policies and access by calls of their own.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ _PATH = "/functions/v1/functions"
 
 @dataclass(frozen=True, slots=True)
 class FunctionField:
-    """One field of a Function. `setting`: in `model.FunctionSpec`; `api`: in the API's JSON; `live`: in
-    `model.Function`. `label`: what people know one value of it by. `mapped`: a map, of which the declared entries are
-    ours, and all of it where `exact`, a flag of `FunctionSpec`, is set. `kind`: of the change that makes it; of other
-    kinds than an update, `api` is our own name for it.
+    """One field of a Function. `setting`: in `model.FunctionSpec`. `api`: in the API's JSON. `live`: in
+    `model.Function`. `label`: of one of its values in messages. `mapped`: a map. Its declared entries are ours, and all
+    of it if `exact`, a flag of `FunctionSpec`, is set. `kind`: of the change that makes it; except for updates, `api`
+    is our own name for it.
     """
 
     setting: str
@@ -35,7 +35,7 @@ class FunctionField:
     label: str
     mapped: bool = False
     exact: str = ""
-    updated: bool = True  # changed on a Function that is there
+    updated: bool = True  # can be changed on an existing Function
     kind: ChangeKind = ChangeKind.UPDATE
 
 
@@ -47,7 +47,7 @@ FUNCTION_FIELDS = (
         "scaling", "scaling", Codec(), "scaling", "scaling of", mapped=True, exact="scaling_exact",
         kind=ChangeKind.SCALING,
     ),
-    FunctionField("public", "public", Codec(), "public", "role of everybody", mapped=True, kind=ChangeKind.ACCESS),
+    FunctionField("public", "public", Codec(), "public", "role of everyone", mapped=True, kind=ChangeKind.ACCESS),
 )  # fmt: skip
 _BY_API = {row.api: row for row in FUNCTION_FIELDS}
 _ABSENT = object()
@@ -56,7 +56,7 @@ _ABSENT = object()
 def function_request(
     folder_id: str, name: str, labels: Mapping[str, str], description: str | None = None
 ) -> ApiRequest:
-    """Ask for a new Function."""
+    """Return the request for a new Function."""
     given = {"name": name, "labels": labels, "function_description": description}
     fields = {row.api: row.codec.encode(given[row.setting]) for row in FUNCTION_FIELDS if given.get(row.setting)}
     return ApiRequest("create function", "POST", _PATH, only_set({"folderId": folder_id, **fields}))
@@ -65,18 +65,18 @@ def function_request(
 def function_key(
     folder_id: str, name: str, labels: Mapping[str, str], attempt: int, description: str | None = None
 ) -> str:
-    """Make the Idempotency-Key of creating a Function: of everything that its body has, and the attempt."""
+    """Return the Idempotency-Key of creating a Function: from everything in its body, and the attempt."""
     told = {"labels": dict(labels), **({"description": description} if description else {})}
     return key_of("create", folder_id, name, digest_of(told), str(attempt))
 
 
 def own_changes(spec: FunctionSpec, function: Function) -> tuple[Change, ...]:
-    """Find what of a Function's own settings is to change: one change for all that an update takes, one for the policy
-    of each tag, one for all roles. What was not read of the Function is left as it is.
+    """Return the changes of a Function's own settings: one for everything in an update, one for the policy of each tag,
+    one for all roles. What was not read of the Function does not change.
 
-    What is left as it is live (`spec.as_live`) is not, once there is a Function. `before` and `after` have names of
-    fields, those of the API in an update: a text, or of a map the entries that change, each with its value, None where
-    there is none.
+    What is left as it is live (`spec.as_live`) does not change once the Function exists. `before` and `after` have
+    names of fields, in an update those of the API. Their values are a text, or the entries of a map that change, None
+    for a missing one.
     """
     before: dict[str, Any] = {}
     after: dict[str, Any] = {}
@@ -105,7 +105,7 @@ def own_changes(spec: FunctionSpec, function: Function) -> tuple[Change, ...]:
 
 
 def wanted_of(row: FunctionField, spec: FunctionSpec, function: Function) -> Any:
-    """Give what is wanted of a field, as the live one has it; None: nothing."""
+    """Return the desired value of a field, in the form of the live one; None: no change."""
     if row.kind is ChangeKind.SCALING:
         return wanted_policies(spec.scaling, function.scaling or {})
     if row.kind is ChangeKind.ACCESS:
@@ -114,8 +114,8 @@ def wanted_of(row: FunctionField, spec: FunctionSpec, function: Function) -> Any
 
 
 def wanted_otherwise(spec: FunctionSpec, function: Function | None, after: Mapping[str, Any]) -> bool:
-    """Say whether something else is wanted of a Function by now than former changes were to make: their `after`, {} for
-    none, see `made_of`. What of that is live is done. `function`: None where it is still to be made.
+    """Return whether a Function's desired own settings now differ from what former changes were to make: their `after`,
+    {} for none, see `made_of`. What is live already does not count. `function`: None if it does not exist yet.
     """
     function = function or unmade(spec)
     then, now = _entries(after), _entries(made_of(own_changes(spec, function)))
@@ -131,7 +131,7 @@ def wanted_otherwise(spec: FunctionSpec, function: Function | None, after: Mappi
 
 
 def made_of(changes: Iterable[Change]) -> dict[str, Any]:
-    """Give what several changes make of a Function's own settings, as one `after` would say it."""
+    """Return what several changes make of a Function's own settings, combined into one `after`."""
     found: dict[str, Any] = {}
     for change in changes:
         for name, value in change.after.items():
@@ -140,12 +140,12 @@ def made_of(changes: Iterable[Change]) -> dict[str, Any]:
 
 
 def unmade(spec: FunctionSpec) -> Function:
-    """Give a Function as it is once it has been made, before anything is set."""
+    """Return a Function as it is just after its creation, before anything is set."""
     return Function("", spec.folder_id, spec.name, scaling={}, public={})
 
 
 def _entries(after: Mapping[str, Any]) -> dict[tuple[str, str], Any]:
-    """Give what a change makes, one by one: by the API's name of the field, and the entry's in a map."""
+    """Return what a change makes, one by one: by the API's name of the field, and the entry's name in a map."""
     rows = [row for row in FUNCTION_FIELDS if row.updated and row.api in after]
     return {
         (row.api, key): value
@@ -155,22 +155,20 @@ def _entries(after: Mapping[str, Any]) -> dict[tuple[str, str], Any]:
 
 
 def is_alike(one: Function, other: Function, kind: ChangeKind) -> bool:
-    """Say whether two looks at a Function show the same of what a kind of change is about."""
+    """Return whether two readings of a Function agree on what a kind of change is about."""
     rows = [row for row in FUNCTION_FIELDS if row.updated and row.kind is kind]
     return all(getattr(one, row.live) == getattr(other, row.live) for row in rows)
 
 
 def is_made(function: Function, change: Change) -> bool:
-    """Say whether what one of `own_changes` is about was read, and is as it makes it."""
+    """Return whether the settings of one of `own_changes` were read, and are as it makes them."""
     return own_request(function, change) is None and all(
         getattr(function, _BY_API[name].live) is not None for name in change.after
     )
 
 
 def still_as(function: Function, settings: Mapping[str, Any]) -> bool:
-    """Say whether a Function's own settings are what one side of a change says, of each entry that this has and that
-    was read of it.
-    """
+    """Return whether a Function's own settings equal one side of a change, in each entry that was read."""
     for name, values in settings.items():
         row = _BY_API[name]
         live = getattr(function, row.live)
@@ -185,8 +183,8 @@ def still_as(function: Function, settings: Mapping[str, Any]) -> bool:
 
 
 def taken_back_change(function: Function, change: Change) -> tuple[Change | None, tuple[str, ...]]:
-    """Make the change that takes one of `own_changes` back, as far as the Function is as that has left it: of a map
-    each entry by itself. Also gives, in words, what somebody has changed since; what is back already is neither.
+    """Return the change that rolls back one of `own_changes`, where the Function still is as that left it, each map
+    entry by itself. Also returns in words what someone has changed since. What is rolled back already is in neither.
     """
     before: dict[str, Any] = {}
     after: dict[str, Any] = {}
@@ -195,7 +193,7 @@ def taken_back_change(function: Function, change: Change) -> tuple[Change | None
         row, was = _BY_API[name], change.before[name]
         live = getattr(function, row.live)
         if live is None:
-            raise AssertionError(name)  # whoever takes it back has read it
+            raise AssertionError(name)  # a rollback has always read it
         if not row.mapped:
             if live == left_as:
                 before[name], after[name] = left_as, was
@@ -211,8 +209,8 @@ def taken_back_change(function: Function, change: Change) -> tuple[Change | None
 
 
 def changed_otherwise(function: Function, change: Change) -> str:
-    """Say which settings that a change is about are neither as it found them nor as it makes them: somebody else has
-    changed them, to something of their own. "" for none.
+    """Return which settings of a change are neither as it found them nor as it makes them: someone else has changed
+    them. "" for none.
     """
     found = []
     for (name, key), wanted in _entries(change.after).items():
@@ -222,12 +220,12 @@ def changed_otherwise(function: Function, change: Change) -> str:
             continue
         now, then = (live.get(key), (before or {}).get(key)) if row.mapped else (live, before)
         if now not in (then, wanted):
-            found.append(f"{row.label} {key} is {said_of(now)} now" if row.mapped else f"{row.label} is another now")
+            found.append(f"{row.label} {key} is {said_of(now)} now" if row.mapped else f"{row.label} has changed")
     return "; ".join(found)
 
 
 def in_words(change: Change) -> str:
-    """Say what one of `own_changes` changes: "label team: a → b; label tier: none → gold"."""
+    """Return one of `own_changes` in words: "label team: a → b; label tier: none → gold"."""
     found = []
     if change.kind is ChangeKind.ACCESS:
         return "public: no → yes" if opens(change) else "public: yes → no"
@@ -241,16 +239,16 @@ def in_words(change: Change) -> str:
 
 
 def said_of(value: str | bool | Mapping[str, int] | None) -> str:
-    """Write a value of a map for people; of a policy, what it limits."""
+    """Return a value of a map in words; for a policy, its limits."""
     if isinstance(value, Mapping):
         return ", ".join(f"{name} {value[name]}" for name in COUNTS if value.get(name))
     if value is True:
-        return "given"
+        return "granted"
     return "none" if value is None else value or '""'
 
 
 def own_request(function: Function, change: Change) -> ApiRequest | None:
-    """Ask for what one of `own_changes` is to make of a Function as it is now; None where it has that."""
+    """Return the request for one of `own_changes`, on a Function as it is now; None if it is made already."""
     if change.kind is ChangeKind.UPDATE:
         return update_request(function, change.after)
     if change.kind is ChangeKind.ACCESS:
@@ -262,8 +260,8 @@ def own_request(function: Function, change: Change) -> ApiRequest | None:
 
 
 def update_request(function: Function, after: Mapping[str, Any]) -> ApiRequest | None:
-    """Ask for just these settings of a Function as it is now; None where it has them. The API replaces a map as a
-    whole, so the entries that are not ours are sent as they are.
+    """Return the request for just these settings, on a Function as it is now; None if it has them. The API replaces a
+    map as a whole, so other entries are sent unchanged.
     """
     body: dict[str, Any] = {}
     for name, wanted in after.items():
@@ -282,6 +280,6 @@ def update_request(function: Function, after: Mapping[str, Any]) -> ApiRequest |
 
 
 def own_key(function_id: str, request: ApiRequest, change: Change, attempt: int) -> str:
-    """Make the Idempotency-Key of one of `own_changes`: of its body, of what the plan found, and the attempt."""
+    """Return the Idempotency-Key of one of `own_changes`: from its body, from what the plan found, and the attempt."""
     call = "update" if change.kind is ChangeKind.UPDATE else request.call
     return key_of(call, function_id, digest_of(request.body), digest_of(change.before), str(attempt))

@@ -1,4 +1,4 @@
-"""How the Versions of a Function scale, by tag: desired against live, and the calls (cloud-api#functions)."""
+"""How the Versions of a Function scale, by tag: declared and live policies, and the calls (cloud-api#functions)."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ COUNTS = {
     "provisioned": "provisionedInstancesCount",
     "zone_instances": "zoneInstancesLimit",
     "zone_requests": "zoneRequestsLimit",
-}  # by the name in deploy.toml, as plans and records have it
+}  # by the name in deploy.toml, as in plans and records
 
 
 def policies_of(listed: Iterable[ScalingPolicy]) -> dict[str, dict[str, int]]:
-    """Give policies by tag, each with all its counts. One that limits nothing counts as not there."""
+    """Return policies by tag, each with all its counts. One without limits counts as missing."""
     found = {one.tag: {name: int(getattr(one, name)) for name in COUNTS} for one in listed}
     return {tag: policy for tag, policy in found.items() if any(policy.values())}
 
@@ -23,13 +23,14 @@ def policies_of(listed: Iterable[ScalingPolicy]) -> dict[str, dict[str, int]]:
 def wanted_policies(
     declared: Mapping[str, Scaling], live: Mapping[str, Mapping[str, int]]
 ) -> dict[str, dict[str, int] | None]:
-    """Give the policy that each declared tag is to have, None for none: what is not declared of it is as it is live.
+    """Return the desired policy of each declared tag, None for no policy. Counts that are not declared stay as they are
+    live.
 
-    | declared           | live                             | wanted                           |
-    | ---                | ---                              | ---                              |
-    | zone_instances = 2 | none                             | zone_instances 2                 |
-    | zone_instances = 2 | zone_instances 1, provisioned 1  | zone_instances 2, provisioned 1  |
-    | all three are 0    | any                              | none                             |
+    | declared           | live                            | desired                         |
+    | ---                | ---                             | ---                             |
+    | zone_instances = 2 | none                            | zone_instances 2                |
+    | zone_instances = 2 | zone_instances 1, provisioned 1 | zone_instances 2, provisioned 1 |
+    | all three are 0    | any                             | none                            |
     """
     found: dict[str, dict[str, int] | None] = {}
     for tag, one in declared.items():
@@ -43,7 +44,7 @@ def wanted_policies(
 
 
 def scaling_request(function_id: str, tag: str, policy: Mapping[str, int] | None) -> ApiRequest:
-    """Ask for the policy of a tag, which takes the place of the one that it has; None: for none."""
+    """Return the request for the policy of a tag, which replaces its present one; None: to remove it."""
     method = "setScalingPolicy" if policy else "removeScalingPolicy"
     path = f"/functions/v1/functions/{quote(function_id, safe='')}:{method}"
     counts = {api: str(policy[name]) for name, api in COUNTS.items() if policy[name]} if policy else {}

@@ -1,7 +1,7 @@
-"""How a Version is called to be verified, and what its answer says of it. Pure.
+"""How a Version is called for its verification, and what its answer means. Pure.
 
-Whoever answers 200 without an error of the function, and what is expected, has passed. What user code has answered is
-final, so that it is not called twice; what the platform answers in its place is no verdict on the code.
+An answer with status 200, without a function error and as expected, has passed. An answer of user code is final, so
+that it is not called twice. An answer that the platform gives in its place is no verdict on the code.
 """
 
 from __future__ import annotations
@@ -14,34 +14,34 @@ import orjson
 
 from orchestrator.model import HttpCheck, InvokeAnswer, InvokeRequest, Verdict, Verify
 
-RUN_HEADER = "X-Orchestrator-Verify"  # so that user code, and whoever reads its logs, can tell these calls from others
-_ERROR = "x-function-error"  # set where user code has failed (cloud-api#invocation)
-_ANSWERED_BY = "x-function-version-id"  # not documented; where it is there, a late tag is seen
+RUN_HEADER = "X-Orchestrator-Verify"  # so that user code, and readers of its logs, can recognise these calls
+_ERROR = "x-function-error"  # set if user code has failed (cloud-api#invocation)
+_ANSWERED_BY = "x-function-version-id"  # not documented; if it is there, it shows a late tag
 _SHOWN_CHARS = 200  # of an answer
-_WAIT_MAX_S = 60.0  # between two calls, whatever is asked for
-_NO_RIGHT = "the account that deploys may not call it: give it the role serverless.functions.invoker"
-# What the platform answers in place of user code, and what that means: None, it is worth another try.
+_WAIT_MAX_S = 60.0  # between two calls, whatever the platform requests
+_NO_RIGHT = "the deploying account may not call it: give it the role serverless.functions.invoker"
+# What the platform answers in place of user code, and its meaning. None: try again.
 _PLATFORM: Mapping[int, tuple[Verdict | None, str]] = {
     400: (Verdict.INCONCLUSIVE, "the call was refused as malformed"),
     401: (Verdict.INCONCLUSIVE, _NO_RIGHT),
     403: (Verdict.INCONCLUSIVE, _NO_RIGHT),
     404: (None, "the invoke endpoint does not know the tag yet"),
-    413: (Verdict.INCONCLUSIVE, "the call is larger than the cloud takes"),
-    429: (None, "the cloud has no room for another call"),
+    413: (Verdict.INCONCLUSIVE, "the call is too large for the cloud"),
+    429: (None, "the cloud has no capacity for another call"),
     500: (None, "the invoke endpoint failed"),
     502: (Verdict.FAILED, "its handler failed, or its answer is malformed"),
     503: (None, "the invoke endpoint is not available"),
     504: (Verdict.FAILED, "it did not answer within its own timeout"),
 }
 _BUSY = 429
-_DECLARED = "it has answered: either the function is to be mended, or what `verify` expects of it"
+_DECLARED = "it answered: fix either the function or what `verify` expects of it"
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What one call says. `verdict`: None where it is to be called again. `counts`: as one of the declared attempts;
-    `busy`: others have to be called less; `wait_s`: the cloud wants to be left alone for that long; `advice`: where to
-    look, where it failed.
+    """The meaning of one call. `verdict`: None if it is to be repeated. `counts`: as one of the declared attempts.
+    `busy`: other calls must slow down. `wait_s`: how long the cloud asks to wait. `advice`: where to look after a
+    failure.
     """
 
     verdict: Verdict | None
@@ -53,7 +53,7 @@ class Judged:
 
 
 def verify_request(verify: Verify, function_id: str, tag: str, run_id: str) -> InvokeRequest:
-    """Make the call of one attempt."""
+    """Return the call of one attempt."""
     if verify.http is None:
         payload = orjson.dumps({} if verify.payload is None else verify.payload)
         headers = {"Content-Type": "application/json"}
@@ -65,14 +65,14 @@ def verify_request(verify: Verify, function_id: str, tag: str, run_id: str) -> I
 
 
 def judge_answer(verify: Verify, answer: InvokeAnswer, version_id: str) -> Judged:
-    """Say what an answer means.
+    """Return the meaning of an answer.
 
     | answer                                                  | verdict                          |
     | ---                                                     | ---                              |
-    | of another Version than was asked for                   | again: the tag routes there late |
+    | from another Version than the requested one             | again: the tag routes there late |
     | X-Function-Error                                        | failed                           |
-    | the status and what it is to hold, as expected          | passed                           |
-    | the status as expected, something else in it            | failed                           |
+    | the expected status with the expected content           | passed                           |
+    | the expected status with other content                  | failed                           |
     | 404, 429, 500, 503 of the platform                      | again                            |
     | 400, 401, 403, 413 of the platform                      | inconclusive                     |
     | 502, 504 of the platform                                | failed                           |
@@ -82,7 +82,7 @@ def judge_answer(verify: Verify, answer: InvokeAnswer, version_id: str) -> Judge
     """
     by = answer.headers.get(_ANSWERED_BY)
     if by is not None and by != version_id:
-        return Judged(None, f"version {by} answered: the tag still leads there")
+        return Judged(None, f"version {by} answered: the tag is still routed to it")
     if answer.headers.get(_ERROR, "false").lower() != "false":
         return Judged(Verdict.FAILED, f"its handler failed: {_error(answer.body)}")
     expected = verify.http.expect_status if verify.http is not None else 200
@@ -100,8 +100,9 @@ def judge_answer(verify: Verify, answer: InvokeAnswer, version_id: str) -> Judge
 
 
 def _is_platforms(answer: InvokeAnswer) -> bool:
-    """Say whether the platform has answered an HTTP call in place of user code, which may answer with any status: it
-    says what is wrong in a form of its own. User code that answers so is called again; what else it says is final.
+    """Return whether the platform has answered an HTTP call in place of user code, which may use any status. The
+    platform's errors have their own form. User code that answers in this form is called again; its other answers are
+    final.
     """
     try:
         body = orjson.loads(answer.body)
@@ -115,7 +116,7 @@ def _retry_after_s(text: str) -> float:
 
 
 def verify_facts(name: str, function_id: str, folder_id: str, version_id: str, tag: str, run_id: str) -> dict[str, str]:
-    """Name what a command is told of what it verifies: variables of its environment."""
+    """Return the environment variables that describe the Version to a verification command."""
     told = {
         "FUNCTION": name, "FUNCTION_ID": function_id, "FOLDER_ID": folder_id, "VERSION_ID": version_id, "TAG": tag,
         "RUN_ID": run_id,
@@ -124,14 +125,14 @@ def verify_facts(name: str, function_id: str, folder_id: str, version_id: str, t
 
 
 def judge_end(verify: Verify, status: int | None, output: str) -> Judged:
-    """Say what the end of a command means. `status`: None where it was ended at its limit.
+    """Return the meaning of a command's end. `status`: None if it was stopped at its time limit.
 
-    | exit status                          | verdict                             |
-    | ---                                  | ---                                 |
-    | 0                                    | passed                              |
-    | 75 (EX_TEMPFAIL): it could not tell  | again, as one of the attempts       |
-    | 126, 127 and "cannot start"          | inconclusive: it never ran          |
-    | any other, none within its limit     | failed                              |
+    | exit status                      | verdict                       |
+    | ---                              | ---                           |
+    | 0                                | passed                        |
+    | 75 (EX_TEMPFAIL): no result yet  | again, as one of the attempts |
+    | 126, 127 and "cannot start"      | inconclusive: it never ran    |
+    | any other, none within its limit | failed                        |
     """
     name = verify.command[0]
     said = f": {_end(output)}" if output.strip() else ""
@@ -141,22 +142,22 @@ def judge_end(verify: Verify, status: int | None, output: str) -> Judged:
         case None:
             return Judged(Verdict.FAILED, f"{name} did not end within {verify.timeout_s:g} s{said}")
         case 75:
-            return Judged(None, f"{name} could not tell (exit status 75){said}", counts=True)
+            return Judged(None, f"{name} has no result yet (exit status 75){said}", counts=True)
         case 126 | 127:
             return Judged(Verdict.INCONCLUSIVE, f"{name} did not run{said}")
     ended = f"failed with exit status {status}" if status > 0 else f"was killed by signal {-status}"
-    return Judged(Verdict.FAILED, f"{name} {ended}{said}", advice=f"{name} decides that: run it by hand")
+    return Judged(Verdict.FAILED, f"{name} {ended}{said}", advice=f"{name} decided this: run it by hand")
 
 
 def contains(expected: Any, found: Any) -> bool:
-    """Say whether JSON has at least what is expected: each field of an object, each item of a list in its place.
+    """Return whether JSON has at least what is expected: each field of an object, each item of a list at its place.
 
-    | expected     | found            | contains |
-    | ---          | ---              | ---      |
-    | {"a": 1}     | {"a": 1, "b": 2} | yes      |
-    | {"a": {}}    | {"a": {"b": 2}}  | yes      |
-    | [1]          | [1, 2]           | no       |
-    | 1            | true             | no       |
+    | expected  | found            | contains |
+    | ---       | ---              | ---      |
+    | {"a": 1}  | {"a": 1, "b": 2} | yes      |
+    | {"a": {}} | {"a": {"b": 2}}  | yes      |
+    | [1]       | [1, 2]           | no       |
+    | 1         | true             | no       |
     """
     if isinstance(expected, Mapping):
         return isinstance(found, Mapping) and all(
@@ -175,8 +176,8 @@ def _wrong(expected: Any, body: bytes) -> str:
     try:
         found = orjson.loads(body)
     except orjson.JSONDecodeError:
-        return f"its answer is no JSON: {_shown(body)}"
-    return "" if contains(expected, found) else f"its answer is not what `expect` wants: {_shown(body)}"
+        return f"its answer is not JSON: {_shown(body)}"
+    return "" if contains(expected, found) else f"its answer does not match `expect`: {_shown(body)}"
 
 
 def _http_wrong(http: HttpCheck, body: bytes) -> str:
@@ -187,7 +188,7 @@ def _http_wrong(http: HttpCheck, body: bytes) -> str:
 
 
 def _error(body: bytes) -> str:
-    """Give type and message of an error as the platform answers it (cloud-api#invocation); anything else as it is."""
+    """Return type and message of an error in the platform's form (cloud-api#invocation); anything else unchanged."""
     try:
         found = orjson.loads(body)
         parts = [str(found[name]) for name in ("errorType", "errorMessage") if found.get(name)]
@@ -202,6 +203,6 @@ def _shown(body: bytes) -> str:
 
 
 def _end(output: str) -> str:
-    """Give the end of what a command has printed, which mostly says what is wrong."""
+    """Return the last part of a command's output, which usually says what is wrong."""
     text = output.strip()
     return text if len(text) <= _SHOWN_CHARS else f"…{text[-_SHOWN_CHARS:]}"

@@ -1,8 +1,8 @@
-"""What a new Version would take away from the live one: nothing that somebody has made by hand goes in silence.
+"""What a new Version would remove from the live one: nothing that was made by hand is removed silently.
 
-The rule, for every row of the table of fields that is `guarded`, which a new row is: what the live Version has and the
-new one would not have (a variable, one subnet, a log level), or would have less of (memory, a timeout, an older
-runtime), is lost. Other values, more of anything and what the cloud fills in by itself are not.
+The rule applies to every `guarded` row of the table of fields, which new rows are by default. Something is lost if the
+live Version has it and the new one would not (a variable, one subnet, a log level), or would have less of it (memory, a
+timeout, an older runtime). Other values, larger amounts and what the cloud fills in by itself are no loss.
 """
 
 from __future__ import annotations
@@ -32,23 +32,23 @@ def taken_away(
     filled_in: bool = False,
     former: Json = MappingProxyType({}),
 ) -> tuple[str, ...]:
-    """List what the live Version has and one with these settings would not, or would have less of: names of
-    variables and secrets without their values, the rest in words. What cannot be read, or is not known, is listed too.
+    """Return what the live Version has and one with these settings would not have, or have less of: names of variables
+    and secrets without their values, the rest in words. Unreadable and unknown fields are included.
 
-    `folder_id`: the function's own; that its logs go there says nothing. `let_go`: what somebody takes away by name, a
+    `folder_id`: the function's own; the default of its logs, so no loss. `let_go`: what someone removes by name, a
     setting ("memory_bytes") or an entry of one ("environment.LEVEL"). `filled_in`: see `differences`. `former`: the
-    newest Version of ours that nobody has edited: what it has beside the same network was filled in by the cloud, and
-    what is there besides was not.
+    newest unedited Version of ours. If it has the same network, its subnets were filled in by the cloud, and others
+    were not.
     """
     lost = _lost(settings, latest, folder_id, let_go, filled_in=filled_in, former=former)
     found = [said for some in lost.values() for said in some]
     readable = {name: value for name, value in latest.raw.items() if name not in unreadable_fields(latest.raw)}
     found += names_behind("settings that this program does not know:", unknown_fields(readable))
-    return tuple(sorted(found, key=lambda said: " → " in said))  # what goes, then what is less
+    return tuple(sorted(found, key=lambda said: " → " in said))  # removed, then reduced
 
 
 def changed_besides(settings: Settings, latest: Version, *, filled_in: bool = False) -> tuple[str, ...]:
-    """List in words what a Version with these settings would have otherwise than the live one, but for what is lost."""
+    """Return in words what a Version with these settings would change in the live one, except losses."""
     lost = _lost(settings, latest, "", (), filled_in=filled_in, former={})
     found = differences(settings, latest.raw, filled_in=filled_in)
     kept = {name: said.removesuffix(" changed") for name, said in found.items() if name not in lost}
@@ -60,9 +60,9 @@ def changed_besides(settings: Settings, latest: Version, *, filled_in: bool = Fa
 
 
 def put_back(settings: Settings, latest: Version, before: Version, named: Container[str] = ()) -> tuple[str, ...]:
-    """List what a Version with these settings would put back: what the live one has otherwise than the one `before` it,
-    and these settings have as that had it. Another value than either is meant, and so is what somebody has `named`: a
-    setting, or an entry of one ("environment.LEVEL").
+    """Return what a Version with these settings would revert: where the live one differs from the one `before` it, and
+    these settings are as before. A third value is intended, and so is what someone has `named`: a setting, or an entry
+    of one ("environment.LEVEL").
     """
     as_before = {_what(one) for one in setting_changes(settings, before.raw, filled_in=True)}
     changed = {_what(one): one for one in setting_changes(settings, latest.raw, filled_in=True)}
@@ -72,7 +72,7 @@ def put_back(settings: Settings, latest: Version, before: Version, named: Contai
 
 
 def _what(one: SettingChange) -> str:
-    """Say which setting, or which entry of one, a change is of."""
+    """Return which setting, or which entry of one, a change is about."""
     row = _BY_LABEL[one.label]
     return f"{row.setting}.{one.what}" if row.shown in (Shown.ENTRIES, Shown.ITEMS) else row.setting
 
@@ -81,8 +81,8 @@ _BY_LABEL = {row.label: row for row in FIELDS}
 
 
 def lost_fields(settings: Settings, latest: Version, folder_id: str) -> frozenset[str]:
-    """Name, as the API does, the fields of which the live Version has something that one with these settings would not
-    have, and that nobody says the cloud has filled in. `folder_id`: see `taken_away`.
+    """Return the API's names of the fields that would lose something with these settings, except what the cloud is
+    known to have filled in. `folder_id`: see `taken_away`.
     """
     return frozenset(_lost(settings, latest, folder_id, (), filled_in=False, former={}))
 
@@ -96,7 +96,7 @@ def _lost(
     filled_in: bool,
     former: Json,
 ) -> dict[str, list[str]]:
-    """Say what is lost, by the API's names of the fields of which anything is."""
+    """Return what is lost, by the API's name of the field."""
     desired, live = with_mounts_alone(settings_fields(settings, "")), with_mounts_alone(latest.raw)
     found: dict[str, list[str]] = {}
     for row in FIELDS:
@@ -121,7 +121,7 @@ def _lost(
 
 
 def _asked_for(json: Any, desired: Any, folder_id: str, *, filled_in: bool) -> Any:
-    """Leave out what the cloud has filled in: the function's own folder, and what else was not asked for."""
+    """Leave out what the cloud has filled in: the function's own folder, and what was not requested."""
     if filled_in:
         json = None if desired is None else only_asked(desired, json)
     if isinstance(json, Mapping) and folder_id:
@@ -131,8 +131,9 @@ def _asked_for(json: Any, desired: Any, folder_id: str, *, filled_in: bool) -> A
 
 @dataclass(frozen=True, slots=True)
 class Adoption:
-    """What may be taken away: `everything`, of any live Version, or whatever some of them have, `versions`: (a
-    function's key or name, the Version's id). `resumed`: nobody names these now; a run was shown and agreed to them.
+    """What may be removed: `everything`, from any live Version, or `versions`: (a function's key or name, the Version's
+    ID), whatever these have. `resumed`: these were not typed for this run; a former run was shown them and was allowed
+    to.
     """
 
     everything: bool = False
@@ -140,36 +141,36 @@ class Adoption:
     resumed: bool = False
 
     def allows(self, names: Iterable[str], version_id: str) -> bool:
-        """Say whether the function of these names may lose what this Version has."""
+        """Return whether the function of these names may lose what this Version has."""
         return self.everything or any((name, version_id) in self.versions for name in names)
 
     def __or__(self, other: Adoption) -> Adoption:
         return Adoption(self.everything or other.everything, self.versions | other.versions, self.resumed)
 
     def texts(self) -> tuple[str, ...]:
-        """Write it as `adoption_of` reads it, for the record."""
+        """Return it in the form that `adoption_of` reads, for the record."""
         return (*([EVERYTHING] if self.everything else []), *sorted("@".join(one) for one in self.versions))
 
     def others(self, names: Container[str]) -> list[str]:
-        """List the Versions that were named for the function of these names."""
+        """Return the Versions that were given for the function of these names."""
         return sorted({version_id for name, version_id in self.versions if name in names})
 
 
 NOTHING = Adoption()
-GUARDED = "adoption"  # the kind of failure of a function that would lose something
+GUARDED = "adoption"  # the failure kind of a function that would lose something
 EVERYTHING = "*"
-NAME_AT_VERSION = re.compile(r"([^@].*)@([^@\s]+)")  # @FILE is none: nothing is before its @
+NAME_AT_VERSION = re.compile(r"([^@].*)@([^@\s]+)")  # not @FILE, which has nothing before its @
 
 
 def adoption_of(texts: Iterable[str]) -> Adoption:
-    """Read NAME@VERSION_ID, as plans print them, and "*". Raises `ValueError` for anything else."""
+    """Parse NAME@VERSION_ID, as plans print them, and "*". Raises `ValueError` for anything else."""
     everything, versions = False, set[tuple[str, str]]()
     for text in texts:
         found = NAME_AT_VERSION.fullmatch(text)
         if text == EVERYTHING:
             everything = True
         elif found is None:
-            raise ValueError(f'"{text}" is no NAME@VERSION_ID')
+            raise ValueError(f'"{text}" is not NAME@VERSION_ID')
         else:
             versions.add((found[1], found[2]))
     return Adoption(everything, frozenset(versions))
@@ -180,8 +181,8 @@ _SHOWN_MAX = 3  # changes that are no loss: `plan --adopt` shows all
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """What a new Version would take away: the `code`, in words, "" where it stays, and settings. `back`: what a job has
-    changed and it would put back. `besides`: what would be otherwise, and is neither.
+    """What a new Version would remove: the `code`, in words, "" if it stays, and settings. `back`: changes by a job
+    that it would revert. `besides`: other changes.
     """
 
     code: str = ""
@@ -196,14 +197,14 @@ class Loss:
 def refused(
     loss: Loss, label: str, name: str, version_id: str, stale: Iterable[str] = (), *, resumed: bool = False
 ) -> Failure:
-    """Say why a function is left alone. `label`: what its live Version is; `name`: the function's; `stale`: other
-    Versions of it that were to be adopted; `resumed`: by a run that is taken up.
+    """Return the failure of a blocked function. `label`: what its live Version is. `name`: the function's. `stale`:
+    other Versions of it that were to be adopted. `resumed`: the run resumes another.
     """
-    agreed = "what the run was to take away was agreed to for version" if resumed else "--adopt names"
-    former = f" ({agreed} {', '.join(stale)}, which is not live any more)" if stale else ""
+    agreed = "what the run may remove was agreed to for version" if resumed else "--adopt names"
+    former = f" ({agreed} {', '.join(stale)}, which is no longer live)" if stale else ""
     gone = "; ".join((*([loss.code] if loss.code else []), *loss.settings))
     back = "; ".join(loss.back)
-    taken = " and ".join((*([f"take away {gone}"] if gone else []), *([f"put back {back}"] if back else [])))
+    taken = " and ".join((*([f"remove {gone}"] if gone else []), *([f"revert {back}"] if back else [])))
     more = len(loss.besides) - _SHOWN_MAX
     besides = "; ".join((*loss.besides[:_SHOWN_MAX], *([f"{more} more"] if more > 0 else [])))
     changed = f", and change {besides}" if besides else ""
@@ -213,5 +214,5 @@ def refused(
     return Failure(
         f"{label}, and the new version would {taken}{changed}{former}",
         kind=GUARDED,
-        advice=f"{ways}, or let it go with --adopt {quoted(f'{name}@{version_id}')}",
+        advice=f"{ways}, or accept this with --adopt {quoted(f'{name}@{version_id}')}",
     )

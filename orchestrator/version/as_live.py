@@ -1,7 +1,8 @@
-"""What is left as it is live (`ignore`, `settings = "live"`): somebody else's settings, which a new Version carries on.
+"""Settings that are left as they are live (`ignore`, `settings = "live"`): others own them, and a new Version keeps
+them.
 
-Such a Version has a mark with a hash of its other settings. So what others change of theirs, which makes a Version with
-the same stamp, is told from an edit of ours.
+Such a Version has a mark with a hash of its other settings. Others who change their settings make a Version with the
+same stamp. The mark distinguishes this from an edit of ours.
 """
 
 from __future__ import annotations
@@ -18,19 +19,21 @@ from orchestrator.version.fields import BY_API, BY_SETTING, FIELDS, Field, Shown
 from orchestrator.version.mounts import with_mounts_alone
 from orchestrator.version.stamp import digest_of, fingerprint, read_stamp, without_stamp
 
-LIVE_MARK = "l"  # a hash of what was not left as it was live
-_MARK_CHARS = 6  # a stamp has room for no more beside all other marks
+LIVE_MARK = "l"  # a hash of what was not left as it is live
+_MARK_CHARS = 6  # with all other marks, a stamp has no room for more
 LEFT = "left as it is live"
-LEFT_KIND = "left as live"  # the kind of failure
+LEFT_KIND = "left as live"  # the failure kind
 
 
 def leaves_settings(left: AsLive) -> bool:
-    """Say whether any setting of a Version is left as it is live: labels and tags are none."""
+    """Return whether any setting of a Version is left as it is live. Labels and tags do not count."""
     return any(name.partition(".")[0] in BY_SETTING for name in left.names)
 
 
 def as_it_is_live(spec: FunctionSpec, latest: Version | None) -> FunctionSpec:
-    """Want what is left as it is live just so. Without a live Version what is declared is wanted."""
+    """Return the spec with the live values of what is left as it is live. Without a live Version it has the declared
+    values.
+    """
     left = spec.as_live
     if not left or latest is None:
         return spec
@@ -39,15 +42,15 @@ def as_it_is_live(spec: FunctionSpec, latest: Version | None) -> FunctionSpec:
 
 
 def with_parts(settings: Settings, theirs: Settings, left: AsLive) -> Settings:
-    """Take what is left as it is live from the settings of another Version.
+    """Return the settings, with another Version's values of what is left as it is live.
 
-    | left                     | of the settings                                                               |
-    | ---                      | ---                                                                           |
-    | a setting                | theirs                                                                        |
-    | an entry of a map, a list | theirs; none where they have none                                            |
-    | `environment` alone      | theirs, but for variables that are declared secrets; `secrets` likewise       |
-    | tags                     | none: they stay where they are                                                |
-    | what a job names (`but`) | ours                                                                          |
+    | left                      | the result has                                               |
+    | ---                       | ---                                                          |
+    | a setting                 | their value                                                  |
+    | an entry of a map, a list | their entry, or none                                         |
+    | `environment` alone       | their variables, except declared secrets; `secrets` likewise |
+    | tags                      | none: they stay where they are                               |
+    | what a job names (`but`)  | our value                                                    |
     """
     made = {row.setting: _part(row, getattr(settings, row.setting), theirs, left) for row in FIELDS}
     for row in FIELDS:
@@ -62,7 +65,7 @@ def with_parts(settings: Settings, theirs: Settings, left: AsLive) -> Settings:
 
 
 def _entries(setting: str, names: frozenset[str]) -> set[str]:
-    """Give the entries of a setting that are named one by one."""
+    """Return the entries of a setting that are named one by one."""
     return {name[len(setting) + 1 :] for name in names if name.startswith(f"{setting}.")}
 
 
@@ -83,7 +86,7 @@ def _from_entries(row: Field, found: Mapping[str, Any]) -> Any:
 
 
 def as_if_declared(version: Version, left: AsLive) -> Version:
-    """Give a Version as it would be with what is declared in place of what is left as it is live."""
+    """Return a Version as it would be with the declared values of what is left as it is live."""
     if left.declared is None:
         return version
     settings = with_parts(settings_of(version), left.declared, left)
@@ -93,7 +96,7 @@ def as_if_declared(version: Version, left: AsLive) -> Version:
 
 
 def without_left(fields: Json, left: AsLive) -> dict[str, Any]:
-    """Leave out of a Version's JSON, or of a body, what is left as it is live. What cannot be read stays whole."""
+    """Return a Version's JSON, or a body, without what is left as it is live. Unreadable fields stay whole."""
     if not left:
         return dict(fields)
     found = {name: (value, _rest(name, value, left)) for name, value in fields.items()}
@@ -115,23 +118,25 @@ def _rest(api: str, value: Any, left: AsLive) -> Any:
     return row.codec.without(value, names) if names else value
 
 
-_WITH_ENTRIES = (Shown.ENTRIES, Shown.ITEMS, Shown.NOWHERE)  # the last: mounts of the older kind
+_WITH_ENTRIES = (Shown.ENTRIES, Shown.ITEMS, Shown.NOWHERE)  # the last: mounts of the deprecated kind
 
 
 def live_mark(settings: Settings, left: AsLive) -> tuple[str, str] | None:
-    """Give the mark of a Version that is made with settings which are left as they are live; None where none are."""
+    """Return the mark of a Version with settings that are left as they are live, None if it has none."""
     if not leaves_settings(left):
         return None
     return LIVE_MARK, marked_digest(without_left(canonical(settings), replace(left, but=frozenset())))
 
 
 def marked_digest(rest: Json) -> str:
-    """Hash what is not left as it is live, as a mark has it."""
+    """Return the hash for a mark: of what is not left as it is live."""
     return digest_of(rest)[:_MARK_CHARS]
 
 
 def wanted_on(digest: Fingerprint, spec: FunctionSpec, version: Version) -> Fingerprint:
-    """Give what a Version would be known by, were what is left as it is live as this one has it. `digest`: as it is."""
+    """Return the fingerprint that a new Version would have if this Version had the live values. `digest`: of the
+    desired Version.
+    """
     if not leaves_settings(spec.as_live):
         return digest
     settings = with_parts(spec.settings, settings_of(version), spec.as_live)
@@ -139,8 +144,8 @@ def wanted_on(digest: Fingerprint, spec: FunctionSpec, version: Version) -> Fing
 
 
 def changed_alone(before: Version, after: Version, left: AsLive) -> bool:
-    """Say whether somebody has changed something of what is left as it is live from one Version to the next, and as far
-    as is shown nothing else: no other setting, no stamp, and not the size of the code.
+    """Return whether someone has changed only settings that are left as they are live between two Versions, as far as
+    visible: no other setting, no stamp, and not the size of the code.
     """
     if not leaves_settings(left) or _said(before) != _said(after):
         return False
@@ -158,7 +163,7 @@ def _said(version: Version) -> object:
 
 
 def _plain(version: Version, left: AsLive) -> Any:
-    """Write what is not left as it is live of a Version so that two can be compared: what is not known of it, too."""
+    """Return a comparable form of what is not left as it is live, including unknown fields."""
     rest = without_left(with_mounts_alone(version.raw), left)
     known = {
         row.api: row.codec.comparable(rest.get(row.api)) if row.codec.readable(rest.get(row.api)) else rest[row.api]
@@ -174,8 +179,8 @@ def _differ(row: Field, before: Any, after: Any) -> bool:
 
 
 def not_carried(raw: Json, left: AsLive) -> tuple[str, ...]:
-    """List by dotted name what of a live Version's settings that are left as they are live a new Version would not get:
-    what cannot be read, or is not known.
+    """Return the dotted names of settings that are left as they are live but that a new Version would not get, because
+    they are unreadable or unknown.
     """
     rows = [row for row in FIELDS if row.setting in left.names or _entries(row.setting, left.names)]
     names = {row.api for row in rows}
@@ -185,8 +190,8 @@ def not_carried(raw: Json, left: AsLive) -> tuple[str, ...]:
 
 
 def left_in_words(spec: FunctionSpec, latest: Version) -> tuple[str, ...]:
-    """Say what is live otherwise than it is declared, and left so: "memory: left as it is live (1GB)". No value of a
-    variable. `spec`: as `as_it_is_live` gave it.
+    """Return the declared settings that are left as they are live with another value: "memory: left as it is live
+    (1GB)". Values of variables are not shown. `spec`: as `as_it_is_live` returned it.
     """
     left = spec.as_live
     if left.whole:

@@ -1,4 +1,6 @@
-"""What is asked of Versions, as the API spells it: the body of createVersion (proto3 JSON; cloud-api#fields), tags."""
+"""The requests about Versions, as the API spells them: the body of createVersion (proto3 JSON;
+cloud-api#fields), tags.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ from orchestrator.model import ApiRequest, Failure, Json, Settings, StoredObject
 from orchestrator.version.codec import only_set
 from orchestrator.version.fields import FIELDS, TAGS
 
-INLINE_MAX_BYTES = 3_670_016  # of the raw zip; the API's own 52,428,800 never worked (cloud-api#packages)
+INLINE_MAX_BYTES = 3_670_016  # of the raw zip; the API's documented 52,428,800 never worked (cloud-api#packages)
 
 _ROWS = (*FIELDS, TAGS)
 _VALUES = attrgetter(*(row.setting for row in _ROWS))
@@ -25,35 +27,35 @@ def body(
     description: str,
     as_it_is: Json = MappingProxyType({}),
 ) -> dict[str, Any]:
-    """Make the whole body. `package` is one of the three sources below; unset fields are left out. `as_it_is`: fields
-    that are sent so, whatever the settings know of them.
+    """Return the whole body. `package`: one of the three sources below. Unset fields are left out. `as_it_is`: fields
+    that are sent unchanged, beyond the known settings.
     """
     return {"functionId": function_id, **settings_fields(settings, description), **as_it_is, **package}
 
 
 def too_large(size_bytes: int) -> Failure | None:
-    """Say why a zip of that size cannot be sent without a bucket; None where it can."""
+    """Return why a zip of that size cannot be sent without a bucket, None if it can."""
     if size_bytes <= INLINE_MAX_BYTES:
         return None
     return Failure(
-        f"the package has {size_bytes:,} bytes; without a bucket at most {INLINE_MAX_BYTES:,} can be sent",
+        f"the package has {size_bytes:,} bytes; without a bucket, at most {INLINE_MAX_BYTES:,} can be sent",
         kind="package",
-        advice="name a bucket in [storage] of deploy.toml",
+        advice="set `bucket` in [storage] of deploy.toml",
     )
 
 
 def version_request(sent: Json) -> ApiRequest:
-    """Ask for a new Version. `sent`: what `body` made."""
+    """Return the request for a new Version. `sent`: from `body`."""
     return ApiRequest("createVersion", "POST", "/functions/v1/versions", sent)
 
 
 def set_tag_request(version_id: str, tag: str) -> ApiRequest:
-    """Ask to give a tag to a Version; the Version of the same Function that has it loses it."""
+    """Return the request to move a tag to a Version. A Version of the same Function that has it loses it."""
     return _tag_request("setTag", version_id, tag)
 
 
 def remove_tag_request(version_id: str, tag: str) -> ApiRequest:
-    """Ask to take a tag from the Version that holds it."""
+    """Return the request to remove a tag from the Version that holds it."""
     return _tag_request("removeTag", version_id, tag)
 
 
@@ -62,39 +64,39 @@ def _tag_request(call: str, version_id: str, tag: str) -> ApiRequest:
 
 
 def delete_version_request(version_id: str) -> ApiRequest:
-    """Ask to delete a Version, never by force: one that has a tag by now is refused."""
+    """Return the request to delete a Version, never by force: if it has got a tag since, it is refused."""
     return ApiRequest("deleteVersion", "DELETE", f"/functions/v1/versions/{quote(version_id, safe='')}", {})
 
 
 def from_bucket(stored: StoredObject) -> dict[str, Any]:
-    """Take the code from Object Storage."""
+    """Return the code fields for a package of ours in Object Storage."""
     return {"package": {"bucketName": stored.bucket, "objectName": stored.key, "sha256": stored.sha256}}
 
 
 def from_object(bucket: str, object: str, sha256: str | None) -> dict[str, Any]:
-    """Take the code from an object that somebody else put there."""
+    """Return the code fields for an object that someone else put there."""
     package = {"bucketName": bucket, "objectName": object}
     return {"package": package | ({"sha256": sha256} if sha256 else {})}
 
 
 def inline(archive: bytes) -> dict[str, Any]:
-    """Send the zip in the body; the caller keeps to `INLINE_MAX_BYTES`."""
+    """Return the code fields with the zip itself, at most `INLINE_MAX_BYTES`: the caller checks this."""
     return {"content": base64.b64encode(archive).decode("ascii")}
 
 
 def copy_of(version: VersionCopy) -> dict[str, Any]:
-    """Copy the code of another version; `version_id` is a real id by now."""
+    """Return the code fields to copy another Version. `version_id` is a real ID by now."""
     return {"versionId": version.version_id}
 
 
 def settings_fields(settings: Settings, description: str) -> dict[str, Any]:
-    """Make every field but the function and the code."""
+    """Return every field except the function and the code."""
     given = zip(_ROWS, _VALUES(settings), strict=True)
     fields = {row.api: row.codec.encode(value) for row, value in given if value is not None}
     return only_set({**fields, "description": description})
 
 
 def canonical(settings: Settings) -> dict[str, Any]:
-    """Make the form that the fingerprint is taken of: without tags, and lists in one order where theirs is none."""
+    """Return the form that the fingerprint is computed from: without tags, and lists without an order are sorted."""
     fields = settings_fields(settings, settings.description)
     return {row.api: row.codec.canonical(fields[row.api]) for row in FIELDS if row.api in fields}

@@ -1,4 +1,4 @@
-"""The kinds of values that settings are: small codecs that the tables of fields are made of."""
+"""Small codecs for the kinds of settings, from which the tables of fields are built."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from orchestrator.version.codec import Codec, Known, names_behind
 
 @dataclass(frozen=True, slots=True)
 class Text(Codec):
-    """A string. `unset`: what its setting is where there is none; `unspecified`: the API's name for that."""
+    """A string. `unset`: the setting if there is none. `unspecified`: the API's name for that."""
 
     unset: str | None = None
     unspecified: str = ""
@@ -32,7 +32,7 @@ class Text(Codec):
 
 @dataclass(frozen=True, slots=True)
 class Enum(Codec):
-    """One of some names. `values`: setting → the API's name; anything else cannot be passed on."""
+    """One of several names. `values`: setting → the API's name. Anything else cannot be passed on."""
 
     values: Mapping[Any, str]
     unspecified: str
@@ -55,7 +55,7 @@ class Enum(Codec):
 
 
 class Flag(Codec):
-    """True or false, which is unset."""
+    """True or false; false is unset."""
 
     def spelled_out(self, json: Any) -> Any:
         return json or False
@@ -65,7 +65,7 @@ class Flag(Codec):
 
 
 class Amount(Codec):
-    """A value that can be more or less. Its `decode` gives a number, or None where it is unset."""
+    """A value that can be more or less. Its `decode` returns a number, or None if it is unset."""
 
     def less(self, label: str, before: Any, after: Any) -> list[str]:
         reduced = (self.decode(after) or 0) < (self.decode(before) or 0)
@@ -73,7 +73,7 @@ class Amount(Codec):
 
 
 class Int64(Amount):
-    """A whole number; 0 is proto3's way to say unset."""
+    """A whole number; in proto3, 0 is unset."""
 
     def encode(self, value: Any) -> Any:
         return str(value)
@@ -89,7 +89,7 @@ class Int64(Amount):
 
 
 class Size(Int64):
-    """A number of bytes, shown as a manifest spells it."""
+    """A number of bytes, shown as in a manifest."""
 
     def comparable(self, json: Any) -> Any:
         size_bytes = super().comparable(json)
@@ -97,7 +97,7 @@ class Size(Int64):
 
 
 class Memory(Amount):
-    """The memory: a size in an object of its own, never unset."""
+    """The memory: a size inside an object, never unset."""
 
     known = MappingProxyType({"memory": None})
 
@@ -115,7 +115,7 @@ class Memory(Amount):
 
 
 class Duration(Amount):
-    """Seconds, with "s" behind them; shown as a manifest spells them."""
+    """Seconds, followed by "s"; shown as in a manifest."""
 
     def encode(self, value: Any) -> Any:
         return f"{Decimal(str(value)).normalize():f}s"
@@ -159,7 +159,7 @@ class TextMap(Codec):
 
 
 class TextList(Codec):
-    """A list of strings whose order means nothing."""
+    """A list of strings without an order."""
 
     def encode(self, value: Any) -> Any:
         return list(value)

@@ -1,4 +1,4 @@
-"""In what a live Version differs from the settings that are desired, in words. Values of the environment never show."""
+"""How a live Version differs from the desired settings, in words. Values of variables are never shown."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from orchestrator.version.fields import FIELDS, SHOWN, Field, FilledIn, Shown
 from orchestrator.version.mounts import with_mounts_alone
 from orchestrator.version.stamp import without_stamp
 
-# Of the deprecated mounts there is nothing left to compare, unless they cannot be read.
+# Nothing of the deprecated mounts is left to compare, unless they cannot be read.
 _ROWS = (*SHOWN, *(row for row in FIELDS if row.shown is Shown.NOWHERE))
 
 
 def differences(settings: Settings, live: Json, *, filled_in: bool = False) -> dict[str, str]:
-    """Compare each field with the live Version's JSON: the API's field name → what changes, in words.
+    """Compare each field with the live Version's JSON. Returns the API's field name → what changes, in words.
 
-    `filled_in`: the Version was made of just these settings, so what they leave open and it has (a timeout, the folder
-    of the logs, the block size of a disk) was filled in by the cloud and is no difference.
+    `filled_in`: the Version was made with exactly these settings. Then the cloud has filled in what they leave open (a
+    timeout, the folder of the logs, the block size of a disk), so that is no difference.
     """
-    # A stamp in the description that is desired is part of the text.
+    # A stamp in a desired description is part of the text.
     desired = with_mounts_alone(settings_fields(settings, settings.description.rstrip()))
     live = with_mounts_alone({**live, "description": without_stamp(_text(live.get("description")))})
     found = {}
@@ -39,7 +39,7 @@ def differences(settings: Settings, live: Json, *, filled_in: bool = False) -> d
 
 
 def setting_changes(settings: Settings, live: Json, *, filled_in: bool = False) -> tuple[SettingChange, ...]:
-    """Give what `differences` tells one by one: a variable is one, a value that is hidden is not in it."""
+    """Return the changes of `differences` one by one: each variable is one, and hidden values are left out."""
     desired = with_mounts_alone(settings_fields(settings, settings.description.rstrip()))
     live = with_mounts_alone({**live, "description": without_stamp(_text(live.get("description")))})
     changed = differences(settings, live, filled_in=filled_in)
@@ -69,12 +69,12 @@ def _signed(row: Field, live: Any, desired: Any, words: str) -> Iterator[Setting
 
 
 def not_as_sent(settings: Settings, live: Json, as_it_is: Json = MappingProxyType({})) -> list[str]:
-    """Say what the cloud made of these settings that it should have taken as they are: in all that a plan compares, or
-    the next plan would call it drift. `as_it_is`: fields that were sent so, whatever is known of them.
+    """Return how the cloud changed these settings instead of taking them as they are. Everything that a plan compares
+    is checked, or the next plan would report drift. `as_it_is`: fields that were sent unchanged.
     """
     known = differences(settings, live, filled_in=True)
     lost = [
-        f"{name} was not taken as it was"
+        f"{name} was not taken as it was sent"
         for name, sent in as_it_is.items()
         if only_asked(without_defaults(sent), without_defaults(live.get(name))) != without_defaults(sent)
     ]
@@ -82,8 +82,8 @@ def not_as_sent(settings: Settings, live: Json, as_it_is: Json = MappingProxyTyp
 
 
 def made_with(settings: Settings, *, whole: bool) -> str:
-    """Say what a first Version is made with: its values (runtime, memory …), and for the `whole` names of variables,
-    secrets and all else, as a comparison with nothing would.
+    """Return what a first Version is made with: its values (runtime, memory …), and with `whole` the names of
+    variables, secrets and all else, as if compared with nothing.
     """
     desired = with_mounts_alone(settings_fields(settings, settings.description.rstrip()))
     found = []
@@ -101,7 +101,7 @@ def _text(json: Any) -> str:
 
 
 def change(row: Field, live: Any, desired: Any, *, filled_in: bool) -> str:
-    """Say in words what changes from one comparable value to another, "" where nothing does. `filled_in`: as above."""
+    """Return in words what changes between two comparable values, "" for nothing. `filled_in`: as above."""
     if filled_in and row.filled_in is not FilledIn.NOTHING:
         if desired is not None:
             live = row.codec.only_asked(desired, live)
@@ -117,7 +117,7 @@ def change(row: Field, live: Any, desired: Any, *, filled_in: bool) -> str:
 
 
 def _signs(desired: Mapping[str, Any], live: Mapping[str, Any]) -> str:
-    """Write +added ~changed -removed."""
+    """Return +added ~changed -removed."""
     return " ".join(
         [
             *(f"+{name}" for name in sorted(desired.keys() - live.keys())),

@@ -1,8 +1,7 @@
 """A live Version as settings: the inverse of `body.settings_fields`, for copies that keep everything.
 
-createVersion with `versionId` copies the code alone, so every other setting is sent again (cloud-api#packages). A
-Version echoes all of them (cloud-api#versions). One that this program does not know must stop the copy, or it would be
-lost in silence.
+createVersion with `versionId` copies only the code, so every other setting is sent again (cloud-api#packages). A
+Version returns all of them (cloud-api#versions). An unknown field must stop the copy, or it would be lost.
 """
 
 from __future__ import annotations
@@ -36,8 +35,8 @@ _VERSION = {**dict.fromkeys(_CLOUDS_OWN), **{row.api: row.codec.known for row in
 
 
 def copy_spec(function: Function, version: Version, place: Place, **changes: Any) -> FunctionSpec | Failure:
-    """Want a new Version of `function` with the code of `version` and all its settings but for `changes` (fields of
-    `Settings`). A Failure where the version cannot be copied without a loss.
+    """Return the spec of a new Version of `function` with the code of `version` and all its settings, except for
+    `changes` (fields of `Settings`). A Failure if the copy would lose something.
     """
     unreadable = unreadable_fields(version.raw)
     if unreadable:
@@ -57,8 +56,8 @@ def copy_spec(function: Function, version: Version, place: Place, **changes: Any
     settings = made.settings
     if len(settings.description) > DESCRIPTION_MAX_CHARS:
         return Failure(
-            f"the description of version {version.id} has {len(settings.description)} characters, and the fingerprint"
-            f" behind it leaves room for {DESCRIPTION_MAX_CHARS}",
+            f"the description of version {version.id} has {len(settings.description)} characters, but with the"
+            f" fingerprint at most {DESCRIPTION_MAX_CHARS} fit",
             kind="description",
             advice="declare the function in deploy.toml with a shorter description, or leave it out",
         )
@@ -66,7 +65,7 @@ def copy_spec(function: Function, version: Version, place: Place, **changes: Any
 
 
 def same_again(function: Function, version: Version, place: Place, **changes: Any) -> FunctionSpec:
-    """Want a new Version of `function` with the code of `version` and all its settings that this program knows, but for
+    """Return the spec of a new Version of `function` with the code of `version` and all its known settings, except for
     `changes`.
     """
     return FunctionSpec(
@@ -82,12 +81,12 @@ def same_again(function: Function, version: Version, place: Place, **changes: An
     )
 
 
-_KEYS = {Secret: "environment_variable", Mount: "name", StorageMount: "name"}  # of what lists hold
+_KEYS = {Secret: "environment_variable", Mount: "name", StorageMount: "name"}  # of list items
 
 
 def carried_over(desired: Settings, base: Settings, latest: Settings) -> tuple[Settings, tuple[str, ...]]:
-    """Make the changes that lead from `base` to `desired` to another Version's settings: each entry of a map, each item
-    of a list by itself. Also gives the labels of the fields that the other has changed as well, to something else.
+    """Apply the changes from `base` to `desired` to another Version's settings, each map entry and each list item by
+    itself. Also returns the labels of fields that the other Version has changed too, to other values.
     """
     made: dict[str, Any] = {}
     conflicts = []
@@ -127,7 +126,7 @@ def _merged(ours: Any, former: Any, theirs: Any) -> Any:
 
 
 def by_name_of(value: Any) -> dict[str, Any] | None:
-    """Give a map, or a list of things that have a key, by that key; None for anything else."""
+    """Return a map, or a list of items with a key, by that key; None for anything else."""
     if isinstance(value, Mapping):
         return dict(value)
     if value is None or value == ():
@@ -138,12 +137,12 @@ def by_name_of(value: Any) -> dict[str, Any] | None:
 
 
 def unknown_fields(raw: Json) -> tuple[str, ...]:
-    """List by dotted name, sorted, what of a Version's JSON `settings_of` does not know, at any depth."""
+    """Return the sorted dotted names of what `settings_of` does not know in a Version's JSON, at any depth."""
     return tuple(sorted({path for path, _ in _unknown(raw, _VERSION, "")}))
 
 
 def unknown_values(raw: Json) -> dict[str, set[str]]:
-    """Give what of a Version's JSON `settings_of` does not know: the dotted name → the values there, as JSON texts."""
+    """Return what `settings_of` does not know in a Version's JSON: dotted name → its values as JSON text."""
     found: dict[str, set[str]] = {}
     for path, value in _unknown(raw, _VERSION, ""):
         found.setdefault(path, set()).add(dumps(value, sort_keys=True))
@@ -151,16 +150,16 @@ def unknown_values(raw: Json) -> dict[str, set[str]]:
 
 
 def as_it_is(former: Json, other: Json) -> dict[str, Any]:
-    """Give the fields of a former Version's JSON that a copy of it is sent as they are, since something of them is not
-    known or cannot be read. What an `other` Version, which was made without them, has as well and equal is the cloud's
-    own and left out.
+    """Return the fields of a former Version's JSON that its copy is sent unchanged, because something in them is
+    unknown or unreadable. What an `other` Version, which was made without them, has too and equal was added by the
+    cloud and is left out.
     """
     theirs, unknown = unknown_values(other), unknown_values(former)
     own = {path for path, values in unknown.items() if values <= theirs.get(path, set())}
     names = {path.partition(".")[0] for path in unknown.keys() - own} | set(unreadable_fields(former))
-    names |= {"storageMounts"} if former.get("storageMounts") else set()  # known, and read as the mounts that they are
+    names |= {"storageMounts"} if former.get("storageMounts") else set()  # known, and read as mounts
     found = {name: _without(former[name], name, own) for name in sorted(names)}
-    if names & {"mounts", "storageMounts"}:  # the cloud may show the older kind as both
+    if names & {"mounts", "storageMounts"}:  # the cloud may show deprecated mounts in both fields
         mounts, older = former.get("mounts"), former.get("storageMounts")
         seen = {one.get("name") for one in mounts or () if isinstance(one, Mapping)} if isinstance(mounts, list) else ()
         if isinstance(older, list):
@@ -199,14 +198,14 @@ def _unknown(value: Any, known: Known, path: str) -> Iterator[tuple[str, Any]]:
 
 
 def unreadable_fields(raw: Json) -> tuple[str, ...]:
-    """List, sorted, the fields of a Version's JSON that have not the form which the API documents."""
+    """Return the sorted fields of a Version's JSON that do not have the documented form."""
     return tuple(sorted(row.api for row in FIELDS if not row.codec.readable(raw.get(row.api))))
 
 
 def settings_of(version: Version) -> Settings:
-    """Read a Version's settings: what `settings_fields` would have sent to make it. The stamp is no part of the
-    description. The tags are those that the version itself holds, but for ring tags: on a copy they go with it. What
-    cannot be read reads as unset: `unreadable_fields` says which.
+    """Return a Version's settings: what `settings_fields` would have sent to make it. The stamp is not part of the
+    description. The tags are those that the Version itself holds, except ring tags: they would move to a copy.
+    Unreadable fields become unset; `unreadable_fields` returns them.
     """
     raw = with_mounts_alone(version.raw)
     raw = {row.api: value for row in SHOWN if row.codec.readable(value := raw.get(row.api))}

@@ -1,5 +1,5 @@
-"""Whether a live Version still has the settings that its stamp speaks of: the console copies a description, stamp and
-all, into a Version that is edited by hand.
+"""Whether a live Version still has the settings of its stamp: the console copies a description with its stamp into a
+Version that is edited by hand.
 """
 
 from __future__ import annotations
@@ -18,30 +18,30 @@ from orchestrator.version.fields import BY_API, FIELDS, Field, FilledIn
 from orchestrator.version.mounts import with_mounts_alone
 from orchestrator.version.stamp import digest_of, text_before
 
-_MOUNTS = (BY_API["mounts"], BY_API["storageMounts"])  # two spellings of one thing
+_MOUNTS = (BY_API["mounts"], BY_API["storageMounts"])  # two spellings of one value
 _GROUPS = (_MOUNTS, *((row,) for row in FIELDS if row not in _MOUNTS))
-_READINGS_MAX = 4_096  # every way to read twelve fields that can be read in two ways; 10 ms where none of them is it
+_READINGS_MAX = 4_096  # every reading of twelve fields with two readings each; 10 ms if none matches
 
 
 def is_as_stamped(settings: Settings, latest: Version, stamp: Fingerprint) -> bool:
-    """Say whether the live settings, read as they may have been sent, have the digest of the stamp.
+    """Return whether the live settings, in any reading of what was sent, have the digest of the stamp.
 
-    What was sent is known by its digest alone, and what the cloud echoes may have defaults filled in, or left out. So
-    each field is read in the ways in which its live value can have come to be: as `settings` have it, where that means
-    the same; as it is live, with and without the zeros that proto3 JSON leaves out; without what the cloud fills in.
+    What was sent is only known by its digest, and the cloud may have added or left out defaults. So each field has
+    several readings: as in `settings`, if that means the same; as it is live, with and without the zeros that proto3
+    JSON leaves out; without what the cloud fills in.
     """
     return any(_digest(one) == stamp.settings for one in _as_sent(settings, latest, NONE_LEFT))
 
 
 def is_as_marked(settings: Settings, latest: Version, stamp: Fingerprint, left: AsLive) -> bool:
-    """Say whether all live settings that are not left as they are live are what the stamp's mark of them says."""
+    """Return whether all live settings that are not left as they are live match the stamp's mark of them."""
     mark = dict(stamp.marks).get(LIVE_MARK)
     readings = _as_sent(settings, latest, left) if mark is not None else ()
     return any(marked_digest(_together(one)) == mark for one in readings)
 
 
 def _as_sent(settings: Settings, latest: Version, left: AsLive) -> Iterator[tuple[Json, ...]]:
-    """Give the ways to read what was sent, but for what is left as it is live; none where it cannot be read."""
+    """Yield the readings of what was sent, except what is left as it is live; none if it cannot be read."""
     raw = without_left({**latest.raw, "description": text_before(latest.description)}, left)
     if unreadable_fields(raw):
         return iter(())
@@ -54,7 +54,9 @@ def _as_sent(settings: Settings, latest: Version, left: AsLive) -> Iterator[tupl
 
 
 def _likeliest(readings: list[list[Json]]) -> Iterator[tuple[Json, ...]]:
-    """Take one reading of each group: first the likeliest of all, then others of one group, of two, of more."""
+    """Yield combinations with one reading of each group: the likeliest of all first, then with other readings for one
+    group, for two, for more.
+    """
     several = [number for number, one in enumerate(readings) if len(one) > 1]
     for unlikely in range(len(several) + 1):
         for chosen in combinations(several, unlikely):
@@ -67,7 +69,7 @@ def _same(row: Field, live: Json, desired: Json) -> bool:
 
 
 def _readings(rows: tuple[Field, ...], sent: Json, raw: Json, *, same: bool) -> list[Json]:
-    """List what may have been sent of some fields, the likeliest first."""
+    """Return the readings of what may have been sent for some fields, the likeliest first."""
     as_live = only_set({row.api: _as_live(row, raw.get(row.api)) for row in rows})
     found = [{row.api: sent[row.api] for row in rows if row.api in sent}] if same else []
     forms = [as_live]
@@ -75,7 +77,7 @@ def _readings(rows: tuple[Field, ...], sent: Json, raw: Json, *, same: bool) -> 
         forms.append({name: BY_API[name].codec.bare(value) for name, value in as_live.items()})
     if rows[0].filled_in is FilledIn.ALL:
         forms.append(dict.fromkeys(row.api for row in rows))
-    if "mounts" in as_live and "storageMounts" in as_live:  # the cloud may show the older kind as both
+    if "mounts" in as_live and "storageMounts" in as_live:  # the cloud may show deprecated mounts in both fields
         older = {one["mountPointName"] for one in as_live["storageMounts"]}
         forms.append({**as_live, "mounts": [one for one in as_live["mounts"] if one["name"] not in older]})
     for form in forms:

@@ -1,5 +1,5 @@
-"""What a Version is made with: ONE ROW A FIELD. Bodies, copies, comparison, adoption, read-back and the fingerprint are
-loops over this table, so a new field of createVersion is a row here, a field of `Settings` and a key of the manifest.
+"""The settings of a Version: ONE ROW PER FIELD. Bodies, copies, comparison, adoption, read-back and the fingerprint are
+loops over this table. A new field of createVersion takes a row here, a field of `Settings` and a key of the manifest.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ from orchestrator.version.runtimes import is_older
 
 
 class Shown(IntEnum):
-    """How a change is shown; also the order in which changes are listed. Values of variables never show."""
+    """How a change is shown, and the order in which changes are listed. Values of variables are never shown."""
 
     VALUES = 1  # both: timeout 10s → 20s
     ENTRIES = 2  # of a map, by name: environment: +A ~B -C
     ITEMS = 3  # of a list, by key, in the same way
-    NAME = 4  # that of the field: log changed
+    NAME = 4  # only the field: log changed
     NOWHERE = 5  # not compared
 
 
 class FilledIn(Names):
-    """What the cloud may set by itself where nobody asked for it."""
+    """What the cloud may set by itself if it was not requested."""
 
-    NOTHING = "nothing"  # what a Version has of it, somebody asked for
-    PARTS = "parts"  # of its objects
+    NOTHING = "nothing"  # nothing: what a Version has was requested
+    PARTS = "parts"  # parts of its objects
     ALL = "all"
 
 
@@ -51,13 +51,13 @@ def _camel(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One setting of createVersion, which a Version gives back under the same name.
+    """One setting of createVersion, which a Version returns under the same name.
 
-    `setting`: in `model.Settings`; `key`: in deploy.toml; `api`: in the API's JSON. `label`: what people know it by.
-    What is not given: `api` is `setting` as JSON spells it (serviceAccountId), `key` is `setting`, `label` is `key`.
-    `guarded`: what a live Version has of it and a new one would not have, or have less of, is not let go in silence
-    (`Codec.lost`), unless the field `or_in` has it then (a variable becomes a secret). So is a new row.
-    `default`: in comparable form, what the cloud gives where nobody asks: losing that is no loss.
+    `setting`: in `model.Settings`. `key`: in deploy.toml. `api`: in the API's JSON. `label`: in messages. Defaults:
+    `api` is `setting` in camel case (serviceAccountId), `key` is `setting`, `label` is `key`. `guarded`: if a new
+    Version would not have it, or have less of it, the loss needs consent (`Codec.lost`), unless the field `or_in` has
+    it then (a variable becomes a secret). New rows are guarded. `default`: in comparable form, the cloud's value if
+    none is requested: losing that is no loss.
     """
 
     setting: str
@@ -89,14 +89,14 @@ _QUEUE = Object(
 
 
 class _Runtime(Text):
-    """The name of a runtime. An older one of the same language is less."""
+    """The name of a runtime. An older one of the same language counts as less."""
 
     def less(self, label: str, before: Any, after: Any) -> list[str]:
         return [f"{label} {before} → {after}"] if is_older(after, than=before) else []
 
 
 class _Target(Codec):
-    """A queue, or nowhere: the one is as explicit as the other."""
+    """A queue, or none: both are explicit."""
 
     known = MappingProxyType({"emptyTarget": {}, "ymqTarget": _QUEUE.known})
 
@@ -117,7 +117,7 @@ class _Target(Codec):
 
 
 class _Connectivity(Object):
-    """A network and subnets, each of which the cloud may fill in beside the other."""
+    """A network and subnets. The cloud may fill in either from the other."""
 
     def bare(self, json: Any) -> Any:
         return {"networkId": json["networkId"]} if json.get("networkId") else json
@@ -129,12 +129,12 @@ class _Connectivity(Object):
     def less(self, label: str, before: Any, after: Any) -> list[str]:
         networks = before.get("networkId"), after.get("networkId")
         if all(networks) and len({*networks}) > 1:
-            return []  # another network, whose subnets are its own
+            return []  # another network has its own subnets
         return super().less(label, before, {**before, **after} if after else after)
 
 
 class _Log(Object):
-    """Where logs go. The cloud may fill in the place."""
+    """Where logs are written. The cloud may fill in the destination."""
 
     def bare(self, json: Any) -> Any:
         return {name: value for name, value in json.items() if name not in ("logGroupId", "folderId")}
@@ -204,16 +204,16 @@ FIELDS = (
     Field("concurrency", _INT64, Shown.VALUES, filled_in=_ALL, default=("1",)),
     Field("named_service_accounts", TextMap(), Shown.ENTRIES, label="named accounts"),
     Field("mounts", MOUNTS, Shown.ITEMS, filled_in=_PARTS),
-    # Compared, guarded and kept as the mounts that they are: see `with_mounts_alone`.
+    # Compared, guarded and kept as mounts: see `with_mounts_alone`.
     Field("storage_mounts", STORAGE_MOUNTS, Shown.NOWHERE),
     Field("connectivity", _CONNECTIVITY, Shown.NAME, filled_in=_PARTS),
     Field("log", _LOG, Shown.NAME, "logOptions", filled_in=_ALL),
     Field("async_invocation", _ASYNC_INVOCATION, Shown.NAME, "asyncInvocationConfig", filled_in=_PARTS),
     Field("metadata", _METADATA, Shown.NAME, "metadataOptions", filled_in=_ALL),
-    # What is written about a Version is about that one: the next has its own.
+    # A description belongs to its Version: the next one has its own.
     Field("description", _REQUIRED, Shown.NAME, guarded=False),
 )
-# They move between versions, so they are asked for, but are no part of what a Version is.
+# Tags move between Versions, so they are requested, but they do not belong to a Version.
 TAGS = Field("tags", TextList(), Shown.NOWHERE, "tag")
 # fmt: on
 BY_API = {row.api: row for row in FIELDS}

@@ -1,8 +1,8 @@
-"""What the Versions of one Function say of each other: whether the code of one is that of its stamp.
+"""What the Versions of one Function show about each other: whether the code of one is that of its stamp.
 
-The rule: no two Versions that this tool makes of a Function say the same. The later one gets a mark of its base, and a
-copy that a rollback makes a back mark. So a Version that says what an older one says was copied by hand, stamp and
-all, and one without a stamp after one of ours was made by hand: the code of either may be any.
+The rule: this tool never makes two Versions of a Function with equal stamps. The later one gets a mark of its base, and
+a rollback's copy a back mark. So a Version with the stamp of an older one was copied by hand. A Version without a stamp
+after one of ours was made by hand. The code of either may be anything.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ _LONG_AGO, _LONG_AHEAD = datetime.min.replace(tzinfo=UTC), datetime.max.replace(
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """Why the code of a Version may not be that of its stamp. `of`: the code, in words, "" where nobody has said what
-    it is; `twin`: id of the older Version whose stamp it has, "" for none. `mine`: the Version itself was made by this
-    tool, as a copy of such code.
+    """Why the code of a Version may not be that of its stamp. `of`: the code, in words, "" if nothing is known about
+    it. `twin`: ID of the older Version with the same stamp, "" for none. `mine`: this tool made the Version itself, as
+    a copy of such code.
     """
 
     of: str
@@ -43,8 +43,8 @@ class Doubt:
 
 @dataclass(frozen=True)
 class History:
-    """The Versions of one Function, the oldest first, but for those that are still being made. `replaced`: somebody has
-    made the Function itself. `as_live`: what of its settings are somebody else's.
+    """The Versions of one Function, the oldest first, without those that are still being made. `replaced`: someone has
+    created the Function itself again. `as_live`: which of its settings others own.
     """
 
     versions: tuple[Version, ...] = ()
@@ -56,25 +56,25 @@ class History:
         return tuple(_whole(version) for version in self.versions)
 
     def has(self, digest: Fingerprint) -> bool:
-        """Whether a new Version with this stamp would say the same as one that is there."""
+        """Return whether an existing Version has this stamp."""
         return whole(digest) in self._said
 
     def with_also(self, version: Version) -> History:
-        """Add the one that took `$latest` since."""
+        """Return the history with the Version that took `$latest` since."""
         return replace(history_of(self.versions, version, self.replaced), as_live=self.as_live)
 
     def leaving(self, left: AsLive) -> History:
-        """Count what others change of what is left as it is live as theirs, whatever a job changes of it now."""
+        """Return a history in which others own what is left as it is live, whatever a job changes of it now."""
         left = replace(left, but=frozenset(), declared=None) if left else left
         return replace(self, as_live=left) if left != self.as_live else self
 
     def as_made(self, version: Version) -> Version:
-        """Give the Version that this one was before others changed what is left as it is live, and nothing else."""
+        """Return the Version that this one was before others changed only what is left as it is live."""
         return next((one for one, _ in reversed([*self.before_others(version)])), version)
 
     def before_others(self, version: Version) -> Iterator[tuple[Version, History]]:
-        """Give each Version that this one was before others changed what is left as it is live, the newest first, with
-        the history up to it.
+        """Yield each Version that this one was before others changed only what is left as it is live, the newest first,
+        with the history up to it.
         """
         at = self._place(version)
         while self.as_live and at and changed_alone(self.versions[at - 1], version, self.as_live):
@@ -82,31 +82,31 @@ class History:
             at, version = at - 1, self.versions[at - 1]
 
     def last_sound(self, version: Version) -> Version | None:
-        """Find the newest Version before this one that this tool has made, and whose code nobody has edited."""
+        """Return the newest Version before this one that this tool has made, and whose code was not edited."""
         at = self._place(version)
         older = zip(reversed(self.versions[:at]), reversed(self._said[:at]), strict=True)
         return next((one for one, said in older if said is not None and self.doubt(one) is None), None)
 
     def before_job(self, version: Version) -> Version | None:
-        """Find the newest Version before one that a job made, and before all others that jobs have made since: what
-        jobs have changed is what is otherwise. None where no job made it.
+        """Return the newest Version before one that a job made, and before all that jobs have made since: the
+        differences are the changes of jobs. None if no job made it.
         """
         if not is_of_job(version):
             return None
         return next((one for one in reversed(self.versions[: self._place(version)]) if not is_of_job(one)), None)
 
     def doubt(self, version: Version) -> Doubt | None:
-        """Say why the code of a Version may not be that of its stamp; None where nothing speaks for that.
+        """Return why the code of a Version may not be that of its stamp, None if there is no sign of that.
 
-        | the Version                                                       | its code                     |
-        | ---                                                               | ---                          |
-        | differs from the one before in what is left as it is live alone   | as that of the one before    |
-        | is of a Function that somebody has made again                     | nobody has said what it is   |
-        | no stamp, and none of the older ones has one                      | nobody has said what it is   |
-        | no stamp, and an older one has                                    | may have been edited         |
-        | says the same as an older one                                     | may have been edited         |
-        | the copy of another that a rollback made, see `takes_place`       | as that of the other         |
-        | has the mark of a copy whose code was in doubt                    | was made or edited by hand   |
+        | the Version                                                    | its code                   |
+        | ---                                                            | ---                        |
+        | differs from the one before only in what is left as it is live | as that of the one before  |
+        | is of a Function that someone has created again                | nothing is known about it  |
+        | has no stamp, and no older one has one                         | nothing is known about it  |
+        | has no stamp, and an older one has                             | may have been edited       |
+        | has the stamp of an older one                                  | may have been edited       |
+        | is a rollback's copy of another, see `takes_place`             | as that of the other       |
+        | has the mark of a copy whose code was in doubt                 | was made or edited by hand |
         """
         if self.replaced is not None:
             return _OF_ANOTHER
@@ -126,7 +126,7 @@ class History:
 
 
 def is_of_job(version: Version) -> bool:
-    """Say whether a job made a Version, and wanted something else than the manifest."""
+    """Return whether a job made a Version, with other settings than the manifest."""
     stamp = read_stamp(version.description)
     return stamp is not None and JOB_MARK in dict(stamp.marks)
 
@@ -146,13 +146,13 @@ def _of_mark(version: Version) -> Doubt | None:
 
 
 def takes_place(version: Version, older: Sequence[Version]) -> bool:
-    """Whether a Version with a back mark took the place of the very one that was withdrawn."""
+    """Return whether a Version with a back mark replaced the Version that it withdrew."""
     withdrawn = read_stamp(older[-1].description) if older else None
     return withdrawn is not None and back_mark(withdrawn, version) == read_back_mark(version.description)
 
 
 def text_of(version: Version) -> tuple[str, Whole | None]:
-    """Give what a rollback takes over of a description: all but the back mark."""
+    """Return the part of a description that a rollback copies: all but the back mark."""
     description = without_back_mark(version.description)
     stamp = read_stamp(description)
     return text_before(description), whole(stamp) if stamp is not None else None
@@ -164,13 +164,13 @@ def _whole(version: Version) -> Whole | None:
 
 
 def whole(stamp: Fingerprint) -> Whole:
-    """Give all that a Version says of itself."""
+    """Return all parts of a Version's stamp."""
     return stamp.settings, stamp.code, stamp.forced, stamp.marks
 
 
 def history_of(versions: Iterable[Version], latest: Version | None = None, replaced: Replaced | None = None) -> History:
-    """Put the Versions of one Function in the order in which they were asked for. `latest`: the one that is `$latest`:
-    the newest of those of one second, or where its time is not told. `replaced`: see `History`.
+    """Return the history of one Function, in the order of the requests. `latest`: the Version of `$latest` counts as
+    the newest within its second, or if its time is unknown. `replaced`: see `History`.
     """
     live = latest.id if latest is not None else ""
     made = [one for one in versions if not one.is_creating and one.id != live]
@@ -180,7 +180,7 @@ def history_of(versions: Iterable[Version], latest: Version | None = None, repla
 
 
 def histories(live: LiveState) -> dict[str, History]:
-    """Tell the history of each Function of which Versions were read, by its id."""
+    """Return the history of each Function whose Versions were read, by ID."""
     found: dict[str, list[Version]] = {}
     for version in live.versions.values():
         found.setdefault(version.function_id, []).append(version)

@@ -1,4 +1,4 @@
-"""Mounts: a bucket or a disk, and the deprecated kind, which is read as what it is: a mount of a bucket."""
+"""Mounts: a bucket or a disk. The deprecated kind is read as a mount of a bucket, which it is."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _DISK = Object(
 
 
 class _Mount(Codec):
-    """A bucket or a disk, each in an object of its own."""
+    """A bucket or a disk, each in its own object."""
 
     known = MappingProxyType(
         {"name": None, "mode": _MODE.known, "objectStorage": _BUCKET.known, "ephemeralDiskSpec": _DISK.known}
@@ -58,19 +58,19 @@ class _Mount(Codec):
         return kept | {name: _DISK.bare(value) for name, value in kept.items() if name == "ephemeralDiskSpec"}
 
     def less(self, label: str, before: Any, after: Any) -> list[str]:  # noqa: ARG002 - parts have labels of their own
-        written = "READ_WRITE"  # also where nothing is said
+        written = "READ_WRITE"  # also if it is not set
         if before.get("mode") in (None, "", _MODE.unspecified, written) and after.get("mode") == "READ_ONLY":
             found = [f"mode {written} → READ_ONLY"]
         else:
             found = _MODE.lost("mode", before.get("mode"), after.get("mode"), (written,))
         for name, codec in (("objectStorage", _BUCKET), ("ephemeralDiskSpec", _DISK)):
-            if before.get(name) and after.get(name):  # a bucket in place of a disk is another value, not less of it
+            if before.get(name) and after.get(name):  # a bucket in place of a disk is another value, not less
                 found += codec.less("", before[name], after[name])
         return found
 
 
 class _Mounts(ObjectList):
-    """All mounts. Of several of one name, which are two spellings of one, the first is read."""
+    """All mounts. If several have one name, these are two spellings of one mount, and the first is read."""
 
     def decode(self, json: Any) -> tuple[Mount, ...]:
         found: dict[str, Mount] = {}
@@ -95,7 +95,7 @@ STORAGE_MOUNTS = ObjectList(
 
 
 def with_mounts_alone(json: Json) -> Json:
-    """Write the deprecated mounts of a Version or a body behind its mounts, as the mounts that they are."""
+    """Return a Version or a body with its deprecated mounts added to its mounts."""
     older = json.get("storageMounts")
     if not older or not (STORAGE_MOUNTS.readable(older) and MOUNTS.readable(json.get("mounts"))):
         return json
@@ -104,7 +104,7 @@ def with_mounts_alone(json: Json) -> Json:
 
 
 def as_mount(storage_mount: Json) -> dict[str, Any]:
-    """Write the JSON of a deprecated storage mount as that of the mount that it is."""
+    """Return the JSON of a deprecated storage mount in the form of a mount."""
     target = {"bucketId": storage_mount.get("bucketId"), "prefix": storage_mount.get("prefix")}
     return {
         "name": storage_mount.get("mountPointName", ""),

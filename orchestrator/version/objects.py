@@ -1,4 +1,4 @@
-"""Codecs of objects and of lists of objects, made of smaller ones: see `codecs`."""
+"""Codecs of objects and of lists of objects, built from smaller ones: see `codecs`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from orchestrator.version.codecs import TextList
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A field of an object. `label`: what people know it by. `default`: see `Codec.lost`."""
+    """A field of an object. `label`: in messages. `default`: see `Codec.lost`."""
 
     setting: str
     api: str
@@ -23,7 +23,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Object(Codec):
-    """An object. `type`: the model's class for it; `counts_empty`: {} says something, too."""
+    """An object. `type`: the model's class for it. `counts_empty`: {} has a meaning, too."""
 
     type: Callable[..., Any]
     parts: tuple[Part, ...]
@@ -76,7 +76,7 @@ class Object(Codec):
 
 @dataclass(frozen=True, slots=True)
 class ObjectList(Codec):
-    """A list of objects that are known by their `key`; its order means nothing."""
+    """A list of objects, identified by their `key`. Its order has no meaning."""
 
     item: Codec
     key: str

@@ -158,7 +158,7 @@ def test_every_known_mistake_exits_with_2(
     [
         (["deploy"], {"ORCHESTRATOR_LABEL": ""}, "ORCHESTRATOR_LABEL is empty"),
         (["run", "x"], {"ORCHESTRATOR_RUN_PARAM": " "}, "ORCHESTRATOR_RUN_PARAM is empty"),
-        (["deploy", "--adopt", "name"], {}, '--adopt: "name" is no NAME@VERSION_ID'),
+        (["deploy", "--adopt", "name"], {}, '--adopt: "name" is not NAME@VERSION_ID'),
     ],
 )
 def test_what_is_wrong_with_an_option_is_a_message(

@@ -66,7 +66,7 @@ def test_nothing_is_taken_from_a_running_function_in_silence(tmp_path: Path, pro
         served.cloud.versions.create(sent)
         blocked = deploy(project, cloud)
         assert blocked.code == 1
-        assert "would take away environment DB_URL; service account aje1" in blocked.out
+        assert "would remove environment DB_URL; service account aje1" in blocked.out
         assert "--adopt" in blocked.out
         assert len(cloud.versions(project.folder_id)) == 1
         assert plan(project, cloud, "--detailed-exitcode").code == 1
@@ -79,12 +79,12 @@ def test_nothing_is_taken_from_a_running_function_in_silence(tmp_path: Path, pro
         served.cloud.versions.create(sent | {"environment": {"HOT": "fix"}})
         drift = plan(project, cloud)
         assert "drift: " in drift.out
-        assert "would take away its code, which may have been edited; environment HOT" in drift.out
+        assert "would remove its code, which may have been edited; environment HOT" in drift.out
         shown, shown_text = run(project.root, "show", "-o", "json"), run(project.root, "show").out
         latest = next(one["id"] for one in cloud.versions(project.folder_id) if "$latest" in one.get("tags", ()))
         assert f"--adopt f000@{latest}" in drift.out + drift.err
         stale = deploy(project, cloud, "--adopt", f"f000@{function_version}")
-        assert (stale.code, f"--adopt names {function_version}, which is not live any more" in stale.out) == (1, True)
+        assert (stale.code, f"--adopt names {function_version}, which is no longer live" in stale.out) == (1, True)
         slip = deploy(project, cloud, "--adopt", f"f001@{latest}")
         assert (slip.code, 'there is no function f001; did you mean "f000"?' in slip.err) == (2, True), slip.err
         named = deploy(project, cloud, "--adopt", f"f000@{latest}", "f000")

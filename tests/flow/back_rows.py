@@ -299,7 +299,7 @@ ROWS = (
         play.field_ignored,
         exit=1,
         left=frozenset(("unknown",)),
-        says="gpuModel was not taken as it was",
+        says="gpuModel was not taken as it was sent",
         old="",
     ),
     Row("a function in another folder", "the same", play.elsewhere),

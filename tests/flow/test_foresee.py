@@ -158,9 +158,9 @@ def test_a_package_that_is_too_large_without_a_bucket_is_foreseen(tmp_path: Path
     bench.deploy(manifest)
     (unit,) = [unit for unit in bench.plan.units if unit.action is Action.BLOCKED]
     assert (unit.key, unit.failed_step) == ("f000", Step.PACKAGE)
-    assert unit.reason.endswith("bytes; without a bucket at most 3,670,016 can be sent")
+    assert unit.reason.endswith("bytes; without a bucket, at most 3,670,016 can be sent")
     assert unit.failure is not None
-    assert unit.failure.advice == "name a bucket in [storage] of deploy.toml"
+    assert unit.failure.advice == "set `bucket` in [storage] of deploy.toml"
     assert bench.wire.calls.get("create function", 0) == 2
     assert len(bench.packager.packed) == 3  # each once: the run packs nothing a second time
 

@@ -146,7 +146,7 @@ def test_what_a_job_takes_away_by_name_of_a_declared_function_is_all_that_goes(t
     manifest = sources(tmp_path, 1) + '\n[jobs.nightly]\nrun = "mass_redeploy"\nremove_environment = ["OLD"]\n'
     outcomes = bench.run_job(manifest, "nightly")
     assert kinds(outcomes) == {"Blocked": 1}
-    assert "take away environment HOT" in str(outcomes["f000"])
+    assert "remove environment HOT" in str(outcomes["f000"])
 
 
 NIGHTLY = '[jobs.nightly]\nrun = "mass_redeploy"\n'
@@ -160,7 +160,7 @@ def test_what_a_job_has_changed_and_the_manifest_lacks_is_not_taken_back(tmp_pat
     assert kinds(bench.run_job(jobs, "up")) == {"Deployed": 2}
     for outcomes in (bench.deploy(manifest), bench.run_job(jobs, "nightly")):
         assert kinds(outcomes) == {"Blocked": 2}
-        assert "was made by job up, and the new version would take away runtime python312 → python39" in str(outcomes)
+        assert "was made by job up, and the new version would remove runtime python312 → python39" in str(outcomes)
     assert kinds(bench.deploy(manifest, adopt=True)) == {"Deployed": 2}
     assert kinds(bench.deploy(manifest)) == {"Unchanged": 2}
 
@@ -173,7 +173,7 @@ def test_a_variable_of_a_job_is_guarded_and_the_job_may_run_again(tmp_path: Path
     assert kinds(bench.run_job(job, "nightly")) == {"Deployed": 1}
     assert kinds(bench.run_job(job, "nightly")) == {"Unchanged": 1}
     outcomes = bench.deploy(manifest)
-    assert "was made by job nightly, and the new version would take away environment LEVEL" in str(outcomes)
+    assert "was made by job nightly, and the new version would remove environment LEVEL" in str(outcomes)
     again = job.replace("LEVEL", "OTHER")
     assert kinds(bench.run_job(again, "nightly")) == {"Deployed": 1}  # what it made is its own
 
@@ -188,7 +188,7 @@ def test_a_value_of_a_job_is_not_put_back_but_by_who_names_it_and_another_one_is
         assert kinds(bench.run_job(job.replace('job"', f'{value}"'), "nightly")) == {"Deployed": 1}
         back = bench.deploy(one)
         assert kinds(back) == {"Blocked": 1}
-        assert "was made by job nightly, and the new version would put back environment A" in str(back)
+        assert "was made by job nightly, and the new version would revert environment A" in str(back)
     assert kinds(bench.deploy(two)) == {"Deployed": 1}
     other = f'{one}\n[jobs.other]\nrun = "mass_redeploy"\nenvironment = {{ A = "1" }}\n'
     assert kinds(bench.run_job(job, "nightly")) == {"Deployed": 1}

@@ -171,7 +171,7 @@ def test_a_rollback_opens_nothing_by_itself(bench: Bench) -> None:
     events = list(bench.events)
     outcomes = bench.roll_back(events)
     assert isinstance(outcomes["f000"], Failed)  # the rest of it is back
-    assert "`orchestrator rollback RUN f000 --wider f000` does" in outcomes["f000"].failure.message
+    assert "`orchestrator rollback RUN f000 --wider f000`" in outcomes["f000"].failure.message
     assert (is_public(bench), len(bench.versions())) == (False, 3)
     outcomes = bench.roll_back(events, wider=["f000"])
     assert isinstance(outcomes["f000"], Deployed)
@@ -195,5 +195,5 @@ def test_a_function_that_goes_back_at_once_is_not_opened(bench: Bench) -> None:
     outcomes = bench.deploy(text, rollout=Rollout(on_breach="rollback", max_failures=1))
     assert isinstance(outcomes["f000"], Failed)
     assert outcomes["f000"].rolled_back_to
-    assert "`orchestrator rollback run f000 --wider f000` does" in outcomes["f000"].failure.message
+    assert "`orchestrator rollback run f000 --wider f000`" in outcomes["f000"].failure.message
     assert not is_public(bench)

@@ -131,7 +131,7 @@ def test_it_is_called_by_its_ring_tag_and_by_none_of_the_users(tmp_path: Path) -
 
 FAILED = [
     ({"status": 502, "body": {"errorMessage": "boom"}, "headers": {"X-Function-Error": "true"}}, "its handler failed"),
-    ({"body": {"ok": False}}, "not what `expect` wants"),
+    ({"body": {"ok": False}}, "does not match `expect`"),
     ({"body": "no JSON"}, "no JSON"),
     ({"delay_s": 6.0}, "did not answer within 5 s"),
     ({"status": 504}, "HTTP 504"),
@@ -310,7 +310,7 @@ def test_a_command_gets_the_facts_and_judges(tmp_path: Path) -> None:
         ([CommandEnd(1, "no login", 0.0)], Failed, "failed with exit status 1: no login"),
         ([CommandEnd(0, "", 60.0)], Failed, "did not end within 30 s"),
         ([CommandEnd(75, "later", 0.0), CommandEnd(0, "", 0.0)], Deployed, ""),
-        ([CommandEnd(75, "later", 0.0)] * 6, Inconclusive, "could not tell (exit status 75): later"),
+        ([CommandEnd(75, "later", 0.0)] * 6, Inconclusive, "has no result yet (exit status 75): later"),
         ([CommandEnd(127, "not found", 0.0)] * 2, Inconclusive, "did not run: not found"),
     ],
 )

@@ -103,7 +103,7 @@ def test_a_version_edited_by_hand_with_our_stamp_in_its_description_is_drift() -
 def test_what_was_added_by_hand_or_is_more_is_not_taken_away(edited: dict[str, Any], lost: str) -> None:
     unit = plan_one(spec(), live(spec(), **edited))
     assert (unit.action, unit.reason) == (
-        Action.BLOCKED, f"drift: v1 was made by hand, and the new version would take away {lost}",
+        Action.BLOCKED, f"drift: v1 was made by hand, and the new version would remove {lost}",
     )  # fmt: skip
 
 
@@ -111,15 +111,13 @@ def test_nothing_is_taken_from_a_version_with_a_copied_stamp_either() -> None:
     there = live(spec(), environment={"HOT": "hidden"}, connectivity={"networkId": "enp1"})
     unit = plan_one(spec(), there, forced="0" * 8)
     assert unit.action is Action.BLOCKED  # forced or not
-    assert unit.reason == (
-        "drift: v1 was made by hand, and the new version would take away environment HOT; network enp1"
-    )
+    assert unit.reason == ("drift: v1 was made by hand, and the new version would remove environment HOT; network enp1")
     adopted = plan_one(spec(), there, adopt=True)
     assert (adopted.action, adopted.reason) == (
         Action.VERSION, "drift: v1 was made by hand: environment: -HOT; connectivity changed",
     )  # fmt: skip
     assert unit.failure is not None
-    assert unit.failure.advice == "declare it in deploy.toml, or let it go with --adopt f@v1"
+    assert unit.failure.advice == "declare it in deploy.toml, or accept this with --adopt f@v1"
 
 
 def test_a_version_made_by_hand_after_one_of_ours_is_drift() -> None:
@@ -127,7 +125,7 @@ def test_a_version_made_by_hand_after_one_of_ours_is_drift() -> None:
     ours = version("v0", "id-f", tags=(), description=stamped("", fingerprint(settings(), "0" * 16)))
     unit = plan_one(spec(), indexed([function()], [*there.versions.values(), ours]))
     assert unit.reason == (
-        "drift: v1 was made by hand, and the new version would take away its code, which may have been edited, and"
+        "drift: v1 was made by hand, and the new version would remove its code, which may have been edited, and"
         " change description"
     )
     adopted = plan_one(spec(), indexed([function()], [*there.versions.values(), ours]), adopt=True)
@@ -207,7 +205,7 @@ def test_an_edited_version_is_guarded_whatever_changes_in_the_manifest(
     wanted = replace(before, **({"environment": {"A": "1", "B": "2"}} | changes))
     unit = plan_one(spec(settings=wanted), there)
     assert unit.action is Action.BLOCKED
-    assert unit.reason.startswith("drift: v1 was made by hand, and the new version would take away ")
+    assert unit.reason.startswith("drift: v1 was made by hand, and the new version would remove ")
     assert lost in unit.reason
 
 
@@ -253,7 +251,7 @@ def test_two_versions_in_a_row_with_one_stamp_are_drift_and_the_code_is_guarded(
     unit = plan_one(spec(), there)
     assert unit.action is Action.BLOCKED
     assert unit.reason == (
-        "drift: v2 was made by hand, with the stamp of v1, and the new version would take away its code, which may have"
+        "drift: v2 was made by hand, with the stamp of v1, and the new version would remove its code, which may have"
         " been edited"
     )
     assert plan_one(spec(code=VersionCopy("$latest")), there).action is Action.UNCHANGED

@@ -131,8 +131,7 @@ def test_nothing_is_taken_from_a_version_made_by_hand_until_it_is_adopted() -> N
     unit = plan_one(spec(), there)
     assert (unit.action, unit.function_id) == (Action.BLOCKED, "id-f")
     assert unit.reason == (
-        "the live version was not made by this tool, and the new version would take away"
-        " environment LEVEL; secrets TOKEN"
+        "the live version was not made by this tool, and the new version would remove environment LEVEL; secrets TOKEN"
     )
     assert unit.failure is not None
     assert "--adopt" in unit.failure.advice

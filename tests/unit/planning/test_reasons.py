@@ -79,7 +79,7 @@ def test_a_forced_version_says_so_and_what_changes_besides(changes: dict[str, An
 def test_what_is_blocked_stays_blocked_when_it_is_forced() -> None:
     unit = planned(spec(settings=settings(), code=source()), deployed(BASE, by_hand=True), forced="0" * 8)
     assert unit.action is Action.BLOCKED
-    assert unit.reason.startswith("the live version was not made by this tool, and the new version would take away ")
+    assert unit.reason.startswith("the live version was not made by this tool, and the new version would remove ")
 
 
 @given(any_settings(), any_settings())

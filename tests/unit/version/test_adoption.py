@@ -362,7 +362,7 @@ def test_what_is_lost_is_told_apart_from_what_is_otherwise() -> None:
     )
 
 
-KEEP = 'keep its code with `version_id = "v1"` in place of its source, or let it go with --adopt f@v1'
+KEEP = 'keep its code with `version_id = "v1"` in place of its source, or accept this with --adopt f@v1'
 
 
 @pytest.mark.parametrize(
@@ -371,14 +371,14 @@ KEEP = 'keep its code with `version_id = "v1"` in place of its source, or let it
         (Loss("its code"), "its code",
          KEEP),
         (Loss("", ("environment A",), ("timeout 1s → 2s",)), "environment A, and change timeout 1s → 2s",
-         "declare it in deploy.toml, or let it go with --adopt f@v1"),
+         "declare it in deploy.toml, or accept this with --adopt f@v1"),
         (Loss("its code", ("environment A",), tuple("abcde")), "its code; environment A, and change a; b; c; 2 more",
          f"declare its settings in deploy.toml and {KEEP}"),
         (Loss("", ("environment A",), back=("memory 1MB → 2MB", "environment B")),
-         "environment A and put back memory 1MB → 2MB; environment B",
-         "declare it in deploy.toml, or let it go with --adopt f@v1"),
+         "environment A and revert memory 1MB → 2MB; environment B",
+         "declare it in deploy.toml, or accept this with --adopt f@v1"),
     ],
 )  # fmt: skip
 def test_the_ways_out_are_those_that_there_are(loss: Loss, message: str, advice: str) -> None:
     said = refused(loss, "drift", "f", "v1")
-    assert (said.message, said.advice) == (f"drift, and the new version would take away {message}", advice)
+    assert (said.message, said.advice) == (f"drift, and the new version would remove {message}", advice)

@@ -38,7 +38,7 @@ def test_what_is_written_is_read_and_written_again(texts: list[str], adoption: A
 
 @pytest.mark.parametrize("text", ["f", "@v1", "f@", "f@v1 v2", ""])
 def test_anything_else_is_a_mistake(text: str) -> None:
-    with pytest.raises(ValueError, match="no NAME@VERSION_ID"):
+    with pytest.raises(ValueError, match="is not NAME@VERSION_ID"):
         adoption_of([text])
 
 
@@ -67,7 +67,7 @@ def test_a_name_without_a_version_adopts_nothing(typed: list[str]) -> None:
     """Whether it or everything is meant decides what is lost."""
     given: dict[str, Any] = dict(cli.commands["deploy"].make_context("deploy", with_adoption(typed)).params)
     given.pop("output")
-    with pytest.raises(UsageError, match="no NAME@VERSION_ID"):
+    with pytest.raises(UsageError, match="is not NAME@VERSION_ID"):
         read_options("deploy", given)
 
 
@@ -85,7 +85,7 @@ def test_the_environment_says_the_same(value: str, adoption: Adoption, monkeypat
 def test_a_slip_is_a_usage_error() -> None:
     given = dict(cli.commands["deploy"].make_context("deploy", ["--adopt=f"]).params)
     given.pop("output")
-    with pytest.raises(UsageError, match='--adopt: "f" is no NAME@VERSION_ID'):
+    with pytest.raises(UsageError, match='--adopt: "f" is not NAME@VERSION_ID'):
         read_options("deploy", given)
 
 
@@ -106,13 +106,11 @@ def test_a_version_that_is_named_may_lose_what_it_has() -> None:
 def test_what_was_said_of_a_version_does_not_hold_for_the_next() -> None:
     unit = planned(adoption_of(["f@v0"]))
     assert unit.action is Action.BLOCKED
-    assert unit.reason.endswith("(--adopt names v0, which is not live any more)")
+    assert unit.reason.endswith("(--adopt names v0, which is no longer live)")
     assert unit.failure.advice.endswith("--adopt f@v1")
 
 
 def test_nobody_is_said_to_have_named_what_a_resumed_run_agreed_to() -> None:
     unit = planned(agreed({"f": UnitState("f", action=Action.VERSION, base_version_id="v0")}))
     assert unit.action is Action.BLOCKED
-    assert unit.reason.endswith(
-        "(what the run was to take away was agreed to for version v0, which is not live any more)"
-    )
+    assert unit.reason.endswith("(what the run may remove was agreed to for version v0, which is no longer live)")
