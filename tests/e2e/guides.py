@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.e2e.harness import ROOT, Cloud, Ended
 from tests.e2e.shells import shell
 
-_BLOCK = re.compile(r"^```(\w+)((?: [^\n]*)?)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+_PART = re.compile(r"^```(\w+)((?: [^\n]*)?)\n(.*?)^```$|^## (.+?)$", re.DOTALL | re.MULTILINE)
 _EXITS = re.compile(r"\s+# exits with (\d+)$")
 
 
@@ -30,15 +30,23 @@ class Reader:
     last: list[Ended] = field(default_factory=list)
     commands: int = 0
 
-    def follow(self, name: str) -> None:
-        """Do what a page of docs/ says. Raises `AssertionError` where something else happens than it says."""
+    def follow(self, name: str, **meanwhile: Callable[[], object]) -> None:
+        """Do what a page of docs/ says. `meanwhile`: what else happens before the step with
+        that number: `step_2`. Raises `AssertionError` where something else happens than the page says.
+        """
         page = (ROOT / "docs" / name).read_text("utf-8")
-        for language, info, text in _BLOCK.findall(page):
+        for language, info, text, heading in _PART.findall(page):
             title = re.search(r'title="([^"]+)"', info)
-            if title is not None:
+            if heading:
+                meanwhile.get(f"step_{heading.partition('.')[0]}", lambda: None)()
+            elif title is not None:
                 self._write(self.root / title[1], language, text, append=info.endswith(" append"))
             elif language == "sh":
                 self.last = [self._type(line) for line in _lines(text)]
+            elif language == "crontab":
+                command = text.split(maxsplit=5)[5].replace("/srv/functions", ".")
+                self.last = [self._type(command)]
+                assert self.last[0].out + self.last[0].err == "", "cron mails what is printed"
             elif language == "text":
                 self._compare(text)
 
@@ -58,7 +66,7 @@ class Reader:
         return end
 
     def _compare(self, text: str) -> None:
-        shown = "\n".join(line for end in self.last for line in (*end.out.splitlines(), *end.err.splitlines()))
+        shown = "\n".join([*(end.out for end in self.last), *(end.err for end in self.last)])
         at = 0
         for line in filter(None, map(str.strip, text.splitlines())):
             words = [re.escape(part.strip()).replace("\\ ", r"\s+") for part in re.split("…", line)]

@@ -4,7 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from orchestrator.sandbox.memory.faults import Distribution
 from tests.e2e.guides import Reader
+from tests.e2e.harness import Cloud, Project, embedded, run
+
+SECRET = "e6qsecret0000000000x"
+OLD, NEW = "e6qformer000000000xx", "e6qversion000000000x"
+
+
+def elsewhere(project: Project, cloud: Cloud, runtime: str, *names: str, more: str = "") -> None:
+    """Make functions with another manifest: their sources are not available afterwards."""
+    other = Project(project.root.parent / "elsewhere", project.folder_id)
+    other.root.mkdir()
+    other.write(1)
+    tables = "".join(f'[functions.{name}]\nsource = "src/f000"\nruntime = "{runtime}"\n{more}' for name in names)
+    other.manifest.write_text(other.manifest.read_text().split("[functions.")[0] + tables)
+    end = run(other.root, "deploy", "--yes", environ=cloud.environ())
+    assert end.code == 0, end.err
 
 
 def test_the_tutorial(tmp_path: Path) -> None:
@@ -12,3 +28,54 @@ def test_the_tutorial(tmp_path: Path) -> None:
     reader.root.mkdir()
     reader.follow("tutorial.md")
     assert (reader.root / "report.html").stat().st_size > 10_000
+
+
+def test_jobs_from_cron(cloud: Cloud, project: Project) -> None:
+    Reader(project.write(2).root, cloud).follow("cron.md")
+
+
+def test_a_runtime_migration(cloud: Cloud, project: Project) -> None:
+    elsewhere(project, cloud, "python39", "reports", "legacy-report")
+    Reader(project.write(0).root, cloud).follow("runtime-migration.md")
+
+
+def test_a_canary(cloud: Cloud, project: Project) -> None:
+    project.write(3, defaults='use = ["checked"]\n')
+    project.manifest.write_text(project.manifest.read_text().replace("[functions.f000]", "[functions.auth-login]"))
+    for handler in (project.root / "src").glob("*/index.py"):
+        handler.write_text("def handler(event, context):\n    return {'ok': event['ping']}\n")
+    reader = Reader(project.root, cloud)
+    first = project.manifest.read_text()
+
+    def a_former_version() -> None:
+        end = run(project.root, "deploy", "--yes", environ=cloud.environ())
+        assert end.code == 0, end.err
+        text = project.manifest.read_text()
+        project.manifest.write_text(text.replace("[defaults]", '[defaults]\nenvironment = { A = "1" }'))
+
+    assert "checked" in first
+    reader.follow("canary.md", step_2=a_former_version)
+
+
+def test_many_machines(cloud: Cloud, project: Project) -> None:
+    Reader(project.write(2).root, cloud).follow("machines.md")
+
+
+def test_rotating_a_secret(tmp_path: Path, project: Project) -> None:
+    row = f'secrets = [{{ environment_variable = "DB_PASSWORD", id = "{SECRET}", key = "password" }}]\n'
+    with embedded(tmp_path / "cloud", durations=Distribution.parse("fixed:0")) as (cloud, served):
+        seeds = served.cloud.seeds
+        seeds.add_secret(project.folder_id, "db", id=SECRET, version_id=OLD, keys=["password"])
+        project.write(1)
+        (project.root / "payments").mkdir()
+        (project.root / "payments" / "index.py").write_text("def handler(event, context):\n    return {}\n")
+        elsewhere(project, cloud, "python312", "legacy-a", more=row)
+
+        def both_deployed() -> None:
+            end = run(project.root, "deploy", "--yes", environ=cloud.environ())
+            assert end.code == 0, end.err
+            seeds.add_secret(project.folder_id, "db", id=SECRET, version_id=NEW, keys=["password"])
+
+        Reader(project.root, cloud).follow("secrets.md", step_2=both_deployed)
+        back = run(project.root, "rollback", "--yes", environ=cloud.environ())
+        assert back.code == 0, back.err
