@@ -125,6 +125,18 @@ def test_a_lost_answer_cuts_the_connection_after_acting() -> None:
     serve(main)
 
 
+def test_a_client_that_hangs_up_in_its_request_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    async def main(caller: Caller) -> None:
+        host, port = caller.sandbox.url.removeprefix("http://").split(":")
+        for asked in (f"POST {FUNCTIONS}", "POST /_invoke/d4enone", "PUT /bucket/key"):
+            async with await anyio.connect_tcp(host, int(port)) as stream:
+                await stream.send(f"{asked} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 9\r\n\r\n{{".encode())
+        assert (await caller.ask("GET", "/endpoints")).status == 200
+
+    serve(main)
+    assert caplog.text == ""
+
+
 def test_storage_meets_with_trouble_too() -> None:
     async def main(caller: Caller) -> None:
         caller.sandbox.cloud.faults.fail_next("put object")

@@ -7,7 +7,7 @@ import random
 import shutil
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -175,6 +175,17 @@ def _objects(folder: Path | None, buckets: tuple[str, ...]) -> Objects:
         ) from error
 
 
+@web.middleware
+async def _hung_up(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Answer nothing to a client that has hung up in its request; aiohttp would log a traceback."""
+    try:
+        return await handler(request)
+    except ConnectionResetError:
+        return cut(request)
+
+
 def _app(
     cloud: MemoryCloud,
     api: Api,
@@ -183,7 +194,7 @@ def _app(
     static_key: Mapping[str, str],
     clock: Callable[[], float],
 ) -> web.Application:
-    app = web.Application(client_max_size=_BODY_MAX_BYTES)
+    app = web.Application(client_max_size=_BODY_MAX_BYTES, middlewares=[_hung_up])
     app.router.add_get(_METADATA_PATH, _metadata(tokens))
     api.add(app, *routes.open_routes(tokens), *routes.functions(cloud))
     api.add(app, *routes.versions(cloud, objects, anyio.CapacityLimiter(_READERS)))
