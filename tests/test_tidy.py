@@ -538,5 +538,23 @@ def test_every_command_and_option_is_documented() -> None:
                 assert parameter.help, f"{name} {parameter.opts} has no help"
 
 
+def test_every_choice_of_an_option_can_be_typed() -> None:
+    """Members of an Enum are typed by their names in some versions of click, and by their values in others."""
+    import click
+
+    from orchestrator.cli import cli
+
+    choices = [
+        (f"{name} {parameter.name}", choice, parameter)
+        for name, command in cli.commands.items()
+        for parameter in command.params
+        if isinstance(parameter.type, click.Choice)
+        for choice in parameter.type.choices
+    ]
+    assert len(choices) > 20
+    assert [(place, choice) for place, choice, _ in choices if type(choice) is not str] == []
+    assert [place for place, choice, parameter in choices if parameter.type(choice, parameter) != choice] == []
+
+
 def test_the_changelog_has_an_unreleased_section() -> None:
     assert "## Unreleased" in (ROOT / "CHANGELOG.md").read_text("utf-8")

@@ -41,7 +41,7 @@ def test_a_run_on_github_writes_commands_of_its_own_alone(project: Project) -> N
     assert all(OURS.match(line) for line in commands), commands
     groups = [line.partition("::group::")[2] for line in commands if line.startswith("::group::")]
     assert groups == [
-        "Reading what is live, building and packing", "Plan", "Run of 3 functions", "Wave 1 of 2: 1 function",
+        "Reading the live state, building and packing", "Plan", "Run of 3 functions", "Wave 1 of 2: 1 function",
         "Wave 2 of 2: 1 function",
     ]  # fmt: skip
     assert commands.count("::endgroup::") == len(groups)
@@ -51,7 +51,9 @@ def test_a_run_on_github_writes_commands_of_its_own_alone(project: Project) -> N
     (found,) = json.loads((project.root / "q.json").read_text())
     assert found["location"] == {"path": "deploy.toml", "lines": {"begin": 14}}
     forced_off = run(project.root, "plan", "--sandbox", "--ci", "none", environ=environ)
-    assert "::" not in forced_off.err.replace("'::", "")
+    assert forced_off.code == 1
+    assert [line for line in forced_off.err.splitlines() if line.lstrip().startswith(("::", "##["))] == []
+    assert "building src: echo '::error::had'" in forced_off.err
 
 
 def test_a_file_in_no_folder_is_told_before_anything_is_sent(project: Project) -> None:

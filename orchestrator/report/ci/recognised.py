@@ -21,7 +21,7 @@ class CiKind(StrEnum):
 
 
 AUTO = "auto"
-KINDS = (AUTO, *CiKind)
+KINDS = (AUTO, *(kind.value for kind in CiKind))  # plain texts: of an Enum, click would want the names
 # The variable that is "true" in every job, and the one that names the root of the repository.
 _KNOWN_BY = {
     CiKind.GITHUB: ("GITHUB_ACTIONS", "GITHUB_WORKSPACE"),
