@@ -231,13 +231,13 @@ def _import(output: str, **given: Any) -> int:
 def _completion(shell: str) -> int:
     """Print the completion script of a shell.
 
-    It completes commands, options, names of functions, labels, jobs and environments, and ids of runs.
+    It completes commands, options, names of functions, labels, jobs and environments, and ids of runs. Put
+    eval "$(orchestrator completion bash)" into ~/.bashrc. For zsh, put it after compinit in ~/.zshrc.
 
     \b
     Examples:
-      eval "$(orchestrator completion bash)"  # in ~/.bashrc
-      eval "$(orchestrator completion zsh)"   # in ~/.zshrc, after compinit
-      orchestrator completion fish | source   # in ~/.config/fish/config.fish
+      orchestrator completion fish | source   # in config.fish
+      orchestrator completion zsh > _orchestrator   # in a folder of $fpath
     """  # noqa: D301 - \b is click's mark for text that must not be rewrapped
     from orchestrator.completion.shells import print_script  # noqa: PLC0415 - only a shell needs it
 

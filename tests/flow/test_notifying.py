@@ -9,7 +9,8 @@ from typing import Any
 import anyio
 import pytest
 
-from orchestrator.app.session.notices.notifying import CALLED_OFF_S, END_S, notified
+from orchestrator.app.session.notices.notifying import notified
+from orchestrator.app.session.notices.sending import CALLED_OFF_S, END_S
 from orchestrator.journal.events import Breached, Event
 from orchestrator.journal.rollout_events import RunPaused
 from orchestrator.journal.state import RunState
@@ -43,7 +44,7 @@ def told(
     hooks = tuple(Notify(one, EVERYTHING, command=(one,), folder=Path()) for one in seconds)
     session: Any = SimpleNamespace(
         request=SimpleNamespace(
-            options=SimpleNamespace(follows=follows), manifest=SimpleNamespace(notify=hooks), environ={}
+            options=SimpleNamespace(follows=follows), manifest=SimpleNamespace(notify=hooks, environment=""), environ={}
         ),
         world=SimpleNamespace(commands=commands, clock=lambda: 0.0),
         messages=messages, run_id=RUN_ID,

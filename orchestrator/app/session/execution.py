@@ -95,12 +95,11 @@ async def journaled(
         )  # fmt: skip
         taken_back, told = store.chain(rolls_back) if rolls_back else (), _reported(session, chain)
         async with recorded(session, tuple(chain.chain), taken_back) as recorder, shown as listeners, told as others:
-            if recorder is not None:
-                listeners.insert(0, recorder)
-            if before is not None:
-                listeners.insert(0, before.apply)
+            first = (before.apply if before is not None else None), recorder
+            listeners[:0] = [one for one in first if one is not None]
             bus = Bus(start_run(store, started, options), own, [*listeners, *others], clean=clean)
             bus(started)
+            session.begun.append(session.run_id)
             try:
                 yield bus, chain, recorder
             finally:

@@ -41,6 +41,8 @@ class Invocation:
     stop: Stop
     locks: list[LocalLock] = field(default_factory=list)  # of state folders, as far as they are held
     looks: Looks | None = None
+    begun: list[str] = field(default_factory=list)  # ids of the runs of which the journal has the first record
+    reported: list[str] = field(default_factory=list)  # notices of what ended it before a run began
 
 
 def invoke(

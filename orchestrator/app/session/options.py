@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -14,6 +15,7 @@ from orchestrator.errors import UsageError
 from orchestrator.journal.identity import NONE
 from orchestrator.manifest.environments.choosing import ManifestChoice
 from orchestrator.manifest.includes.upward import nearest_manifest
+from orchestrator.manifest.variables.scoped import ENVIRONMENT
 from orchestrator.model import CloudAddress, Manifest, Storage
 from orchestrator.version.adoption import NOTHING, Adoption
 
@@ -231,6 +233,14 @@ def address_of(manifest: Manifest, endpoint: str | None) -> CloudAddress:
 def storage_of(manifest: Manifest, bucket: str | None) -> Storage:
     """Apply `--bucket` over the file."""
     return replace(manifest.storage, bucket=bucket) if bucket else manifest.storage
+
+
+def environ_of_commands(manifest: Manifest) -> dict[str, str]:
+    """Give the environment of every command of the user's (builds, verifications, gates): this one, and which
+    environment of the manifest is chosen, however that was said.
+    """
+    chosen = {ENVIRONMENT: manifest.environment} if manifest.environment else {}
+    return {**os.environ, **chosen}
 
 
 def sandbox_environ(environ: Mapping[str, str], *, key_file: Path) -> dict[str, str]:

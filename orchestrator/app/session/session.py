@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import time
 import uuid
@@ -20,7 +19,7 @@ from orchestrator.app.session.invocation import Invocation
 from orchestrator.app.session.opening.bucket import names_an_object, object_store
 from orchestrator.app.session.opening.embedded import served_sandbox
 from orchestrator.app.session.opening.request import Request
-from orchestrator.app.session.options import SANDBOX, address_of, storage_of
+from orchestrator.app.session.options import SANDBOX, address_of, environ_of_commands, storage_of
 from orchestrator.cloud.connect import Connection, connect
 from orchestrator.commands.local import LocalCommands
 from orchestrator.coordination.local_lock import LocalLock, lock
@@ -30,7 +29,6 @@ from orchestrator.errors import JournalError
 from orchestrator.journal.digest import EndedRuns
 from orchestrator.journal.folder import make_state_dir
 from orchestrator.journal.store import open_store
-from orchestrator.manifest.variables.scoped import ENVIRONMENT
 from orchestrator.model import Build, CloudAddress, FunctionSpec, Manifest, SourceCode
 from orchestrator.model.units import as_duration
 from orchestrator.package.digests import PACKAGES
@@ -58,6 +56,7 @@ class Session:
     outlook: Outlook
     again: set[str] = field(default_factory=set)  # functions that somebody says are to be deployed though withdrawn
     ended_runs: EndedRuns = field(default_factory=EndedRuns)  # whose records were read
+    begun: list[str] = field(default_factory=list)  # the invocation's: runs of which the journal has the first record
 
     def hide(self, specs: Iterable[FunctionSpec]) -> None:
         """Let the secret values of these functions show up nowhere, even where the cloud repeats them; and let a CI
@@ -114,7 +113,7 @@ async def open_session(invocation: Invocation, request: Request) -> Session:
         cloud_id=address.cloud_id,
         outage=Outage(options.max_outage_s),
         invocations=connection.calls(address.invoke_endpoint),
-        commands=LocalCommands(_for_commands(manifest)),
+        commands=LocalCommands(environ_of_commands(manifest)),
         run_id=new_run_id(),
         environment=manifest.environment,
         outlet=invocation.messages.outlet,
@@ -125,7 +124,7 @@ async def open_session(invocation: Invocation, request: Request) -> Session:
     world = replace(world, knowledge=_knowledge(state_dir, endpoint), reaching=reaching)
     return Session(
         request, connection, world, invocation.stop, world.run_id, invocation.messages, endpoint,
-        invocation.locks, Outlook(world.knowledge.durations),
+        invocation.locks, Outlook(world.knowledge.durations), begun=invocation.begun,
     )  # fmt: skip
 
 
@@ -135,20 +134,12 @@ async def open_packager(invocation: Invocation, request: Request) -> ZipPackager
     around = Surroundings.of(manifest.path.parent, (*manifest.files, request.state_dir))
     packages = request.state_dir / PACKAGES
     packager = ZipPackager(
-        packages, surroundings=around, tell=messages.mention, shown=messages.is_live, environ=_for_commands(manifest),
-        environment=manifest.environment,
+        packages, surroundings=around, tell=messages.mention, shown=messages.is_live,
+        environ=environ_of_commands(manifest), environment=manifest.environment,
     )  # fmt: skip
     await invocation.stack.enter_async_context(packager)
     messages.builds = partial(build_rows, packager, manifest)
     return packager
-
-
-def _for_commands(manifest: Manifest) -> dict[str, str]:
-    """Give the environment of every command of the user's (builds, verifications, gates): this one, and which
-    environment of the manifest is chosen, however that was said.
-    """
-    chosen = {ENVIRONMENT: manifest.environment} if manifest.environment else {}
-    return {**os.environ, **chosen}
 
 
 def build_rows(packager: ZipPackager, manifest: Manifest) -> list[BuildRow]:

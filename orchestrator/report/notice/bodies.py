@@ -36,7 +36,8 @@ def body_of(hook: Notify, document: Mapping[str, Any], outlet: Outlet) -> bytes:
 def _lines(document: Mapping[str, Any]) -> Iterator[str]:
     where = f" {document['environment']}" if document["environment"] else ""
     sandbox = " (sandbox)" if document["sandbox"] else ""
-    told = ", ".join(f"{count} {name}" for name, count in document["outcomes"].items()) or "nothing to do"
+    none = "nothing to do" if document["run_id"] else "no run began"
+    told = ", ".join(f"{count} {name}" for name, count in document["outcomes"].items()) or none
     kind = _WORDS.get(document["kind"], document["kind"])
     yield f"{kind}: {document['verb']}{where}{sandbox}: {told}"
     if document["reason"]:
@@ -44,12 +45,16 @@ def _lines(document: Mapping[str, Any]) -> Iterator[str]:
     for cause in document["causes"]:
         more = cause["count"] - len(cause["functions"])
         named = ", ".join(cause["functions"]) + (f" and {more} more" if more else "")
+        if not document["run_id"]:
+            yield cause["message"]
+            continue
         yield f"{counted(cause['count'], 'function')} {cause['what']}: {named}"
         yield f"    {cause['message']}"
     if document["more_causes"]:
         yield f"and {counted(document['more_causes'], 'more cause')}"
     commit = f", commit {document['commit'][:_COMMIT]}" if document["commit"] else ""
-    yield f"run {document['run_id']}, by {document['by']}{commit}"
+    run = f"run {document['run_id']}" if document["run_id"] else "no run"
+    yield f"{run}, by {document['by']}{commit}"
     if document["next"]:
         yield f"next: {document['next']}"
     if document["link"]:

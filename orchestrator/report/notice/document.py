@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.errors import Exit
+from orchestrator.errors import Exit, ManifestError, Mistake, OrchestratorError
 from orchestrator.journal.events import Breached, Event, RunEnded
+from orchestrator.journal.identity import Identity
 from orchestrator.journal.rollout_events import RunPaused
 from orchestrator.journal.state import RunState
 from orchestrator.model import Notify
@@ -78,6 +80,64 @@ def notification(kind: str, state: RunState, hook: Notify, *, run_id: str, then:
         "more_causes": len(found[_CAUSES_MAX:]),
         "next": then,
         "link": hook.link.replace("{run}", run_id).replace("{environment}", identity.environment),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Unstarted:
+    """A command that ended with an error before its run began. `began_at`, `ended_at`: seconds since the epoch; `more`:
+    what else to know, "" for nothing.
+    """
+
+    verb: str
+    endpoint: str
+    identity: Identity
+    began_at: float
+    ended_at: float
+    error: OrchestratorError
+    more: str = ""
+
+
+def not_started_document(said: Unstarted, hook: Notify) -> dict[str, Any]:
+    """Return the document of a command without a run: that of `notification`, with "" for the run's id."""
+    error, identity = said.error, said.identity
+    mistakes = error.mistakes if isinstance(error, ManifestError) else ()
+    return {
+        "schema": SCHEMA,
+        "kind": "failed",
+        "run_id": "",
+        "verb": said.verb,
+        "job": identity.selection.job,
+        "environment": identity.environment,
+        "folders": list(identity.folders),
+        "endpoint": said.endpoint,
+        "sandbox": said.endpoint == SANDBOX,
+        "manifest": identity.place or identity.manifest,
+        "by": who(identity),
+        "commit": identity.commit,
+        "started_at": iso(said.began_at),
+        "ended_at": iso(said.ended_at),
+        "exit_code": int(error.exit),
+        "reason": _cut(f"could not start: {error.message}"),
+        "functions": 0,
+        "outcomes": {},
+        "causes": [_mistake(one) for one in mistakes[:_CAUSES_MAX]],
+        "more_causes": len(mistakes[_CAUSES_MAX:]),
+        "next": _cut("; ".join(part for part in (error.advice, said.more) if part)),
+        "link": hook.link.replace("{run}", "").replace("{environment}", identity.environment),
+    }
+
+
+def _mistake(mistake: Mistake) -> dict[str, Any]:
+    table, _, rest = mistake.key.partition(".")
+    function = mistake.function or (rest.partition(".")[0] if table == "functions" else "")
+    functions = [function] if function else []
+    return {
+        "what": "mistake in the manifest",
+        "message": _cut(str(mistake)),
+        "advice": "",
+        "count": len(functions),
+        "functions": functions,
     }
 
 

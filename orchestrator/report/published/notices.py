@@ -33,7 +33,7 @@ NOTIFICATION = keys(
     "",
     {
         "kind": (among(*get_args(Notice)), "what happened, the word of `on`"),
-        "run_id": (TEXT, "the id of the run"),
+        "run_id": (TEXT, 'the id of the run, "" where none began'),
         "verb": (TEXT, "the command that began it: deploy, rollback, prune, or `run NAME`"),
         "job": (TEXT, 'its job, "" for none'),
         "environment": (TEXT, 'the environment of the manifest, "" for none'),

@@ -30,7 +30,8 @@ OF_VERBS = {f"orchestrator.app.commands{room}.{verb}" for verb in VERBS for room
 
 
 def test_each_verb_has_its_file() -> None:
-    assert sorted(cli.commands) == [stem.rstrip("_") for stem in VERBS]  # import_.py: `import` is a word of Python's
+    # import_.py: `import` is a word of Python's. `completion` is read by each new shell, so it imports little.
+    assert sorted(cli.commands) == sorted([*(stem.rstrip("_") for stem in VERBS), "completion"])
 
 
 @pytest.mark.parametrize("verb", VERBS)

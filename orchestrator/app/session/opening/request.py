@@ -10,11 +10,12 @@ from pathlib import Path
 
 from orchestrator.app.session.chains.left import Left
 from orchestrator.app.session.invocation import Invocation
+from orchestrator.app.session.notices.unstarted import watch_start
 from orchestrator.app.session.options import RunOptions, sandbox_environ, state_dir_of
 from orchestrator.errors import ManifestError
 from orchestrator.job.binding import job_check
 from orchestrator.journal.identity import NOTHING_KNOWN, Identity
-from orchestrator.manifest.load import Survey, survey_for_run
+from orchestrator.manifest.load import Survey, survey
 from orchestrator.model import Manifest
 from orchestrator.planning.selection import canary_mistakes
 from orchestrator.redaction.redactor import Redactor
@@ -69,25 +70,30 @@ def read_surveyed(invocation: Invocation, *, has_sources: bool = True, folder_id
         environ = sandbox_environ(environ, key_file=state_dir / "sandbox" / "key.json")
     project = options.config.absolute().parent
     check = job_check(project, only=options.job, typed=options.parameters) if options.job else None
-    found = survey_for_run(
+    found = survey(
         options.config, environ, check, has_sources=has_sources, choice=options.choice, looks=invocation.looks
     )
     manifest = found.manifest
-    gc.freeze()  # it stays for as long as the command lasts: nobody need look for garbage in it again and again
-    if lost := canary_mistakes(manifest):
-        raise ManifestError(lost)
     hidden = {**found.variables, **options.variables}
     invocation.messages.environment = manifest.environment
     invocation.messages.outlet.redactor.protect((manifest.environment, *manifest.environments))
     _hide(invocation.messages.outlet.redactor, manifest, hidden)
+    watch_start(invocation, options, manifest, environ, state_dir)
+    if found.general:
+        raise ManifestError(found.mistakes)
+    gc.freeze()  # it stays for as long as the command lasts: nobody need look for garbage in it again and again
+    if lost := canary_mistakes(manifest):
+        raise ManifestError(lost)
     for warning in manifest.warnings:
         invocation.messages.warn(warning)
     asked = options.environment == "" and (options.dry_run or options.verb in _READING)
     if asked and manifest.environments and not manifest.environment:
         names = ", ".join(manifest.environments)
         invocation.messages.mention(f"without an environment: --env chooses one of {names}")
-    survey = found if options.update_manifest else None
-    return Request(options, environ, state_dir, manifest, variables=hidden, survey=survey), found
+    request = Request(
+        options, environ, state_dir, manifest, variables=hidden, survey=found if options.update_manifest else None
+    )
+    return request, found
 
 
 def _hide(redactor: Redactor, manifest: Manifest, variables: Mapping[str, str]) -> None:

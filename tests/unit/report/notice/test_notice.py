@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 import pytest
 
+from orchestrator.errors import ManifestError, Mistake, OrchestratorError, StartError
 from orchestrator.journal.events import Breached, Event
 from orchestrator.journal.identity import Identity, Selection
 from orchestrator.journal.rollout_events import RunPaused
@@ -17,7 +18,7 @@ from orchestrator.model import Blocked, Notify
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.redactor import Redactor
 from orchestrator.report.notice.bodies import SLACK_MAX, TELEGRAM_MAX, body_of
-from orchestrator.report.notice.document import notice_of, notification
+from orchestrator.report.notice.document import Unstarted, not_started_document, notice_of, notification
 from tests.runs import RUN_ID, STARTED_AT, deployment, ended, failed, started
 
 GOLDEN = Path(__file__).parents[3] / "golden" / "notifications"
@@ -95,3 +96,30 @@ def test_a_document_is_bounded_and_counts_what_it_leaves_out() -> None:
     assert len(found["causes"][0]["functions"]) == 10
     assert found["more_causes"] == 16
     assert len(orjson.dumps(found)) < 6000
+
+
+def unstarted(error: OrchestratorError) -> Unstarted:
+    return Unstarted("deploy", "https://api.cloud.yandex.net", IDENTITY, STARTED_AT, STARTED_AT + 2, error, "later")
+
+
+def test_a_command_without_a_run_has_the_same_document() -> None:
+    hook = Notify("ops", ("failed",), url="https://x", link=LINK)
+    found = not_started_document(unstarted(StartError("no network", advice="connect it")), hook)
+    assert found.keys() == notification("failed", run(ended(1)), hook, run_id=RUN_ID).keys()
+    assert (found["run_id"], found["exit_code"], found["reason"]) == ("", 6, "could not start: no network")
+    assert (found["next"], found["link"]) == ("connect it; later", "https://ci.example/prod/")
+
+
+@pytest.mark.parametrize("format", ["slack", "telegram"])
+def test_a_text_of_no_run_says_so(format: str) -> None:
+    hook = Notify("ops", ("failed",), url="https://x", format=format, chat_id="1")
+    mistakes = tuple(Mistake("deploy.toml", line, f"functions.f{line}.memory", "is too small") for line in range(1, 8))
+    document = not_started_document(unstarted(ManifestError(mistakes)), hook)
+    text = str(orjson.loads(body_of(hook, document, Outlet(Redactor())))["text"])
+    assert text.splitlines()[:3] == [
+        "failed: deploy prod: no run began",
+        "could not start: 7 mistakes in the manifest",
+        "deploy.toml:1: functions.f1.memory: is too small",
+    ]
+    assert "and 2 more causes\nno run, by ann@ci-1, commit abababababab\n" in text
+    assert [one["functions"] for one in document["causes"]] == [["f1"], ["f2"], ["f3"], ["f4"], ["f5"]]
