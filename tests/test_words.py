@@ -66,7 +66,6 @@ LEFT = (
     "orchestrator/report/published/",
     "orchestrator/resilience/",
     "orchestrator/sandbox/",
-    "orchestrator/ui/",
     "tests/",
 )
 

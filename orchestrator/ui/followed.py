@@ -1,4 +1,4 @@
-"""A chain of runs that pages look at while it goes on: read from the journal as it grows, told as what has changed."""
+"""A chain of runs that pages follow: read from the journal as it grows, and sent as changes."""
 
 from __future__ import annotations
 
@@ -25,37 +25,37 @@ from orchestrator.report.account.view import ReportView
 from orchestrator.report.html.page_data import Texts, page_data
 from orchestrator.report.views import words
 
-_BUSY_SHARE = 10  # a look at a large run may take a tenth of the time, no more
+_BUSY_SHARE = 10  # reading a large run may take a tenth of the time at most
 
 Seen = tuple[int, int, int]
 
 
 @dataclass(slots=True)
 class _Known:
-    """What was read of a chain, and what pages were told of it. `epoch`: tells it from what was read before a chain was
-    pruned, or the program started anew; `version`: grows with each change.
+    """What was read of a chain, and what was sent to pages. `epoch` differs once the chain was pruned or the program
+    was restarted; `version` grows with each change.
 
-    `parts`, `rows`: each with the version in which it changed last; `texts_at`: how many texts there were then.
+    `parts`, `rows`: each with the version in which it last changed; `texts_at`: the number of texts at each version.
     """
 
     epoch: str = field(default_factory=lambda: secrets.token_hex(4))
     version: int = 0
     found: Accounting = field(default_factory=Accounting)
-    read: dict[str, int] = field(default_factory=dict)  # by the id of a run: the last of its records
+    read: dict[str, int] = field(default_factory=dict)  # run ID → the last of its records that was read
     texts: Texts = field(default_factory=Texts)
     texts_at: list[int] = field(default_factory=lambda: [0])
     parts: dict[str, tuple[int, Any]] = field(default_factory=dict)
     rows: list[tuple[int, list[Any]]] = field(default_factory=list)
     functions: dict[int, FunctionAccount] = field(default_factory=dict)  # by the id of the unit's state
-    shown: dict[int, FunctionAccount] = field(default_factory=dict)  # the same, redacted
+    shown: dict[int, FunctionAccount] = field(default_factory=dict)  # redacted copies of them
 
     def hear(self, event: Event) -> None:
-        """Take an event in. What was made of the function that it tells of is not so any more; of events that tell of
-        no single one all is made again, but for those that tell of none at all.
+        """Handle an event. The account of the function that it is about is dropped. An event that concerns all
+        functions drops all accounts.
         """
         self.found(event)
         key = getattr(event, "key", None)
-        if key is not None and not isinstance(event, UnitPlanned):  # a run that takes up may call functions otherwise
+        if key is not None and not isinstance(event, UnitPlanned):  # a resumed run may use other names for functions
             unit = id(self.found.state.unit(key))
             self.functions.pop(unit, None)
             self.shown.pop(unit, None)
@@ -64,7 +64,7 @@ class _Known:
             self.shown.clear()
 
     def redacted(self, account: Account, outlet: Outlet) -> Account:
-        """Copy an account to be shown; functions that are as they were are not looked through again."""
+        """Copy an account to be shown. Functions that have not changed are not redacted again."""
         units = self.found.state.units.values()
         for unit, one in zip(units, account.functions, strict=True):
             if id(unit) not in self.shown:
@@ -75,14 +75,14 @@ class _Known:
 
 @dataclass(frozen=True, slots=True)
 class Telling:
-    """What a page is told: the id of this state, and the data of the page that have changed, as one line of JSON."""
+    """What a page is sent: the ID of this state, and the changed data of the page, as one line of JSON."""
 
     id: str
     data: str
 
 
 class FollowedChain:
-    """The chain that a run belongs to. Several pages share one, and threads take their turns."""
+    """The chain that a run belongs to. Several pages share one; threads use it in turn."""
 
     def __init__(self, run_id: str, state_dir: Path, outlet: Outlet) -> None:
         self._run_id, self._state_dir, self._outlet = run_id, state_dir, outlet
@@ -92,11 +92,11 @@ class FollowedChain:
         self._next_at = 0.0
 
     def tell(self, known_id: str, now: float, interval_s: float) -> Telling | None:
-        """Look at the journal, at most once per `interval_s` and so that looking takes a tenth of a processor, and tell
-        what has changed since `known_id`, None where that is nothing. A page that knows nothing, or something that is
-        no more, is told all.
+        """Return what has changed since `known_id`, None where nothing has. A page with no state, or an outdated one,
+        gets everything. The journal is read at most once per `interval_s`, and for at most a tenth of a processor's
+        time.
 
-        Raises `JournalError`, and `UsageError` where the run is not in the journal any more.
+        Raises `JournalError`, and `UsageError` where the run is no longer in the journal.
         """
         with self._lock:
             if now >= self._next_at:
@@ -113,8 +113,8 @@ class FollowedChain:
         with open_store(self._state_dir, read_only=True) as store:
             if not any(run.id == self._run_id for run in store.runs()):
                 raise UsageError(
-                    f"the journal does not have run {self._run_id} any more",
-                    advice="it was pruned, or the state folder is another: `orchestrator runs` lists what there is",
+                    f"run {self._run_id} is no longer in the journal",
+                    advice="it was pruned, or the state folder was replaced; `orchestrator runs` lists the runs",
                 )
             self._read(store)
             back = store.taken_back_by(self._known.found.state)
@@ -179,7 +179,7 @@ class FollowedChain:
 
 
 def _stat(path: Path) -> Seen:
-    """Say what a file is like: another one where something was written."""
+    """Return a mark of a file's state, which changes when something is written."""
     try:
         found = path.stat()
     except OSError:

@@ -1,16 +1,16 @@
-"""Who is let in: whoever has the token of this start, from a page of ours, under a name of ours.
+"""Access control: a request needs the token of this start, from a page of ours, under our host name.
 
-| a request                                                   | answer                        |
+| a request                                                   | response                      |
 | ---                                                         | ---                           |
-| under another `Host` than ours (a name that leads here)     | 403                           |
-| with the `Origin` of another page, whatever it asks         | 403                           |
-| of a script, a style, the page itself: they hold no data    | given                         |
-| of data, without the token in `Authorization: Bearer`       | 401                           |
-| of data, with it                                            | given                         |
+| under another `Host` than ours (a name that resolves here)  | 403                           |
+| with the `Origin` of another page, for anything             | 403                           |
+| for a script, a style, the page itself: they hold no data   | served                        |
+| for data, without the token in `Authorization: Bearer`      | 401                           |
+| for data, with the token                                    | served                        |
 | that changes something (POST), without an `Origin` of ours  | 403                           |
 
-The token is in no cookie, which every server of this machine would be sent, and in no address that is asked for: the
-fragment of the page's own address is not sent. So no other page can make a browser send it.
+The token is not in a cookie, which would be sent to every server of this machine. It is not in a requested address
+either: the fragment of the page's own address is not sent. So no other page can make a browser send it.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ HEADERS: Mapping[str, str] = {
 
 
 class Guard:
-    """Of one start of the program. `port`: that it listens on, known once it does."""
+    """The guard of one start of the program. `port`: the port that it listens on, once it does."""
 
     def __init__(self) -> None:
         self.token = secrets.token_urlsafe(32)
@@ -49,20 +49,20 @@ class Guard:
 
     @property
     def address(self) -> str:
-        """Where the page is, without the token."""
+        """The address of the page, without the token."""
         return f"http://{HOST}:{self.port}/"
 
     def refusal(self, request: web.Request) -> tuple[int, str] | None:
-        """Give the status and the sentence with which a request is refused, None where it is let in."""
+        """Return the status and the message with which a request is refused, None where it is allowed."""
         if request.headers.getall("Host", []) not in [[f"{name}:{self.port}"] for name in _NAMES]:
-            return 403, f"this is {self.address}, and answers under that name alone"
+            return 403, f"wrong host name: use {self.address}"
         origin = request.headers.get("Origin")
         if origin is None and request.method not in _LOOKING:
-            return 403, "this is for the page alone: a browser says with `Origin` which one asks"
+            return 403, "only the page may send this: the request has no `Origin` of it"
         if origin is not None and origin not in [f"http://{name}:{self.port}" for name in _NAMES]:
-            return 403, "another page may not ask this one's server"
+            return 403, "requests from other pages are not allowed"
         if request.path.startswith(DATA) and not self._has_token(request):
-            return 401, "this needs the token of the address that `orchestrator ui` has printed"
+            return 401, "missing token: open the address that `orchestrator ui` printed"
         return None
 
     def _has_token(self, request: web.Request) -> bool:
@@ -71,7 +71,7 @@ class Guard:
 
 
 def letting_in(guard: Guard) -> Middleware:
-    """Make the middleware that lets requests in, and puts our headers on each answer."""
+    """Return the middleware that checks requests, and adds our headers to each response."""
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:

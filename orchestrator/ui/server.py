@@ -1,4 +1,4 @@
-"""The live page's server: on loopback alone, until it is told to stop."""
+"""The live page's server. It listens on loopback only, until it is stopped."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from orchestrator.ui.followed import FollowedChain, Telling
 from orchestrator.ui.guard import HEADERS, HOST, Guard, letting_in
 
 INTERVAL_S = 1.0
-_QUIET_S = 15.0  # after which a stream says that it is still there
-_LEAVE_S = 1.0  # for requests that are being answered while the program ends
+_QUIET_S = 15.0  # a silent stream sends a sign of life after this time
+_LEAVE_S = 1.0  # the time to finish open requests when the program ends
 
 _OWN = ("talking.js", "live.js", "runs.js", "asking.js", "acting.js", "ui.js", "ui.css")
 _KINDS = {"js": "text/javascript", "css": "text/css", "html": "text/html"}
@@ -31,14 +31,14 @@ _KINDS = {"js": "text/javascript", "css": "text/css", "html": "text/html"}
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """An answer: its HTTP status, and its text, a JSON document."""
+    """A response: its HTTP status, and its text, a JSON document."""
 
     status: int
     text: Safe
 
 
 class Verbs(Protocol):
-    """Verbs that the page asks, each with the document that it writes with `--output json`, or its error (422)."""
+    """The verbs that the page uses. Each returns the document of `--output json`, or its error (422)."""
 
     async def why(self, function: str) -> Answered: ...
     async def plan(self, patterns: Sequence[str]) -> Answered: ...
@@ -49,7 +49,7 @@ class Verbs(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """What somebody wants done to a run. `environment`: the name that they have typed, "" for none."""
+    """An action on a run that a user requested. `environment`: the name that was typed, "" for none."""
 
     verb: str
     run: str
@@ -57,7 +57,7 @@ class Act:
 
 
 class Actions(Protocol):
-    """What the page may do. Called in threads; raises `OrchestratorError`."""
+    """The actions that the page may start. Called in threads; raises `OrchestratorError`."""
 
     def begin(self, act: Act) -> Safe: ...
     def told(self) -> Safe: ...
@@ -65,10 +65,10 @@ class Actions(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PageSources:
-    """What the page is told. `runs`, `follow` are called in threads, and raise `OrchestratorError`.
+    """The data for the page. `runs` and `follow` are called in threads, and raise `OrchestratorError`.
 
-    `runs`: what `orchestrator runs` tells; `follow`: the chain of a run by its id, or the beginning of one. `actions`:
-    None where the page only looks.
+    `runs`: what `orchestrator runs` prints; `follow`: the chain of a run by its ID, or the beginning of one. `actions`:
+    None where the page is read-only.
     """
 
     outlet: Outlet
@@ -80,14 +80,14 @@ class PageSources:
 
 @dataclass(slots=True)
 class _Streams:
-    """The chains that pages look at, and how many of them."""
+    """The chains that pages follow, and the number of pages of each."""
 
     chains: dict[str, FollowedChain] = field(default_factory=dict)
     pages: dict[str, int] = field(default_factory=dict)
 
 
 class PageServer:
-    """Answers the page. `closing` is set where all streams are to end."""
+    """Serves the page. `closing` is set when all streams must end."""
 
     def __init__(self, sources: PageSources, guard: Guard) -> None:
         self._sources = sources
@@ -96,7 +96,7 @@ class PageServer:
         self.closing = anyio.Event()
 
     def app(self) -> web.Application:
-        """Give the application."""
+        """Return the application."""
         app = web.Application(middlewares=[letting_in(self._guard)], client_max_size=64 * 1024)
         app.router.add_get("/", partial(_file, "orchestrator.ui.page", "index.html"))
         for folder, names in (("orchestrator.report.html", (*SCRIPTS, *STYLES)), ("orchestrator.ui.page", _OWN)):
@@ -123,7 +123,7 @@ class PageServer:
     async def _plan(self, request: web.Request) -> web.StreamResponse:
         patterns = request.query.get("functions", "").split()
         if any(one.lstrip("!").startswith("@") for one in patterns):
-            refused = UsageError("@FILE is not read for a page", advice="write the names, globs or labels themselves")
+            refused = UsageError("the page cannot read @FILE", advice="enter the names, globs or labels themselves")
             return _given(Answered(422, self._told(refused)))
         return _given(await self._sources.verbs.plan(patterns))
 
@@ -144,7 +144,7 @@ class PageServer:
     async def _act(self, request: web.Request) -> web.StreamResponse:
         actions = self._sources.actions
         if actions is None:
-            refused = UsageError("this page only looks", advice="`orchestrator ui --allow-actions` lets it act")
+            refused = UsageError("this page is read-only", advice="start it with `orchestrator ui --allow-actions`")
             return _given(Answered(403, self._told(refused)))
         if request.content_type != "application/json":
             raise web.HTTPUnsupportedMediaType
@@ -170,8 +170,8 @@ class PageServer:
 
         | event  | when                                         | data                                              |
         | ---    | ---                                          | ---                                               |
-        | `run`  | at first, and when something has changed     | what changed since the id that the page knows     |
-        | `gone` | the run cannot be read (any more)            | the error, and what to do                         |
+        | `run`  | at first, and after each change              | what changed since the ID that the page has       |
+        | `gone` | the run cannot be read (any more)            | the error and its advice                          |
         """
         named = request.match_info["run"]
         response = web.StreamResponse(headers={**HEADERS, "Content-Type": "text/event-stream; charset=utf-8"})
@@ -189,7 +189,7 @@ class PageServer:
         chain = streams.chains.get(named)
         if chain is None:
             found: FollowedChain = await anyio.to_thread.run_sync(self._sources.follow, named)
-            chain = streams.chains.setdefault(named, found)  # another page may have been faster
+            chain = streams.chains.setdefault(named, found)  # another page may have opened it meanwhile
         streams.pages[named] = streams.pages.get(named, 0) + 1
         try:
             await self._send_changes(response, chain, known_id)
@@ -245,8 +245,8 @@ async def _listen(runner: web.AppRunner, port: int) -> None:
         await web.TCPSite(runner, HOST, port).start()
     except OSError as error:
         taken = error.errno == errno.EADDRINUSE
-        what = "something else listens there" if taken else error.strerror
+        what = "the port is in use" if taken else error.strerror
         raise StartError(
-            f"the page cannot be served at {HOST}:{port}: {what}",
-            advice="leave --port out, which takes any free one, or name another",
+            f"cannot serve the page at {HOST}:{port}: {what}",
+            advice="leave out --port to use any free port, or choose another port",
         ) from error

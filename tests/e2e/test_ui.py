@@ -64,7 +64,7 @@ def test_it_tells_what_the_commands_tell_and_ends_with_ctrl_c(project: Project) 
         status, told = asked(url, "api/why/--help")  # a name, never an option
         assert (status, "--help" in told["error"]) == (422, True)
         status, told = asked(url, "api/plan?functions=@/etc/passwd")
-        assert (status, told["error"]) == (422, "@FILE is not read for a page")
+        assert (status, told["error"]) == (422, "the page cannot read @FILE")
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=TIMEOUT_S)
         assert (process.returncode, out) == (0, "")

@@ -1,20 +1,20 @@
 "use strict";
-/* What can be done to a run, where the program lets the page act. Each is asked about; where the run is one in an
-   environment, its name is to be typed. */
+/* The actions on a run, if the program allows them. Each needs a confirmation. If the run is in an environment, its
+   name must be typed. */
 
 const ACTS = {
   stop: { words: "Stop", states: ["running"],
-    asks: "Nothing new starts, and what was asked for settles: as Ctrl-C where it runs. Resume goes on with it." },
+    asks: "Nothing new starts, and calls in flight are finished, as with Ctrl-C. Resume continues the run." },
   resume: { words: "Resume", states: ["interrupted"],
-    asks: "What was asked for is followed to its end; the rest is planned anew, and done: `orchestrator resume`." },
-  promote: { words: "Let it go on", states: ["paused"],
-    asks: "What is left is planned anew, and done; its next waves, pauses and gates follow: `orchestrator promote`." },
+    asks: "Operations in flight are tracked to their end. The rest is planned again and done: `orchestrator resume`." },
+  promote: { words: "Promote", states: ["paused"],
+    asks: "The remaining waves are planned again and done, with their pauses and gates: `orchestrator promote`." },
   rollback: { words: "Roll back", states: ["done", "failed", "interrupted", "paused"],
-    asks: "What the run has changed is taken back, at once for all functions: `orchestrator rollback`." },
+    asks: "What the run has changed is rolled back, for all functions at once: `orchestrator rollback`." },
 };
 const LOOK_AT_ACTS_MS = 1500;
 
-/* Asks in a dialogue. `environment`: whose name is to be typed, "" for none; `act`: is called once somebody agrees. */
+/* Asks in a dialog. `environment`: the name that must be typed, "" for none; `act`: called after the confirmation. */
 const askToAct = (verb, data, act) => {
   const { words, asks } = ACTS[verb];
   const before = document.activeElement;
@@ -30,18 +30,18 @@ const askToAct = (verb, data, act) => {
   } }, make("form", { onsubmit: (event) => { event.preventDefault(); if (!agree.disabled) { close(); act(data.environment); } } },
     make("h2", { id: "act-title" }, `${words}: run ${data.run}`), make("p", {}, asks),
     verb === "rollback" ? wayBack(data.run, ends.signal) : null,
-    data.environment ? [make("label", { for: "typed" }, `It is one in the environment ${data.environment}: type that name. `), typed] : null,
+    data.environment ? [make("label", { for: "typed" }, `The run is in the environment ${data.environment}. Type its name to confirm. `), typed] : null,
     make("p", { class: "choice" }, make("button", { type: "button", onclick: close }, "Cancel"), agree)));
   document.body.append(dialog);
   dialog.showModal();
   return dialog;
 };
 
-/* What a rollback would do, once that is known; nobody has to wait for it. */
+/* What a rollback would do, once it is known. Confirming does not wait for it. */
 const wayBack = (run, signal) => {
-  const box = make("div", { class: "preview", tabindex: "0", role: "group", "aria-label": "What would go back" }, make("p", { role: "status" }, "Looking at what would go back …"));
+  const box = make("div", { class: "preview", tabindex: "0", role: "group", "aria-label": "What would be rolled back" }, make("p", { role: "status" }, "Planning the rollback …"));
   askedJson(`api/runs/${encodeURIComponent(run)}/rollback`, signal).then(
-    (plan) => box.replaceChildren(...planParts(plan, "What goes back").flat(Infinity).filter(Boolean)),
+    (plan) => box.replaceChildren(...planParts(plan, "What is rolled back").flat(Infinity).filter(Boolean)),
     (error) => { if (!signal.aborted) box.replaceChildren(make("p", { class: "message" }, error.message), make("p", {}, error.advice || "")); });
   return box;
 };
@@ -49,13 +49,13 @@ const wayBack = (run, signal) => {
 class ActBar {
   constructor(box, wrong) {
     Object.assign(this, { box, wrong, ends: new AbortController(), told: "", allowed: false });
-    this.buttons = make("div", { class: "acts", role: "group", "aria-label": "What can be done to the run" });
+    this.buttons = make("div", { class: "acts", role: "group", "aria-label": "Actions on the run" });
     this.begun = make("section", { id: "begun", "aria-labelledby": "begun-title", hidden: true });
     box.append(this.buttons, this.begun);
     this.look();
   }
 
-  /* The run is now as its data says. */
+  /* The data of the run has changed. */
   update(data) {
     this.data = data;
     const fitting = this.allowed ? Object.keys(ACTS).filter((verb) => ACTS[verb].states.includes(data.state)) : [];
@@ -78,7 +78,7 @@ class ActBar {
     }
   }
 
-  /* Looks at what was begun, again and again while something of it runs. */
+  /* Reads the actions that were started, repeatedly while one is running. */
   async look() {
     if (this.looks) return;
     this.looks = true;
@@ -103,9 +103,9 @@ class ActBar {
     if (told === this.shownActs || this.begun.contains(document.activeElement)) return;
     this.shownActs = told;
     this.begun.hidden = !actions.length;
-    this.begun.replaceChildren(make("h2", { id: "begun-title" }, "Begun from this page"), ...actions.map((one, at) =>
-      make("details", { open: at === 0 }, make("summary", {}, `${one.verb} ${one.run}: ${one.exit_code === null ? `under way, process ${one.pid}` : one.ended}`),
-        make("pre", { tabindex: "0" }, one.said || "It has said nothing."))));
+    this.begun.replaceChildren(make("h2", { id: "begun-title" }, "Started from this page"), ...actions.map((one, at) =>
+      make("details", { open: at === 0 }, make("summary", {}, `${one.verb} ${one.run}: ${one.exit_code === null ? `running, process ${one.pid}` : one.ended}`),
+        make("pre", { tabindex: "0" }, one.said || "No output."))));
   }
 
   leave() {

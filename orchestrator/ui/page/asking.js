@@ -1,12 +1,12 @@
 "use strict";
-/* What other commands say: of one function, of a plan, of jobs. Each is asked when somebody wants to know. */
+/* The output of other commands, on request: about one function, a plan, jobs. */
 
 const runLink = (run) => (run ? make("a", { href: `#/run/${encodeURIComponent(run)}` }, run) : "");
 const whyLink = (key) => make("a", { href: `#/why/${encodeURIComponent(key)}` }, key);
 const placeWords = (place) => (place ? `${place.file}:${place.line}` : "");
 const listed = (title, lines) => (lines.length ? [make("h3", {}, title), make("ul", {}, lines.map((line) => make("li", {}, line)))] : []);
 
-/* A page of something that is asked for: a form above, what was told below. */
+/* A page for a request: a form above, the response below. */
 class Asking {
   constructor(box, wrong, title, ...form) {
     Object.assign(this, { wrong, ends: new AbortController(), told: make("div"), status: make("p", { class: "told", role: "status" }) });
@@ -14,7 +14,7 @@ class Asking {
     document.documentElement.dataset.ready = "yes";
   }
 
-  /* Asks for a document, and shows it; of two questions only the last one counts. */
+  /* Requests a document, and shows it. A new request replaces the one before. */
   async ask(path, words, show) {
     this.ends.abort();
     const ends = this.ends = new AbortController();
@@ -46,12 +46,12 @@ const askForm = (label, id, placeholder, words, act) => {
 
 class WhyPage extends Asking {
   constructor(named, box, wrong) {
-    const { form, input } = askForm("Function", "function", "name, key or id", "Tell", (name) => {
+    const { form, input } = askForm("Function", "function", "name, key or ID", "Show", (name) => {
       if (name) location.hash = `#/why/${encodeURIComponent(name)}`;
     });
     super(box, wrong, named ? `Function ${named}` : "One function", form);
     input.value = named;
-    if (named) this.ask(`api/why/${encodeURIComponent(named)}`, "Looking at the manifest, the cloud and the journal …", whyParts);
+    if (named) this.ask(`api/why/${encodeURIComponent(named)}`, "Reading the manifest, the cloud and the journal …", whyParts);
   }
 }
 
@@ -61,34 +61,34 @@ const madeBy = (made) => (made ? [made.run_id ? ["run ", runLink(made.run_id)] :
 const whyParts = (why) => {
   const { now, next } = why;
   return [
-    why.unknown.length ? section("unknown", "What could not be found out", make("ul", {}, why.unknown.map((line) => make("li", {}, line)))) : null,
-    section("live", "What is live", now ? facts([
+    why.unknown.length ? section("unknown", "Unknown", make("ul", {}, why.unknown.map((line) => make("li", {}, line)))) : null,
+    section("live", "Live state", now ? facts([
       ["function id", id(why.function_id)], ["folder", id(why.folder_id)], ["version", id(now.version_id)], ["status", now.version_status],
-      ["made", when(now.created_at)], ["made by", make("span", {}, madeBy(now.made_by))], ["because", now.made_by ? now.made_by.reason : ""],
+      ["made", when(now.created_at)], ["made by", make("span", {}, madeBy(now.made_by))], ["reason", now.made_by ? now.made_by.reason : ""],
       ["tags", now.tags.join(", ")], ["verified", now.verdict === "none" ? "" : [now.verdict, now.verdict_reason].filter(Boolean).join(": ")],
-    ]) : make("p", {}, "Nothing is known to be live.")),
-    section("next", "What the next plan does", next ? facts([
-      ["action", next.action], ["because", next.reason.split("; ").join("\n")], ["what to do", next.advice], ["detail", next.detail], ["then", next.then],
+    ]) : make("p", {}, "No live version is known.")),
+    section("next", "Next plan", next ? facts([
+      ["action", next.action], ["reason", next.reason.split("; ").join("\n")], ["advice", next.advice], ["detail", next.detail], ["then", next.then],
       ["declared", placeWords(why.place)],
-    ]) : make("p", {}, "Nobody knows."), next ? listed("Warnings", next.warnings) : null),
-    why.waits.length ? section("waits", "What it waits for",
-      leanTable(["run", "waits for", "who", "what to do"], why.waits.map((one) => [runLink(one.run_id), one.words || one.for, one.who, one.advice]), { caption: "Waits", unseen: true })) : null,
-    why.runs.length ? section("history", "What became of it", leanTable(["run", "outcome", "action", "because", "began", "by", "verb", "version"],
+    ]) : make("p", {}, "Unknown."), next ? listed("Warnings", next.warnings) : null),
+    why.waits.length ? section("waits", "Waiting for",
+      leanTable(["run", "waits for", "who", "advice"], why.waits.map((one) => [runLink(one.run_id), one.words || one.for, one.who, one.advice]), { caption: "Waits", unseen: true })) : null,
+    why.runs.length ? section("history", "Past runs", leanTable(["run", "outcome", "action", "reason", "began", "by", "verb", "version"],
       why.runs.map((run) => [run.elsewhere ? run.run_id : runLink(run.run_id),
         [run.outcome, run.why, run.advice, run.rolled_back_by && `rolled back by ${run.rolled_back_by}`].filter(Boolean).join("\n"),
         run.action, run.reason, when(run.started_at), run.by, run.verb, id(run.version_id)]),
-      { caption: "The last runs that were about it", unseen: true })) : null,
-    why.settings.length ? section("settings", "Settings", leanTable(["setting", "state", "wanted", "live", "from", "line"],
+      { caption: "The last runs with this function", unseen: true })) : null,
+    why.settings.length ? section("settings", "Settings", leanTable(["setting", "state", "desired", "live", "from", "line"],
       why.settings.map((row) => [row.key, row.state, row.value, row.live, row.from, placeWords(row.place)]),
-      { caption: "Each setting, and where it comes from", unseen: true })) : null,
+      { caption: "Settings and their origins", unseen: true })) : null,
   ];
 };
 
 class PlanPage extends Asking {
   constructor(box, wrong) {
     const { form } = askForm("Functions", "functions", "all; names, globs, label:K=V", "Plan", (words) =>
-      this.ask(`api/plan?functions=${encodeURIComponent(words)}`, "Planning: builds run, sources and the cloud are read …", planParts));
-    super(box, wrong, "What a deploy would do", make("p", { class: "hint" }, "Changes nothing: this is `orchestrator plan`."), form);
+      this.ask(`api/plan?functions=${encodeURIComponent(words)}`, "Planning: running builds, reading sources and the cloud …", planParts));
+    super(box, wrong, "What a deploy would do", make("p", { class: "hint" }, "This changes nothing: it is `orchestrator plan`."), form);
   }
 }
 
@@ -96,35 +96,35 @@ const planParts = (plan, title = "What changes") => {
   const changed = plan.units.filter((unit) => unit.action !== "unchanged");
   const counts = Object.entries(plan.counts).filter(([, number]) => number).map(([name, number]) => `${number.toLocaleString("en")} ${name}`);
   return [
-    section("counts", "In short", make("p", { class: "sentence" }, counts.join(", ") || "nothing to do"), listed("Warnings", plan.warnings)),
-    changed.length ? section("units", title, leanTable(["function", "action", "because", "what to do"],
+    section("counts", "Summary", make("p", { class: "sentence" }, counts.join(", ") || "nothing to do"), listed("Warnings", plan.warnings)),
+    changed.length ? section("units", title, leanTable(["function", "action", "reason", "advice"],
       changed.map((unit) => [whyLink(unit.function), unit.action, [unit.reason, unit.detail, ...unit.warnings].filter(Boolean).join("\n"), unit.advice]),
-      { caption: "Functions that are not as wanted", unseen: true })) : make("p", {}, "Everything is as it is wanted."),
+      { caption: "Functions with changes", unseen: true })) : make("p", {}, "Everything is up to date."),
   ];
 };
 
 class JobsPage extends Asking {
   constructor(named, box, wrong) {
     super(box, wrong, named ? `Job ${named}` : "Jobs");
-    if (named) this.ask(`api/jobs/${encodeURIComponent(named)}`, "Reading how far the job is …", boardParts);
+    if (named) this.ask(`api/jobs/${encodeURIComponent(named)}`, "Reading the job's progress …", boardParts);
     else this.ask("api/jobs", "Reading the manifest …", jobsParts);
   }
 }
 
-const dueWords = (job) => (job.open_due ? `${when(job.open_due.due_at)} is not done: ${job.open_due.why}` : "");
+const dueWords = (job) => (job.open_due ? `${when(job.open_due.due_at)}: not done: ${job.open_due.why}` : "");
 
 const jobsParts = (found) => {
   if (!found.jobs.length) return make("p", {}, "The manifest declares no jobs.");
-  return section("jobs", "Declared", leanTable(["job", "runs", "schedule", "next due", "open", "environment", "line"],
+  return section("jobs", "Declared jobs", leanTable(["job", "runs", "schedule", "next due", "open", "environment", "line"],
     found.jobs.map((job) => [make("a", { href: `#/jobs/${encodeURIComponent(job.job)}` }, job.job), job.run,
       job.schedule ? `${job.schedule} (${job.timezone})` : "", when(job.next_due), dueWords(job), job.environment, job.place]),
-    { caption: "Jobs of the manifest, and when each is due", unseen: true }));
+    { caption: "Jobs of the manifest, and their next due times", unseen: true }));
 };
 
 const boardParts = (board) => {
   const totals = Object.entries(board.totals).map(([name, number]) => `${number.toLocaleString("en")} ${name}`);
   return [
-    section("totals", "How far it is", make("p", { class: "sentence" }, totals.join(", "))),
+    section("totals", "Progress", make("p", { class: "sentence" }, totals.join(", "))),
     board.functions.length ? section("functions", "Functions", leanTable(["function", "status", "runtime", "folder", "note"],
       board.functions.map((row) => [row.function, row.status, row.runtime, row.folder_id, row.note]), { caption: "Functions of the job", unseen: true })) : null,
   ];

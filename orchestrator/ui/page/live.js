@@ -1,7 +1,7 @@
 "use strict";
-/* A run that goes on: the page of a report, whose data grows. */
+/* A run in progress: the page of a report, whose data grows. */
 
-/* Takes what has changed into the data. Gives the numbers of the functions that have, null where all of it is new. */
+/* Merges changes into the data. Returns the numbers of the changed functions, null where all of the data is new. */
 const takeIn = (data, told) => {
   const { since, rows, texts, ...parts } = told;
   Object.assign(data, parts);
@@ -32,7 +32,7 @@ class LiveRun {
       this.box.replaceChildren();
       this.outer.replaceChildren(this.acts, this.box);
       this.page = new RunPage(this.data, this.box, (one) => make("p", {},
-        make("a", { href: `#/why/${encodeURIComponent(one.key)}` }, "Why it is so, and what became of it in other runs")));
+        make("a", { href: `#/why/${encodeURIComponent(one.key)}` }, "Why it is in this state, and its past runs")));
       document.title = `Run ${this.data.run}: ${this.data.state}`;
     } else {
       this.page.update(numbers);

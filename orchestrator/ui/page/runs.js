@@ -1,5 +1,5 @@
 "use strict";
-/* All runs, the newest first, looked at again every few seconds. */
+/* All runs, the newest first, refreshed every few seconds. */
 
 const LOOK_AGAIN_MS = 3000;
 
@@ -12,7 +12,7 @@ const lasted = (run) => {
 
 const outcomeWords = (run) => Object.entries(run.outcomes).map(([name, number]) => `${number.toLocaleString("en")} ${name}`).join(", ");
 
-/* A table without the columns that have nothing in any row. */
+/* A table without empty columns. */
 const leanTable = (head, rows, options) => {
   const kept = head.map((_, at) => at).filter((at) => rows.some((row) => row[at] !== "" && row[at] !== null && row[at] !== undefined));
   return table(kept.map((at) => head[at]), rows.map((row) => kept.map((at) => row[at])), options);
@@ -55,7 +55,7 @@ class RunsList {
     const focused = this.list.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
     this.told = told;
     this.list.replaceChildren(runs.length ? runsTable(runs)
-      : make("p", {}, "No runs yet: this state folder has no journal of any. The page shows the first one once it begins."));
+      : make("p", {}, "No runs yet in this state folder. The first run is shown here when it begins."));
     const again = [...this.list.querySelectorAll("a")].find((link) => focused && link.getAttribute("href") === focused);
     if (again) again.focus();
   }

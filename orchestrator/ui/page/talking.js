@@ -1,6 +1,6 @@
 "use strict";
-/* Talks to the program that served this page. The token comes in the fragment of the address, which is not sent; it is
-   kept for this tab alone, and taken out of the address, so that no history and no screenshot has it. */
+/* Requests to the program that served this page. The token is in the fragment of the address, which is not sent. It is
+   kept for this tab only, and removed from the address, so that it is in no history and no screenshot. */
 
 const TOKEN = (() => {
   const given = new URLSearchParams(location.hash.slice(1)).get("token");
@@ -11,9 +11,9 @@ const TOKEN = (() => {
   return given || sessionStorage.getItem("token") || "";
 })();
 
-const NO_TOKEN = { error: "this page does not have the token of the program that runs now",
-  advice: "open the address that `orchestrator ui` has printed" };
-const NO_ANSWER = { error: "the program does not answer", advice: "it has ended, or this machine slept: run `orchestrator ui` again" };
+const NO_TOKEN = { error: "this page does not have the token of the running program",
+  advice: "open the address that `orchestrator ui` printed" };
+const NO_ANSWER = { error: "the program does not answer", advice: "it has ended, or this machine was asleep: run `orchestrator ui` again" };
 
 class Refused extends Error {
   constructor({ error, advice, detail }) {
@@ -23,7 +23,7 @@ class Refused extends Error {
   }
 }
 
-/* Asks; with a `body` it asks for a change. */
+/* Sends a request. A request with a `body` is a POST. */
 const asked = async (path, headers = {}, signal = undefined, body = undefined) => {
   let answer;
   try {
@@ -33,7 +33,7 @@ const asked = async (path, headers = {}, signal = undefined, body = undefined) =
     throw new Refused(NO_ANSWER);
   }
   if (answer.status === 401) throw new Refused(NO_TOKEN);
-  if (!answer.ok) throw new Refused(await answer.json().catch(() => ({ error: `the program answers ${answer.status}` })));
+  if (!answer.ok) throw new Refused(await answer.json().catch(() => ({ error: `the program answered with HTTP ${answer.status}` })));
   return answer;
 };
 
@@ -44,7 +44,7 @@ const pauseOf = (ms, signal) => new Promise((done) => {
   signal.addEventListener("abort", () => { clearTimeout(timer); done(); }, { once: true });
 });
 
-/* One server-sent event of its lines: what it is, its id, its data. Comments have no data. */
+/* Parses one server-sent event: its name, ID and data. Comments have no data. */
 const readEvent = (lines) => {
   const found = { event: "message", id: "", data: null };
   for (const line of lines.split("\n")) {
@@ -54,9 +54,9 @@ const readEvent = (lines) => {
   return found;
 };
 
-/* Hears server-sent events until `signal` ends that, or an event `gone` comes. They are fetched, since an EventSource
-   sends no header, and the token is to be in no address. After a break it goes on from the last id that it knows.
-   `hear` gets an event's name and its data; `lost`: what is wrong, null once it is mended. */
+/* Receives server-sent events until `signal` aborts, or an event `gone` arrives. They are fetched: an EventSource sends
+   no headers, and the token must not be in an address. After an interruption it continues from the last ID.
+   `hear` gets an event's name and its data; `lost` gets the error, null once the connection works again. */
 const hearEvents = async (path, hear, lost, signal) => {
   let id = "";
   let tries = 0;

@@ -1,5 +1,5 @@
 "use strict";
-/* Which part of the page is shown: by the fragment of its address. */
+/* Shows the part of the page that the fragment of its address names. */
 
 const shown = make("div", { id: "shown" });
 const trouble = make("div", { id: "trouble", role: "alert" });

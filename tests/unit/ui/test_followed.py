@@ -117,6 +117,6 @@ def test_texts_are_redacted_and_a_run_that_is_nowhere_is_said(tmp_path: Path) ->
     told = FollowedChain(RUN_ID, tmp_path, Outlet(redactor)).tell("", NOW, 0.0)
     assert told is not None
     assert "hunter2hunter2" not in told.data
-    with pytest.raises(UsageError, match="does not have run nowhere any more"):
+    with pytest.raises(UsageError, match="run nowhere is no longer in the journal"):
         FollowedChain("nowhere", tmp_path, Outlet(redactor)).tell("", NOW, 0.0)
     writer.store.close()
