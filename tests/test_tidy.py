@@ -556,5 +556,14 @@ def test_every_choice_of_an_option_can_be_typed() -> None:
     assert [place for place, choice, parameter in choices if parameter.type(choice, parameter) != choice] == []
 
 
-def test_the_changelog_has_an_unreleased_section() -> None:
-    assert "## Unreleased" in (ROOT / "CHANGELOG.md").read_text("utf-8")
+def test_the_changelog_keeps_its_form() -> None:
+    """As keepachangelog.com says: the newest version first, and under each the kinds of changes."""
+    text = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    versions = re.findall(r"(?m)^## (.*)$", text)
+    assert versions[0] == "Unreleased"
+    assert [one for one in versions[1:] if not re.fullmatch(r"\d+\.\d+\.\d+ \(\d{4}-\d\d-\d\d\)", one)] == []
+    kinds = ["Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"]
+    for part in re.split(r"(?m)^## .*$", text)[1:]:
+        found = re.findall(r"(?m)^### (.*)$", part)
+        assert found == [kind for kind in kinds if kind in found]
+    assert "### Added" in text
