@@ -57,7 +57,7 @@ class Reader:
             name, _, value = shlex.split(command)[1].partition("=")
             self.variables[name] = value
             return Ended(0, "", "")
-        if command.startswith("cd "):
+        if re.fullmatch(r"cd \S+", command):
             self.root = (self.root / command[3:]).resolve()
             return Ended(0, "", "")
         end = shell(command, self.root, self.cloud, self.variables)
