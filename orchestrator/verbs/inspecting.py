@@ -106,7 +106,7 @@ def _why(output: str, **given: Any) -> int:
 @opt.option(
     "--open/--no-open", "open_page", default=True, help="Open the page in a browser, or only print its address."
 )
-@opt.option("--allow-actions", is_flag=True, help="Allow the page to stop, resume, promote and roll back runs.")
+@opt.option("--allow-actions", is_flag=True, help="Allow the page to pause, resume, promote and roll back runs.")
 @opt.sandbox
 @opt.manifest
 @opt.place
@@ -115,8 +115,8 @@ def _ui(**given: Any) -> int:
 
     Shows all runs, and running ones live, whichever process runs them. Also shows what `why`, `plan`, `jobs` and
     `run JOB --status` print. Listens on loopback only, until Ctrl-C. The printed address contains the access token.
-    Changes nothing, unless --allow-actions permits the page to stop, resume, promote and roll back runs; each action is
-    confirmed.
+    Changes nothing, unless --allow-actions permits the page to pause, resume, promote and roll back runs. Each action
+    is confirmed.
 
     \b
     Examples:

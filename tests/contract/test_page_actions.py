@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,9 +36,10 @@ def actions(tmp_path: Path) -> PageActions:
         (Act("resume", RUN_ID[:8], "prod"), f"there is no run '{RUN_ID[:8]}'"),  # as a whole, or not at all
         (Act("resume", RUN_ID, ""), "the run is one in the environment prod"),
         (Act("rollback", RUN_ID, "Prod"), "the run is one in the environment prod"),
-        (Act("stop", RUN_ID, ""), "the run is one in the environment prod"),
+        (Act("pause", RUN_ID, ""), "the run is one in the environment prod"),
         (Act("deploy", RUN_ID, "prod"), "'deploy' is nothing that the page can do"),
-        (Act("stop", RUN_ID, "prod"), "this run is not under way on this machine"),
+        (Act("stop", RUN_ID, "prod"), "'stop' is nothing that the page can do"),
+        (Act("pause", RUN_ID, "prod"), "this run is not under way on this machine"),
     ],
 )
 def test_what_is_not_meant_is_not_begun(tmp_path: Path, act: Act, told: str) -> None:
@@ -46,3 +49,28 @@ def test_what_is_not_meant_is_not_begun(tmp_path: Path, act: Act, told: str) -> 
     assert caught.value.message == told
     assert json.loads(page.told()) == {"allowed": True, "actions": []}
     assert not (tmp_path / "state" / "ui").exists()
+
+
+def test_the_newest_logs_of_commands_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page, folder = actions(tmp_path), tmp_path / "state" / "ui"
+    folder.mkdir(mode=0o700)
+    for number in range(100, 130):
+        (folder / f"{number}-resume.log").write_text("x")
+    (folder / "mine.log").write_text("kept")
+    begun: list[Any] = []
+
+    class Command:
+        pid = 1
+
+        def __init__(self, command: list[str], **_how: Any) -> None:
+            begun.append(command)
+
+        def poll(self) -> int:
+            return 0
+
+    monkeypatch.setattr(subprocess, "Popen", Command)
+    page.begin(Act("resume", RUN_ID, "prod"))
+    assert len(begun) == 1
+    logs = sorted(path.name for path in folder.glob("*-resume.log"))
+    assert (len(logs), (folder / "mine.log").exists()) == (20, True)
+    assert {f"{number}-resume.log" for number in range(111, 130)} < set(logs)

@@ -71,7 +71,7 @@ def test_it_tells_what_the_commands_tell_and_ends_with_ctrl_c(project: Project) 
         assert err == "whoever has this address can look at your runs; Ctrl-C ends the page, and no run\n"
 
 
-def test_a_run_is_stopped_and_taken_up_from_the_page(project: Project) -> None:
+def test_a_run_is_paused_and_resumed_from_the_page(project: Project) -> None:
     project.write(18)
     log, slow = project.root / "events.ndjson", {"ORCHESTRATOR_DURATIONS": "fixed:1"}
     deploy = ("deploy", "--sandbox", "--yes", "--events", str(log))
@@ -81,7 +81,7 @@ def test_a_run_is_stopped_and_taken_up_from_the_page(project: Project) -> None:
     ):
         wait_for(lambda: count_events(log, "operation_accepted") >= 1, process)
         found = asked(url, "api/runs")[1]["runs"][0]
-        act = {"verb": "stop", "run": found["run_id"], "environment": ""}
+        act = {"verb": "pause", "run": found["run_id"], "environment": ""}
         assert asked(url, "api/actions", act)[1]["pid"] == process.pid
         assert process.wait(TIMEOUT_S) == 3
         assert asked(url, "api/runs")[1]["runs"][0]["state"] == "interrupted"

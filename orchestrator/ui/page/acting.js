@@ -3,8 +3,8 @@
    name must be typed. */
 
 const ACTS = {
-  stop: { words: "Stop", states: ["running"],
-    asks: "Nothing new starts, and calls in flight are finished, as with Ctrl-C. Resume continues the run." },
+  pause: { words: "Pause", states: ["running"],
+    asks: "Nothing new starts. Operations in flight settle. Resume continues the run." },
   resume: { words: "Resume", states: ["interrupted"],
     asks: "Operations in flight are tracked to their end. The rest is planned again and done: `orchestrator resume`." },
   promote: { words: "Promote", states: ["paused"],

@@ -7,6 +7,7 @@ no terminal, so it wants `--env` with the name that was typed on the page. It ou
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -26,10 +27,12 @@ from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.safe import Safe
 from orchestrator.ui.server import Act
 
-STOP = "stop"
+PAUSE = "pause"
 _VERBS = ("resume", "promote", "rollback")
 _TOLD_BYTES = 16_000  # of what a command has said, its end
 _FOLDER = "ui"
+_LOGS_KEPT = 20  # files of what commands have printed, the newest
+_LOG = re.compile(r"\d+-[a-z]+\.log")  # their names begin with the time, in nanoseconds
 _LOCK_S = 15
 
 
@@ -53,13 +56,13 @@ class PageActions:
         self._begun: list[_Begun] = []
 
     def begin(self, act: Act) -> Safe:
-        """Begin a command, or stop a run. Raises `UsageError` where it is none, or cannot be done to this run now."""
+        """Begin a command, or pause a run. Raises `UsageError` where it is none, or cannot be done to this run now."""
         run = self._run(act)
-        if act.verb == STOP:
+        if act.verb == PAUSE:
             pid = interrupt_run(self._state_dir, run.started_at)
-            return self._outlet.json({"verb": STOP, "run": run.id, "pid": pid})
+            return self._outlet.json({"verb": PAUSE, "run": run.id, "pid": pid})
         if act.verb not in _VERBS:
-            raise UsageError(f"{act.verb!r} is nothing that the page can do", advice=f"{STOP}, {', '.join(_VERBS)}")
+            raise UsageError(f"{act.verb!r} is nothing that the page can do", advice=f"{PAUSE}, {', '.join(_VERBS)}")
         if any(one.process.poll() is None for one in self._begun):
             raise UsageError("a command of this page is under way", advice="wait until it has ended")
         begun = self._start(act)
@@ -89,6 +92,7 @@ class PageActions:
         said = self._state_dir / _FOLDER / f"{time.time_ns()}-{act.verb}.log"
         try:
             make_private_folder(said.parent)
+            _remove_old_logs(said.parent, keep=_LOGS_KEPT - 1)
             with open(said, "wb", opener=open_private) as file:
                 # Not in our group of processes: Ctrl-C ends the page, and no run.
                 process = subprocess.Popen(  # noqa: S603 - a command of ours
@@ -120,6 +124,13 @@ def _ended(code: int) -> str:
         Exit.NOT_STARTED: "could not start",
     }
     return next((text for one, text in words.items() if one == code), f"killed ({code})")
+
+
+def _remove_old_logs(folder: Path, *, keep: int) -> None:
+    """Remove the oldest logs. One that a command still writes to is its own until the command ends."""
+    logs = sorted((path for path in folder.iterdir() if _LOG.fullmatch(path.name)), key=lambda one: one.name)
+    for path in logs[: max(0, len(logs) - keep)]:
+        path.unlink(missing_ok=True)
 
 
 def _tail(path: Path) -> str:

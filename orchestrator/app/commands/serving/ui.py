@@ -61,7 +61,7 @@ async def _serve(options: RunOptions, messages: Messages, port: int, wanted: _Wa
             url = f"{guard.address}#token={guard.token}"
             messages.announce(url)
             may = "look at your runs"
-            may += ", stop them, let them go on and roll them back" if wanted.may_act else ""
+            may += ", pause, resume, promote and roll them back" if wanted.may_act else ""
             messages.say(f"whoever has this address can {may}; Ctrl-C ends the page, and no run")
             with ExitStack() as stack:
                 if wanted.open_page:
