@@ -1,7 +1,7 @@
-"""Redeploy a selection of functions: what changed and nothing else, or all of it with `force`.
+"""Redeploy a selection of functions: what has changed, or everything with `force`.
 
-Also one new environment value or secret version across many functions whose source is not at hand: their code and
-everything else is copied from what is live (`functions`).
+Also sets a new environment value or secret version in many functions without their sources: their code and all other
+settings are copied from the live Versions (`functions`).
 """
 
 from orchestrator.job.mass import PARAMETERS, desired, folders, offline

@@ -1,6 +1,6 @@
-"""Delete old versions of the functions of whole folders, or of some of them, that nobody needs any more.
+"""Delete old versions that are no longer needed, of the functions of whole folders, or of some of them.
 
-What stays, and why, is told in docs/prune.md: the same as `orchestrator prune` keeps.
+docs/prune.md explains what stays and why: the same as with `orchestrator prune`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -39,14 +39,14 @@ def kinds(given: Mapping[str, Any], name: str) -> tuple[str, ...]:
     """Read what is to be pruned. Raises `JobError`."""
     found = texts(given, name)
     if unknown := [kind for kind in found if kind not in _ONLY]:
-        raise JobError(f"`{name}`: there is no {unknown[0]!r} to prune", advice=f"choose of {', '.join(_ONLY)}")
+        raise JobError(f"`{name}`: {unknown[0]!r} cannot be pruned", advice=f"choose from {', '.join(_ONLY)}")
     return found
 
 
 PARAMETERS = {
     "keep": Parameter("how many of the newest versions of each function stay", default=_DEFAULTS.keep, read=whole),
-    "runs": Parameter("of how many last runs of a function the versions stay", default=_DEFAULTS.runs, read=whole),
-    "all": Parameter("versions that this tool has not made go, too", default=False, read=flag),
+    "runs": Parameter("for how many last runs of a function the versions stay", default=_DEFAULTS.runs, read=whole),
+    "all": Parameter("delete versions that this tool has not made, too", default=False, read=flag),
     "select": Parameter(
         'live functions of `folders`, in the manifest or not: names, globs, "label:KEY=VALUE"; default: all',
         default=(),
@@ -54,7 +54,7 @@ PARAMETERS = {
         selects=True,
     ),
     "only": Parameter(
-        'of "versions", "packages" in the bucket and "records" of runs there; default: all of it, and versions alone'
+        'any of "versions", "packages" in the bucket and "records" of runs there; default: all, or only versions'
         " with `select` or `folders`",
         default=(),
         read=kinds,
@@ -64,12 +64,12 @@ PARAMETERS = {
 
 
 def folders(manifest: Manifest, given: Mapping[str, Any]) -> Sequence[str]:
-    """Give the folders whose functions are pruned."""
+    """Return the folders whose functions are pruned."""
     return folders_of(manifest, given)
 
 
 def desired(manifest: Manifest, live: LiveState, given: Mapping[str, Any]) -> Desired:
-    """Want old versions of the selection deleted; nothing is made."""
+    """Return the selection without its old Versions. Nothing is made."""
     inside, patterns = folders(manifest, given), texts(given, "select")
     functions = list(inventory(manifest, live, inside, patterns))
     if patterns:

@@ -1,6 +1,6 @@
-"""Move every function of some folders off old runtimes: the code is copied, every other setting is kept.
+"""Move every function of some folders off old runtimes: the code is copied, and all other settings are kept.
 
-Looks at what is live, in the manifest or not. Running it again goes on where it stopped; when all is done it wants
+It changes live functions, in the manifest or not. Run it again to continue; when everything is done, it changes
 nothing.
 """
 
@@ -42,15 +42,15 @@ _SKIP_KEYS = ("function", "reason", "owner", "until")
 
 
 def read_skips(given: Mapping[str, Any], parameter: str) -> list[Skip]:
-    """Read the exceptions; every row tells which function, why, who answers and until when. Raises `JobError`."""
+    """Read the exceptions. Each row has a function, a reason, an owner and a last day. Raises `JobError`."""
     return [_skip(row) for row in rows(given, parameter, _SKIP_KEYS)]
 
 
 PARAMETERS = {
-    "from": Parameter("runtimes to leave", required=True, read=texts, selects=True),
-    "to": Parameter("runtime to move to", required=True, read=text),
+    "from": Parameter("old runtimes", required=True, read=texts, selects=True),
+    "to": Parameter("new runtime", required=True, read=text),
     "folders": Parameter(
-        "folders to look at; default: every folder of the manifest", default=(), read=texts, selects=True
+        "folders of the functions; default: every folder of the manifest", default=(), read=texts, selects=True
     ),
     "skip": Parameter(
         "functions to leave out: function (a name or a glob), reason, owner, until (a date)",
@@ -62,12 +62,12 @@ PARAMETERS = {
 
 
 def folders(manifest: Manifest, given: Mapping[str, Any]) -> tuple[str, ...]:
-    """Give the folders to look at."""
+    """Return the folders of the functions."""
     return folders_of(manifest, given)
 
 
 def desired(manifest: Manifest, live: LiveState, given: Mapping[str, Any]) -> Desired:
-    """Want a copy on the new runtime of every function whose `$latest` has an old one."""
+    """Return a copy on the new runtime of every function whose `$latest` has an old one."""
     old, to = texts(given, "from"), text(given, "to")
     offline(manifest, given)
     _check_offered(to, live)
@@ -92,7 +92,7 @@ def desired(manifest: Manifest, live: LiveState, given: Mapping[str, Any]) -> De
         specs[one.key] = _copy(one, to, manifest, failures)
         board.append(_standing(one, "waiting", failures.get(one.key) or _skipped(one, expired)))
     warnings = [
-        *(f"the exception of {_expired(skip)}: the job does not run before that is settled" for skip in expired),
+        *(f"the exception of {_expired(skip)}: the job does not run until this is resolved" for skip in expired),
         *empty_folders(folders_of(manifest, given), live),
         *left_to_others(manifest, live, folders_of(manifest, given)),
         *_unknown_runtimes(old, live),
@@ -109,12 +109,15 @@ def offline(_manifest: Manifest, given: Mapping[str, Any]) -> None:
     """Refuse runtimes that no function can move between, whatever is live."""
     old, to = texts(given, "from"), text(given, "to")
     if not old:
-        raise JobError("`from` names no runtime", advice='write from = ["python37", "python38"]')
+        raise JobError("`from` is empty", advice='write from = ["python37", "python38"]')
     if to in old:
-        raise JobError(f"{to} stands in `from` and in `to`", advice="take it out of one of the two")
+        raise JobError(f"{to} is in `from` and in `to`", advice="remove it from one of them")
     for runtime in old:
         if language(runtime) != language(to):
-            raise JobError(f"{runtime} and {to} are two languages", advice="a job moves functions within one language")
+            raise JobError(
+                f"{runtime} and {to} are of different languages",
+                advice="a job changes the runtime only within one language",
+            )
 
 
 def _check_offered(to: str, live: LiveState) -> None:
@@ -142,13 +145,13 @@ def _standing(one: LiveFunction, status: str, note: str = "") -> JobStatus:
 
 
 def _skips(given: Mapping[str, Any]) -> tuple[list[Skip], list[Skip]]:
-    """Read `skip`: those that hold, and those that have expired, for a board alone. Raises `JobError`."""
+    """Read `skip`. Returns the valid rows, and the expired ones, which only a board accepts. Raises `JobError`."""
     skips, today = read_skips(given, "skip"), given["today"]
     expired = [skip for skip in skips if skip.until < today]
     if expired and not given["board_only"]:
         raise JobError(
             f"exceptions of `skip` have expired: {'; '.join(map(_expired, expired))}",
-            advice="ask the owner: take the row out, or agree on a new `until`",
+            advice="ask the owner, then remove the row, or agree on a new `until`",
         )
     return [skip for skip in skips if skip.until >= today], expired
 
@@ -173,7 +176,7 @@ def _fits(skip: Skip, *names: str) -> bool:
 
 
 def _skipped(one: LiveFunction, skips: Iterable[Skip]) -> str:
-    """Say why a function is left out, "" where it is not."""
+    """Return why a function is left out, "" if it is not."""
     for skip in skips:
         if _fits(skip, one.key, one.function.name):
             return f"{skip.reason} (owner {skip.owner}, until {skip.until})"
@@ -189,26 +192,28 @@ def _unknown_skips(skips: Iterable[Skip], functions: tuple[LiveFunction, ...], m
     names = {name for one in functions for name in (one.key, one.function.name)}
     names |= {name for key, spec in manifest.functions.items() for name in (key, spec.name)}
     return [
-        f'`skip` names "{skip.function}", which is no function of these folders or of the manifest'
+        f'`skip` names "{skip.function}", but neither these folders nor the manifest have it'
         for skip in skips
         if not _fits(skip, *names)
     ]
 
 
 def _unknown_runtimes(old: Iterable[str], live: LiveState) -> list[str]:
-    """A runtime that is not offered any more is right where functions still have it, or had it."""
+    """Return warnings about old runtimes that are unknown. One that is no longer offered is valid if functions have it,
+    or had it.
+    """
     seen = {version.runtime for version in live.versions.values()}
     found = []
     for runtime in old:
         if runtime not in seen and runtime not in live.runtimes:
             close = get_close_matches(runtime, sorted(seen | {*live.runtimes}), n=1)
             hint = f"; did you mean {close[0]}?" if close else ""
-            found.append(f"`from` names {runtime}, which the cloud does not offer and no version here has{hint}")
+            found.append(f"`from` has {runtime}, which the cloud does not offer and no version here uses{hint}")
     return found
 
 
 def _trap_warnings(specs: Mapping[str, FunctionSpec], waiting: Iterable[LiveFunction], to: str) -> list[str]:
-    """Each trap once, with every function that it concerns."""
+    """Return each trap once, with all functions concerned."""
     concerned: dict[str, list[str]] = {}
     for one in waiting:
         for trap in traps(one.runtime, to, specs[one.key].settings):
@@ -217,7 +222,7 @@ def _trap_warnings(specs: Mapping[str, FunctionSpec], waiting: Iterable[LiveFunc
 
 
 def _manifest_warnings(functions: Iterable[LiveFunction], board: Iterable[JobStatus], to: str) -> list[str]:
-    """A manifest with another runtime would move a function back with its next deploy."""
+    """Return warnings about manifests with another runtime: the next deploy would revert the upgrade."""
     moved = {standing.key for standing in board if standing.status != "skipped"}
     behind: dict[tuple[str, str], list[str]] = {}
     for one in functions:
@@ -228,8 +233,8 @@ def _manifest_warnings(functions: Iterable[LiveFunction], board: Iterable[JobSta
             said = spec.place.file, spec.settings.runtime
             behind.setdefault(said, []).append(f"{one.key} (line {spec.place.line})")
     return [
-        f"{file} says {runtime} for {_first(names)}: change it to {to}, or the next deploy of them is blocked;"
-        " --update-manifest changes it as it runs, `import --update` afterwards"
+        f"{file} has {runtime} for {_first(names)}: change it to {to}, or the next deploy of them is blocked;"
+        " --update-manifest changes it during this run, `import --update` afterwards"
         for (file, runtime), names in behind.items()
     ]
 
@@ -242,7 +247,7 @@ def _first(names: list[str]) -> str:
 def _elsewhere(
     functions: Iterable[LiveFunction], old: tuple[str, ...], to: str, served: Mapping[str, str]
 ) -> list[str]:
-    """Functions that are not this job's, but whose tags serve an old runtime all the same."""
+    """Return functions that this job does not change, but whose tags still serve an old runtime."""
     return [
         f"{one.key} is on {one.runtime}, but {served[one.function.id]}"
         for one in functions
@@ -251,7 +256,7 @@ def _elsewhere(
 
 
 def _still_served(old: tuple[str, ...], live: LiveState) -> dict[str, str]:
-    """Say by function id which tags still serve an old runtime."""
+    """Return which tags still serve an old runtime, by Function ID."""
     tags: dict[str, list[str]] = {}
     for (function_id, tag), version in live.tagged.items():
         if tag != LATEST and version.runtime in old:

@@ -1,6 +1,6 @@
-"""The same as mass_redeploy, made for `[jobs.NAME] schedule = "…"`: each time it is due, everything gets a new version.
+"""Like mass_redeploy, for `[jobs.NAME] schedule = "…"`: each time it is due, all functions get a new version.
 
-`force = false` leaves the unchanged alone.
+`force = false` leaves unchanged functions alone.
 """
 
 from dataclasses import replace

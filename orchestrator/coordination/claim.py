@@ -1,6 +1,6 @@
-"""Due times that are run once, however often cron calls and on however many machines: a claim on a shared record.
+"""Runs each due time once, however often cron calls and on however many machines: by a claim in a shared record.
 
-The record of a job says up to which due time all is done, and who is running one now: a payload of one heartbeat.
+The record of a job says up to which due time all is done, and who is running one now: the payload of a heartbeat.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _SCHEMA = 1
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """Who runs which due time. `beat` counts up while the claimant lives."""
+    """Who runs which due time. `beat` is incremented while the claimant is alive."""
 
     due_at: str
     run_id: str
@@ -32,7 +32,7 @@ class Running:
 
 @dataclass(frozen=True, slots=True)
 class StoppedDue:
-    """The due time whose run had too many failures, and why: it is not done, and no call takes it up by itself."""
+    """A due time whose run had too many failures, and the breach: it is not done, and is not retried automatically."""
 
     due_at: str
     run_id: str
@@ -41,9 +41,9 @@ class StoppedDue:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """The record of a job. Times in ISO 8601, UTC; `done_until`: due times up to this one need nothing more.
+    """The record of a job. Times in ISO 8601, UTC. `done_until`: due times up to this one are finished.
 
-    `breach`: the newest due time after that, if a breach ended it; programs that do not know it pass it over.
+    `breach`: the newest later due time, if a breach ended it. Programs that do not know this field ignore it.
     """
 
     done_until: str
@@ -53,11 +53,11 @@ class Record:
 
     @property
     def since(self) -> datetime:
-        """After when a due time has to come for a call to begin it."""
+        """The earliest time of a due time to run is after this one."""
         return datetime.fromisoformat(self.breach.due_at if self.breach is not None else self.done_until)
 
     def encode(self) -> bytes:
-        """Write it as JSON; without a breach as it was before there were any in it."""
+        """Return it as JSON; without a breach in the form from before there were breaches."""
         values = asdict(self)
         if self.breach is None:
             del values["breach"]
@@ -69,7 +69,9 @@ NO_RECORD = Record("")  # before the first call for a job
 
 @dataclass(frozen=True, slots=True)
 class NotDue:
-    """Nothing is to be run now, and why, in one sentence. `breach`: of the due time that is not done for it."""
+    """Nothing is to be run now, with the reason in one sentence. `breach`: of the due time that is
+    therefore not done.
+    """
 
     reason: str
     breach: StoppedDue | None = None
@@ -77,7 +79,7 @@ class NotDue:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A due time that is to be run now. `said`: what there is to say of it (late, taken over), "" for nothing."""
+    """A due time to run now. `said`: a note for users (late, taken over), "" for none."""
 
     due_at: datetime
     said: str
@@ -85,14 +87,14 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Died:
-    """A claimant has died, and nobody knows yet how its run stood."""
+    """A claimant is dead, and the result of its run is not known yet."""
 
     run_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class DueJob:
-    """Whose due times are claimed, and by whom."""
+    """The job whose due times are claimed, and the claimant."""
 
     name: str
     schedule: Schedule
@@ -100,37 +102,37 @@ class DueJob:
     host: str
 
     def running(self, record: Record) -> Running | None:
-        """Give what this run has claimed, None where it has nothing any more."""
+        """Return what this run has claimed, None if it holds no claim."""
         return record.running if record.running is not None and record.running.run_id == self.run_id else None
 
     def in_the_way(self, record: Record) -> dict[str, int]:
-        """Give the beat of another claimant by its run, if there is one."""
+        """Return the beat of another claimant by its run, if there is one."""
         other = record.running if self.running(record) is None else None
         return {} if other is None else {other.run_id: other.beat}
 
     def decide(
         self, record: Record, lives: Mapping[str, Life], now: datetime, stopped: Mapping[str, str]
     ) -> Step[Record, Claimed | NotDue | Died]:
-        """Say what is to be done. `stopped`: why runs of dead claimants had been stopped for good, "" for none.
+        """Return the next step. `stopped`: why runs of dead claimants had been stopped for good, "" for none.
 
         | record         | another claimant | due | step                                         |
         | ---            | ---              | --- | ---                                          |
-        | not there yet  |                  |     | write it: due times count from now; `NotDue` |
-        | there          | UNKNOWN          |     | wait                                         |
-        | there          | ALIVE            |     | `NotDue`                                     |
-        | there          | DEAD             |     | `Died`, where `stopped` has nothing of it    |
-        | there          | DEAD, none       | no  | `NotDue`                                     |
-        | there          | DEAD, none       | yes | write that we run it; `Claimed`              |
+        | does not exist |                  |     | write it: due times count from now; `NotDue` |
+        | exists         | UNKNOWN          |     | wait                                         |
+        | exists         | ALIVE            |     | `NotDue`                                     |
+        | exists         | DEAD             |     | `Died`, if `stopped` has no entry for it     |
+        | exists         | DEAD, none       | no  | `NotDue`                                     |
+        | exists         | DEAD, none       | yes | write that we run it; `Claimed`              |
 
-        A due time that a breach ended is not due again, also where it is written down for a dead claimant only now;
-        only one after it is.
+        A due time that a breach ended is not due again, even if that is recorded only now for a dead claimant. Later
+        due times are.
         """
         if record == NO_RECORD:
             why = f'first call for job "{self.name}": its due times count from now on; {self._next(now)}'
             return Write(Record(written(now)), NotDue(why))
         other = record.running
         if other is not None and lives.get(other.run_id) is Life.UNKNOWN:
-            look = f"looking whether it lives, for at most {as_duration(CLAIM_TIMINGS.dead_after_s)}"
+            look = f"checking whether it is alive, for at most {as_duration(CLAIM_TIMINGS.dead_after_s)}"
             return Wait(f"{other.due_at} is claimed by {other.run_id} on {other.host}: {look}")
         if other is not None and lives.get(other.run_id) is Life.ALIVE:
             return Final(NotDue(f'job "{self.name}": {other.due_at} is being run by {other.run_id} on {other.host}'))
@@ -148,12 +150,12 @@ class DueJob:
                 else NotDue(f'nothing is due for job "{self.name}"; {self._next(now)}')
             )
             return Final(answer) if before == record else Write(before, answer)
-        died = f"{dead.run_id} on {dead.host} has died: taken over" if dead is not None and before == record else ""
+        died = f"{dead.run_id} on {dead.host} is dead: taken over" if dead is not None and before == record else ""
         ours = replace(before, running=Running(written(came.at), self.run_id, self.host))
         return Write(ours, Claimed(came.at, _said(came, died, now)))
 
     def stopped(self, breach: StoppedDue, now: datetime) -> NotDue:
-        """Say of a due time that it is not done, and stays so."""
+        """Return the answer for a due time that is not done, and will not be."""
         what = f'job "{self.name}": its due time {breach.due_at} is not done'
         return NotDue(f"{what}: run {breach.run_id} was stopped for good: {breach.why}; {self._next(now)}", breach)
 
@@ -163,7 +165,7 @@ class DueJob:
 
 
 class Claim:
-    """A due time that is ours to run."""
+    """A due time that this run has claimed."""
 
     def __init__(self, shared: Shared[Record], job: DueJob, claimed: Claimed, copy: Copy[Record]) -> None:
         self._job = job
@@ -172,19 +174,19 @@ class Claim:
 
     @property
     def key(self) -> str:
-        """What sets the forced versions of this due time apart, on whatever machine they are made."""
+        """What sets the forced Versions of this due time apart, on every machine."""
         return f"{self._job.name} {written(self.due_at)}"
 
     async def keep(self, lost: Callable[[str], None]) -> None:
-        """Write beats until cancelled. Calls `lost` with why, once, where the claim is not ours any more."""
+        """Write heartbeats until cancelled. Calls `lost` with the reason, once, if the claim is lost."""
         await self._heartbeat.keep(lost)
 
     def breach(self, run_id: str, why: str) -> StoppedDue:
-        """Say that a run of this due time had too many failures, and why."""
+        """Return the due time as ended by a breach of a run."""
         return StoppedDue(written(self.due_at), run_id, why)
 
     async def end(self, *, done: bool, breach: StoppedDue | None = None) -> None:
-        """Give the claim up: the due time is done, or ended by a breach, or the next call takes it up.
+        """Release the claim: the due time is done, ended by a breach, or left for the next call.
 
         Raises `CloudError`, `JournalError`, `StartError`.
         """
@@ -218,13 +220,15 @@ async def claim(
     say: Callable[[str], None],
     why_stopped: Callable[[str], Awaitable[str]],
 ) -> Claim | NotDue:
-    """Claim what is due. `why_stopped`: tells why a run was stopped for good, "" where it was not.
+    """Claim what is due. `why_stopped`: returns why a run was stopped for good, "" if it was not.
 
-    The very first call for a job writes its record and runs nothing: what was due before nobody had asked for.
-    Where another claimant is at work, this waits until it has shown that it lives, at most `dead_after_s`; one that
-    does not is taken over, unless its run had been stopped for good: then its due time is written down as ended
-    so, before anything else. Missed due times are run once, as the newest of them. Raises `CloudError`, `JournalError`,
-    `StartError` for a record that cannot be read, and what `why_stopped` raises: then nothing is taken over.
+    The first call for a job only writes its record: earlier due times were not requested. If there is another claimant,
+    this waits until it is known to be alive, at most `dead_after_s`. A dead one is replaced. But if its run had been
+    stopped for good, its due time is first recorded as ended by that breach. Missed due times are run once, as the
+    newest of them.
+
+    Raises `CloudError`, `JournalError`, `StartError` for an invalid record, and what `why_stopped` raises: then nothing
+    is taken over.
     """
     stopped: dict[str, str] = {}
     shared, watch = Shared(place, decode_claim), Watch(CLAIM_TIMINGS, place.boottime_s)
@@ -240,7 +244,7 @@ async def claim(
 
 
 def decode_claim(body: bytes | None, key: str) -> Record:
-    """Read it. Raises `StartError` where it cannot be understood, or a newer program has written it."""
+    """Decode a record. Raises `StartError` if it is invalid, or if a newer program has written it."""
     if body is None:
         return NO_RECORD
     try:
@@ -254,7 +258,7 @@ def decode_claim(body: bytes | None, key: str) -> Record:
         return Record(values["done_until"], running, breach=breach)
     except (ValueError, KeyError, TypeError) as error:
         raise StartError(
-            f"the record of due times {key} cannot be understood", advice="delete it: the next call begins anew"
+            f"the record of due times {key} cannot be understood", advice="delete it: the next call makes a new one"
         ) from error
 
 
@@ -272,5 +276,5 @@ def _said(came: Due, died: str, now: datetime) -> str:
 
 
 def written(at: datetime) -> str:
-    """Write a due time as records and messages have it: ISO 8601 in UTC."""
+    """Return a due time as text for records and messages: ISO 8601 in UTC."""
     return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,5 +1,5 @@
-"""What one machine keeps of due times, as files: claims, in the `Records` port where there is no bucket, and the due
-times that a breach ended, for `jobs`, which asks no bucket.
+"""Files with one machine's knowledge of due times: claims, in the `Records` port if there is no bucket, and the due
+times that a breach ended, for `jobs`, which does not read the bucket.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _STOPPED = "due"
 class FileRecords:
     """Records below a state folder. Processes of this machine exclude each other by a lock of the operating system.
 
-    Raises `JournalError` where the folder cannot be used.
+    Raises `JournalError` if the folder cannot be used.
     """
 
     def __init__(self, state_dir: Path) -> None:
@@ -47,7 +47,7 @@ class FileRecords:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        # Held for a few file operations only, so waiting for it here does not hold the event loop up.
+        # Held only for a few file operations, so waiting for it here does not block the event loop.
         make_state_dir(self._state_dir)
         try:
             make_private_folder(self._folder)
@@ -72,7 +72,7 @@ class FileRecords:
         made = path.with_suffix(".new")
         with open(made, "wb", opener=open_private) as file:
             file.write(body)
-        made.replace(path)  # a kill leaves the old or the new one, whole
+        made.replace(path)  # a kill leaves the old or the new one, complete
         return sha256(body).hexdigest()
 
     def _path(self, key: str) -> Path:
@@ -80,7 +80,7 @@ class FileRecords:
 
 
 def remember(state_dir: Path, job: str, breach: StoppedDue | None) -> None:
-    """Keep what the last call of a job found: None, so that nothing is kept. Raises `JournalError`."""
+    """Store what the last call of a job found; None: remove it. Raises `JournalError`."""
     path = _path(state_dir, job)
     try:
         if breach is None:
@@ -97,10 +97,10 @@ def remember(state_dir: Path, job: str, breach: StoppedDue | None) -> None:
 
 
 def known_stop(state_dir: Path, job: str) -> StoppedDue | None:
-    """Give the due time of a job that a breach ended, as far as this machine knows; None where there is none."""
+    """Return the due time of a job that a breach ended, as far as this machine knows, None for none."""
     try:
         return StoppedDue(**json.loads(_path(state_dir, job).read_text("utf-8")))
-    except (OSError, ValueError, TypeError):  # it only repeats what the next call says
+    except (OSError, ValueError, TypeError):  # not worth a failure: the next call finds it again
         return None
 
 

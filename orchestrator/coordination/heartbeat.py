@@ -1,12 +1,12 @@
-"""One heartbeat: a part of a shared record is a run's own for as long as its beats in that record go on.
+"""The heartbeat: a part of a shared record belongs to a run as long as its beats in that record continue.
 
-The record changes by compare-and-set alone. Clocks of two machines are never compared: a holder counts as dead once its
-beat has not changed for `dead_after_s` on the clock of the one who watches, and it is sure of what it holds for
-`give_up_s` from when it began to write its last beat, on its own clock. Both clocks go on while the machine sleeps.
-Between a holder's look at its clock and the arrival of a call lies a gap that no client can close: a request that is on
-its way for longer than the difference of the two.
+The record changes only by compare-and-set. Clocks of two machines are never compared. A holder counts as dead if its
+beat has not changed for `dead_after_s` on the watcher's clock. On its own clock, it is sure of what it holds for
+`give_up_s` after it began to write its last beat. Both clocks continue while the machine sleeps. Between a holder's
+check of its clock and the arrival of a call there is a gap that no client can close. The request may be in transit for
+longer than the difference of the two.
 
-What is in the record is the payload's own: leases (`lease`, `registry`), claims on due times (`claim`).
+What is in the record belongs to the payload: leases (`lease`, `registry`), claims on due times (`claim`).
 """
 
 from __future__ import annotations
@@ -24,27 +24,27 @@ from orchestrator.errors import OrchestratorError
 
 
 class TakenOverError(OrchestratorError):
-    """Nothing in the record is ours any more."""
+    """The record has no part of this run any more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """The waits of one kind of heartbeat. `give_up_s` + `beat_s` stay below `dead_after_s`."""
+    """The intervals of one kind of heartbeat. `give_up_s` + `beat_s` is less than `dead_after_s`."""
 
     beat_s: float  # between two beats
-    give_up_s: float  # without a beat that was written: the holder is not sure any more
-    dead_after_s: float  # without a beat that was seen: others may take over
-    look_s: float  # between two looks at another's beat
+    give_up_s: float  # without a written beat: the holder is no longer sure
+    dead_after_s: float  # without an observed beat: others may take over
+    look_s: float  # between two checks of another's beat
 
 
 def boottime_s() -> float:
-    """Read the clock that counts on while the machine sleeps."""
-    # macOS has no CLOCK_BOOTTIME, but its CLOCK_MONOTONIC goes on while the machine sleeps.
+    """Return the time of the clock that continues while the machine sleeps."""
+    # macOS has no CLOCK_BOOTTIME, but its CLOCK_MONOTONIC continues while the machine sleeps.
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 class Life(Enum):
-    """What one who watches a holder can say of it."""
+    """What a watcher can say about a holder."""
 
     UNKNOWN = "unknown"
     ALIVE = "alive"
@@ -53,18 +53,18 @@ class Life(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A holder as its watcher has seen it: the beat, since when it is the same, whether it was seen to write."""
+    """A holder as its watcher has seen it: the beat, since when it is the same, and whether a write was observed."""
 
     beat: int
     since_s: float  # on the watcher's clock
     wrote: bool = False
 
     def then(self, beat: int, now_s: float) -> Seen:
-        """Add another look."""
+        """Return the state after another check."""
         return self if beat == self.beat else Seen(beat, now_s, wrote=True)
 
     def life(self, now_s: float, dead_after_s: float) -> Life:
-        """Judge it.
+        """Return the judgment.
 
         | the same beat for | seen to write | life    |
         | ---               | ---           | ---     |
@@ -78,7 +78,7 @@ class Seen:
 
 
 class Watch:
-    """What one who waits has seen of others' beats. `boottime_s`: its own clock."""
+    """What a waiting run has seen of others' beats. `boottime_s`: its own clock."""
 
     def __init__(self, timings: Timings, boottime_s: Callable[[], float]) -> None:
         self._dead_after_s, self._boottime_s = timings.dead_after_s, boottime_s
@@ -86,11 +86,13 @@ class Watch:
 
     @property
     def waited(self) -> bool:
-        """Whether there was ever anybody to be waited for."""
+        """Whether it ever had to wait for another run."""
         return bool(self._seen)
 
     def look(self, beats: Mapping[str, int]) -> dict[str, Life]:
-        """Judge the runs that are in the way, given their beats now. Who comes while we watch has just written."""
+        """Judge the runs that block this one, from their present beats. A run that appears during the watch has just
+        written.
+        """
         now_s, watching = self._boottime_s(), self.waited
         for run_id, beat in beats.items():
             before = self._seen.get(run_id, Seen(beat, now_s, wrote=watching))
@@ -100,10 +102,11 @@ class Watch:
 
 @dataclass(frozen=True, slots=True)
 class Payload(Generic[R]):
-    """What is ours in a record.
+    """What a run owns in a record.
 
-    `beaten` counts our beat up and gives None where nothing is ours any more; `taken` then says why. `unsure`: what to
-    say where the holder stops as soon as it is not sure; "" where it asks `check` before each call, and may wait.
+    `beaten` returns the record with our beat incremented, None if we own nothing any more; then `taken` returns why.
+    `unsure`: the message if the holder stops as soon as it is not sure; "" if it asks `check` before each call, and may
+    wait.
     """
 
     timings: Timings
@@ -113,26 +116,26 @@ class Payload(Generic[R]):
 
 
 class Heartbeat(Generic[R]):
-    """Keeps what is ours in a record. `copy`: the record with it."""
+    """Keeps what a run owns in a record. `copy`: the record with it."""
 
     def __init__(self, shared: Shared[R], payload: Payload[R], copy: Copy[R]) -> None:
         self._shared, self._payload, self._copy = shared, payload, copy
         self._written_at_s = copy.written_at_s
         self._writing = anyio.Lock()
         self._ended = False
-        self._taken = ""  # why nothing of it is ours any more
+        self._taken = ""  # why it is lost
 
     @property
     def sure(self) -> bool:
-        """Whether nobody else can hold it, by the clock alone."""
+        """Whether it is certain, from the clock alone, that no other run can hold it."""
         return not (self._ended or self._taken) and self._age_s() < self._payload.timings.give_up_s
 
     async def keep(self, lost: Callable[[str], None]) -> None:
-        """Write beats until cancelled. Calls `lost` with why, once, where what we hold is not ours any more."""
+        """Write beats until cancelled. Calls `lost` with the reason, once, if what we hold is lost."""
         timings, unsure = self._payload.timings, self._payload.unsure
         while not self._ended:
             await anyio.sleep(timings.beat_s)
-            # Who must stop in time does not wait for one slow write until others may take over.
+            # A holder that must stop in time does not wait for one slow write until others may take over.
             left_s = max(timings.give_up_s - self._age_s(), timings.beat_s) if unsure else timings.give_up_s
             try:
                 with anyio.fail_after(left_s):
@@ -146,17 +149,17 @@ class Heartbeat(Generic[R]):
                     return
 
     async def check(self) -> None:
-        """See that it is still ours, by a beat where the last one is too old.
+        """Check that it is still ours, by a new beat if the last one is too old.
 
-        Raises `TakenOverError` where it is not, another `OrchestratorError` where that cannot be found out.
+        Raises `TakenOverError` if it is not, another `OrchestratorError` if that cannot be found out.
         """
         if self._taken:
             raise TakenOverError(self._taken)
-        while not (self._ended or self.sure):  # again where this machine was suspended while the beat was written
+        while not (self._ended or self.sure):  # again if this machine was suspended while the beat was written
             await self._renew(only_if_unsure=True)
 
     async def end(self, without: Callable[[R], R | None]) -> None:
-        """Write the record `without` what is ours (None: nothing is). May be repeated. Raises as `Shared.read` does."""
+        """Write the record `without` what is ours (None: nothing is). May be repeated. Raises as `Shared.read`."""
         async with self._writing:
             self._ended = True
             while (left := without(self._copy.record)) is not None:
@@ -173,7 +176,7 @@ class Heartbeat(Generic[R]):
                     self._taken = self._payload.taken(self._copy.record)
                     raise TakenOverError(self._taken)
                 self._copy = await self._shared.write(beaten, self._copy)
-                # Found without an answer, the same beat may be of an earlier try: others have seen it for longer.
+                # Found without an answer, an equal beat may be from an earlier attempt: others have seen it for longer.
                 if self._copy.answered:
                     self._written_at_s = self._copy.written_at_s
                     return

@@ -1,4 +1,4 @@
-"""Stopping a run of another process as Ctrl-C would: nothing new starts, what runs settles, `resume` goes on."""
+"""Stops a run of another process, like Ctrl-C: nothing new starts, what is in flight ends, `resume` continues."""
 
 from __future__ import annotations
 
@@ -15,35 +15,37 @@ _ADVICE = "press Ctrl-C where it runs"
 
 
 def interrupt_run(state_dir: Path, started_at: float) -> int:
-    """Interrupt the run that has begun at `started_at` and holds the lock of a state folder. Gives the process's id.
+    """Interrupt the run that began at `started_at` and holds the lock of a state folder. Returns the process ID.
 
-    | the process that the lock names                      | what is done                                         |
-    | ---                                                  | ---                                                  |
-    | is on another machine, or is dead, or is another one | `UsageError`: nothing is known to be running         |
-    | by now, or took the lock after the run had begun     |                                                      |
-    | is another user's                                    | `UsageError`                                         |
-    | ignores SIGINT, as in a shell's background           | SIGTERM: it settles for five seconds                 |
-    | any other                                            | SIGINT: it settles                                   |
+    | the process in the lock                         | action                                           |
+    | ---                                             | ---                                              |
+    | is on another machine, has ended, took the lock | `UsageError`: no such run is known               |
+    | after the run had begun, or its ID was reused   |                                                  |
+    | belongs to another user                         | `UsageError`                                     |
+    | ignores SIGINT, as in a shell's background      | SIGTERM: it ends within five seconds             |
+    | any other                                       | SIGINT: it ends once what is in flight has ended |
     """
     pid, since = 0, 0.0
-    with suppress(PermissionError):  # of whom nothing is known then
+    with suppress(PermissionError):  # then nothing is known of it
         pid, since = holder_here(state_dir)
     if not pid or since > started_at:
-        raise UsageError("this run is not under way on this machine", advice="look at its state again")
+        raise UsageError("this run is not in progress on this machine", advice="check its state again")
     try:
         if not _holds(pid, state_dir / FILE):
-            raise UsageError("this run is not under way any more: its process has ended", advice="`resume` goes on")
+            raise UsageError(
+                "this run is not in progress any more: its process has ended", advice="`resume` continues it"
+            )
         number = signal.SIGTERM if _ignores_interrupts(pid) else signal.SIGINT
         os.kill(pid, number)
     except PermissionError as error:
-        raise UsageError(f"process {pid}, which carries the run out, is another user's", advice=_ADVICE) from error
+        raise UsageError(f"process {pid}, which executes the run, belongs to another user", advice=_ADVICE) from error
     except OSError as error:
-        raise UsageError(f"process {pid} cannot be looked at: {error.strerror}", advice=_ADVICE) from error
+        raise UsageError(f"process {pid} cannot be inspected: {error.strerror}", advice=_ADVICE) from error
     return pid
 
 
 def _holds(pid: int, lock: Path) -> bool:
-    """Say whether a process has the lock's file open: its number may be another process's by now."""
+    """Return whether a process has the lock's file open: its ID may have been reused."""
     wanted = lock.stat()
     for descriptor in (_PROCESSES / str(pid) / "fd").iterdir():
         try:

@@ -1,6 +1,6 @@
 """Leases: two runs on two machines never change the same function at once.
 
-A run holds a lease on its functions in the registry, a payload of one heartbeat, and looks before each call whether it
+A run holds a lease on its functions in the registry, a payload of one heartbeat. Before each call it checks whether it
 is still sure of it.
 """
 
@@ -27,7 +27,7 @@ _SHOWN = 3
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """The lease number `fencing`. `fresh`: nobody can have changed its functions since the registry was looked at."""
+    """The lease number `fencing`. `fresh`: no other run can have changed its functions since the registry was read."""
 
     fencing: int
     fresh: bool
@@ -36,7 +36,7 @@ class Granted:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a run asks for: its lease, names of the functions by their digests, the registry as it was looked at."""
+    """What a run requests: its lease, names of the functions by their digests, the registry as it was read."""
 
     mine: Holder
     names: Mapping[str, str]
@@ -46,14 +46,14 @@ class Wanted:
     def decide(
         self, registry: Registry, lives: Mapping[str, Life], *, waited: bool, over: bool
     ) -> Step[Registry, Granted]:
-        """Say what is to be done. `lives`: of `registry.others`; `over`: `timeout_s` has passed.
+        """Return the next step. `lives`: of `registry.others`. `over`: `timeout_s` has passed.
 
-        | our lease is in it | those not dead of the others | over | step                                        |
-        | ---                | ---                          | ---  | ---                                         |
-        | yes                |                              |      | it is granted: its write had lost its answer |
-        | no                 | nobody                       |      | write it, in place of the dead              |
-        | no                 | all ALIVE                    | yes  | raise `LockHeldError` that names one        |
-        | no                 | otherwise                    |      | wait                                        |
+        | our lease is in it | the others that are not dead | over | step                                            |
+        | ---                | ---                          | ---  | ---                                             |
+        | yes                |                              |      | it is granted: the answer to its write was lost |
+        | no                 | none                         |      | write it, in place of the dead ones             |
+        | no                 | all ALIVE                    | yes  | raise `LockHeldError` that names one            |
+        | no                 | otherwise                    |      | wait                                            |
         """
         held, others = registry.of(self.mine.run_id), registry.others(self.mine)
         if held is not None:
@@ -65,7 +65,7 @@ class Wanted:
         if over and all(lives[one.run_id] is Life.ALIVE for one in living):
             raise lock_held(self._what(living[0]), self.timeout_s)
         dead_after = as_duration(LEASE_TIMINGS.dead_after_s)
-        return Wait(f"{self._what(living[0])}; waiting until that ends, or has shown no life for {dead_after}")
+        return Wait(f"{self._what(living[0])}; waiting until it ends, or has not renewed its lease for {dead_after}")
 
     def _granted(self, fencing: int, *, waited: bool, dead: tuple[Holder, ...] = ()) -> Granted:
         fresh = fencing == self.looked.fencing + 1 and not self.looked.others(self.mine) and not waited
@@ -89,15 +89,15 @@ class Leases:
     say: Callable[[str], None]
 
     async def look(self) -> Registry:
-        """Read who holds what. Raises `CloudError`, `StartError`."""
+        """Return the registry. Raises `CloudError`, `StartError`."""
         return (await Shared(self.place, decode).read()).record
 
     async def acquire(self, functions: Mapping[str, str], *, looked: Registry, timeout_s: float) -> Lease:
-        """Take a lease on `functions` (their `folder/name` by what people call them).
+        """Take a lease on `functions` (`folder/name` by the name to show).
 
-        Another run that holds one of them is waited for, `timeout_s` at most, and in any case until it has shown that
-        it lives or is dead. `looked`: the registry before what is live was read. Raises `LockHeldError` that names the
-        holder, `CloudError`, `StartError`.
+        If another run holds one of them, wait at most `timeout_s`, but at least until it is known whether it is alive
+        or dead. `looked`: the registry before the live state was read. Raises `LockHeldError` that names the holder,
+        `CloudError`, `StartError`.
         """
         names = {digest(identity): name for name, identity in functions.items()}
         since = f"{datetime.fromtimestamp(self.clock(), UTC):%Y-%m-%d %H:%M:%S} UTC"
@@ -112,12 +112,12 @@ class Leases:
 
         granted, copy = await ask(shared, decide, look_s=LEASE_TIMINGS.look_s, say=self.say)
         for dead in granted.dead:
-            self.say(f"run {dead.run_id} has died ({dead.who}): its lease is taken over")
+            self.say(f"run {dead.run_id} is dead ({dead.who}): its lease is taken over")
         return Lease(shared, self.run_id, granted, copy)
 
 
 class Lease:
-    """A lease that is held. `lost` is called with why where it is not any more."""
+    """A lease that is held. `lost` is called with the reason if it no longer is."""
 
     def __init__(self, shared: Shared[Registry], run_id: str, granted: Granted, copy: Copy[Registry]) -> None:
         self._run_id = run_id
@@ -126,11 +126,11 @@ class Lease:
         self._heartbeat = Heartbeat(shared, Payload(LEASE_TIMINGS, self._beaten, self._taken), copy)
 
     async def keep(self) -> None:
-        """Write beats until cancelled, or the lease is lost."""
+        """Write heartbeats until cancelled, or until the lease is lost."""
         await self._heartbeat.keep(lambda why: self.lost(why))  # noqa: PLW0108 - `lost` may be set later
 
     async def check(self) -> None:
-        """See that the lease is held, before a call that changes something. Raises `StoppedError` where it is not."""
+        """Check that the lease is held, before a call that changes something. Raises `StoppedError` if it is not."""
         try:
             await self._heartbeat.check()
         except OrchestratorError as error:
@@ -140,7 +140,7 @@ class Lease:
             raise StoppedError(why) from error
 
     async def end(self) -> None:
-        """Give the lease up. Raises `CloudError`, `StartError`."""
+        """Release the lease. Raises `CloudError`, `StartError`."""
         await self._heartbeat.end(lambda now: now.without(self._run_id) if now.of(self._run_id) is not None else None)
 
     def _beaten(self, registry: Registry) -> Registry | None:
@@ -149,4 +149,4 @@ class Lease:
     def _taken(self, registry: Registry) -> str:
         newest = max(registry.holders, key=lambda one: one.fencing, default=None)
         by = f" by run {newest.run_id} ({newest.who})" if newest is not None and newest.fencing > self.fencing else ""
-        return f"the lease on these functions was taken over{by}, since this run showed no life for too long"
+        return f"the lease on these functions was taken over{by}, because this run had not renewed it for too long"

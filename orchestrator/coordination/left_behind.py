@@ -1,4 +1,4 @@
-"""What runs that are gone have left behind in shared records: claims that nobody makes any more, leases of the dead."""
+"""What ended runs have left in shared records: records of jobs that no longer exist, leases of dead runs."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from orchestrator.journal.retention import DAY_S
 from orchestrator.model.units import as_duration
 from orchestrator.ports import PUT_AGAIN_AFTER_S
 
-CLAIM_KEPT_S = 400 * DAY_S  # a job that is due once a year has been called since
+CLAIM_KEPT_S = 400 * DAY_S  # even a job that is due once a year has been called since
 
 
 class ClaimKept(StrEnum):
-    """Why the record of a job's due times is kept, the first that holds; `NOT`: it goes."""
+    """Why the record of a job's due times is kept, the first reason that applies. `NOT`: it is deleted."""
 
     NOT = ""
     DECLARED = "of a job in the manifest"
@@ -29,14 +29,14 @@ class ClaimKept(StrEnum):
 
 
 def judge_claim(record: Record, age_s: float, *, declared: bool) -> ClaimKept:
-    """Say why a claim is kept. Without its record the next call for its job runs nothing: due times count from then.
+    """Return why a claim is kept. Without its record the next call for its job runs nothing: due times count from then.
 
-    | of a job in the manifest | written                 | running, or left undone by a breach | goes  |
-    | ---                      | ---                     | ---                                 | ---   |
-    | yes                      |                         |                                     | never |
-    | no                       | in `CLAIM_KEPT_S`       |                                     | no    |
-    | no                       | before                  | yes                                 | no    |
-    | no                       | before                  | no                                  | yes   |
+    | of a job in the manifest | written           | running, or left undone by a breach | goes  |
+    | ---                      | ---               | ---                                 | ---   |
+    | yes                      |                   |                                     | never |
+    | no                       | in `CLAIM_KEPT_S` |                                     | no    |
+    | no                       | before            | yes                                 | no    |
+    | no                       | before            | no                                  | yes   |
     """
     if declared:
         return ClaimKept.DECLARED
@@ -48,14 +48,14 @@ def judge_claim(record: Record, age_s: float, *, declared: bool) -> ClaimKept:
 
 
 def held_long(registry: Registry, now: float) -> tuple[Holder, ...]:
-    """Give the leases that were taken so long ago that their holders are hardly alive. `now`: epoch seconds. One whose
-    time cannot be read is not among them.
+    """Return the leases that are so old that their holders are probably dead. `now`: epoch seconds. Leases with an
+    invalid time are left out.
     """
     return tuple(one for one in registry.holders if now - since_of(one) > PUT_AGAIN_AFTER_S - DAY_S)
 
 
 def since_of(holder: Holder) -> float:
-    """Read since when a lease is held, in epoch seconds on its holder's clock; infinity where that is not told."""
+    """Return since when a lease is held, in epoch seconds on its holder's clock, infinity if unknown."""
     try:
         return datetime.strptime(holder.since, "%Y-%m-%d %H:%M:%S UTC").replace(tzinfo=UTC).timestamp()
     except ValueError:
@@ -63,8 +63,8 @@ def since_of(holder: Holder) -> float:
 
 
 async def find_dead(place: RecordPlace, suspects: Collection[Holder], say: Callable[[str], None]) -> tuple[Holder, ...]:
-    """Watch leases until each holder has shown whether it lives, and give the dead as they are then. Takes half a
-    minute, or no time where there is nobody to watch. Raises `CloudError`, `StartError`.
+    """Watch leases until each holder is known to be alive or dead, and return the dead ones in their latest state. This
+    takes half a minute, or no time if there are none to watch. Raises `CloudError`, `StartError`.
     """
     if not suspects:
         return ()
@@ -75,7 +75,9 @@ async def find_dead(place: RecordPlace, suspects: Collection[Holder], say: Calla
         lives = watch.look({one.run_id: one.beat for one in watched})
         if Life.UNKNOWN in lives.values():
             names = ", ".join(f"run {one.run_id} ({one.who}) since {one.since}" for one in watched)
-            return Wait(f"looking for {as_duration(LEASE_TIMINGS.dead_after_s)} whether it lives: a lease of {names}")
+            return Wait(
+                f"checking for {as_duration(LEASE_TIMINGS.dead_after_s)} whether it is alive: a lease of {names}"
+            )
         return Final(tuple(one for one in watched if lives[one.run_id] is Life.DEAD))
 
     found, _ = await ask(Shared(place, decode), decide, look_s=LEASE_TIMINGS.look_s, say=say)
@@ -83,8 +85,8 @@ async def find_dead(place: RecordPlace, suspects: Collection[Holder], say: Calla
 
 
 async def bury(place: RecordPlace, beats: Mapping[str, int]) -> int:
-    """Take the leases of the dead off the registry, given the last beat of each run; one that has beaten since stays.
-    Gives how many went. Raises `CloudError`, `StartError`.
+    """Remove the leases of dead runs from the registry. `beats`: the last beat of each; one with a newer beat stays.
+    Returns how many were removed. Raises `CloudError`, `StartError`.
     """
 
     def decide(registry: Registry) -> Step[Registry, int]:

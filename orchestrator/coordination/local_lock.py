@@ -1,4 +1,4 @@
-"""One run at a time per state folder: a lock of the operating system, so a dead holder's is free by itself."""
+"""One run at a time per state folder, by a lock of the operating system, which releases it when a process dies."""
 
 from __future__ import annotations
 
@@ -25,42 +25,42 @@ from orchestrator.model.units import as_duration
 
 FILE = "lock"
 OWNER = "owner"  # the file with the state folder's own name
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")  # where there is none, the host's name has to do
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")  # if there is none, the host's name is used
 _OWNER_LENGTH = 16
 _RETRY_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class LocalLock:
-    """A lock that is held: of the file at `path`, as long as that is the one of `descriptor`."""
+    """A lock that is held on the file at `path`, as long as that is the file of `descriptor`."""
 
     path: Path
     descriptor: int
 
     def check(self) -> None:
-        """See that others still meet this lock. Raises `JournalError` where the folder was removed, or replaced."""
+        """Check that other runs still see this lock. Raises `JournalError` if the folder was removed, or replaced."""
         try:
             same = os.path.samestat(self.path.stat(), os.fstat(self.descriptor))
         except OSError:
             same = False
         if not same:
             raise JournalError(
-                f"the state folder {self.path.parent} was removed while this run went on, and its lock with it:"
-                " another run may be under way"
+                f"the state folder {self.path.parent} was removed during this run, with its lock: another run may be"
+                " in progress"
             )
 
 
 @asynccontextmanager
 async def lock(state_dir: Path, *, timeout_s: float = 0.0, verb: str = "") -> AsyncIterator[LocalLock]:
-    """Hold the lock of a state folder; wait up to `timeout_s` for another run to end.
+    """Hold the lock of a state folder. Waits up to `timeout_s` for another run to end.
 
-    `verb`, "deploy" or "run NAME", is what others are told that runs. Raises `LockHeldError` that names the
-    holder, `JournalError` where the folder cannot be written.
+    `verb`: "deploy" or "run NAME", shown to other runs. Raises `LockHeldError` that names the holder, `JournalError` if
+    the folder cannot be written.
     """
     make_state_dir(state_dir)
     path = state_dir / FILE
     try:
-        # Never deleted: a waiter could otherwise lock a file that others do not see any more.
+        # Never deleted: otherwise a waiting run could lock a file that others no longer see.
         descriptor = open_private(path, os.O_RDWR | os.O_CREAT)
     except OSError as error:
         raise JournalError(f"the lock {path} cannot be made: {error.strerror}", advice=ADVICE) from error
@@ -72,17 +72,18 @@ async def lock(state_dir: Path, *, timeout_s: float = 0.0, verb: str = "") -> As
         finally:
             _write(descriptor, b"")
     finally:
-        os.close(descriptor)  # gives the lock up
+        os.close(descriptor)  # releases the lock
 
 
 def owner_of(state_dir: Path) -> str:
-    """Name a state folder, and no copy of it: whoever holds its lock knows that its earlier runs are dead.
+    """Return a name for a state folder, which copies of it do not have. A run that holds its lock knows that earlier
+    runs of this name are dead.
 
-    | what is in the name     | tells apart                                                       |
-    | ---                     | ---                                                               |
-    | host, device, inode     | copies of a folder, containers                                    |
-    | a random value, kept    | machines whose host, device and inode happen to be the same       |
-    | the boot of the machine | machines from one image, which has the random value in it as well |
+    | part of the name        | distinguishes                                               |
+    | ---                     | ---                                                         |
+    | host, device, inode     | copies of a folder, containers                              |
+    | a stored random value   | machines whose host, device and inode happen to be the same |
+    | the boot of the machine | machines from one image, which includes the random value    |
 
     Raises `JournalError`.
     """
@@ -95,7 +96,7 @@ def owner_of(state_dir: Path) -> str:
 
 
 def _kept(path: Path) -> str:
-    """Read the random value of a state folder; make it where there is none."""
+    """Return the random value of a state folder, after making it if there is none."""
     descriptor = open_private(path, os.O_RDWR | os.O_CREAT)
     try:
         kept = os.pread(descriptor, 100, 0).decode("ascii", "replace").strip()
@@ -116,7 +117,9 @@ def _boot_id() -> str:
 
 
 def described(verb: str) -> str:
-    """Say what runs, of whom and where, for people who wait for it. What was typed may hold secrets: it is left out."""
+    """Return what runs, who runs it and where, for those who wait for it. The arguments may hold secrets, so they are
+    left out.
+    """
     return _described(_command(verb), _user(), os.getpid(), socket.gethostname())
 
 
@@ -131,21 +134,21 @@ def _described(command: str, user: str, pid: int, host: str) -> str:
 def _user() -> str:
     try:
         return getpass.getuser()
-    except (KeyError, OSError):  # in a container that knows only numbers
+    except (KeyError, OSError):  # in a container that has only numeric users
         return str(os.getuid())
 
 
 def alive_since(state_dir: Path) -> float:
-    """Say since when, on this machine's clock, a living process of it holds the lock; infinity where none does.
+    """Return since when, on this machine's clock, a living process of it holds the lock; infinity for none.
 
-    Goes by what the holder wrote of itself: whoever tried the lock would be in the way of one that wants it.
+    This relies on what the holder wrote: trying the lock would block a run that needs it.
     """
     try:
         pid, since = holder_here(state_dir)
         if pid:
             os.kill(pid, 0)
             return since
-    except PermissionError:  # it lives, and is another user's
+    except PermissionError:  # it is alive, and another user's
         return 0.0
     except OSError:
         pass
@@ -153,8 +156,8 @@ def alive_since(state_dir: Path) -> float:
 
 
 def holder_here(state_dir: Path) -> tuple[int, float]:
-    """Give the process of this machine that the lock names, and since when; (0, 0.0) where it names none. Raises
-    `PermissionError` where the lock is another user's.
+    """Return the process of this machine that is in the lock, and since when; (0, 0.0) for none. Raises
+    `PermissionError` if the lock is another user's.
     """
     try:
         holder: dict[str, Any] = orjson.loads((state_dir / FILE).read_bytes())
@@ -168,10 +171,10 @@ def holder_here(state_dir: Path) -> tuple[int, float]:
 
 
 def lock_held(who: str, timeout_s: float) -> LockHeldError:
-    """Make the error of one who has waited for `timeout_s` in vain. `who` holds what is wanted."""
+    """Return the error after waiting for `timeout_s` without effect. `who`: holds the lock or lease."""
     waited = f", after waiting for {as_duration(timeout_s)}" if timeout_s else ""
     return LockHeldError(
-        f"another run holds the lock{waited}: {who}", advice="wait for it (--lock-timeout 10m, say), or end it"
+        f"another run holds the lock{waited}: {who}", advice="wait for it (for example --lock-timeout 10m), or stop it"
     )
 
 
@@ -188,7 +191,7 @@ async def _take(descriptor: int, path: Path, timeout_s: float) -> None:
         except OSError as error:
             raise JournalError(
                 f"the lock {path} cannot be taken: {error.strerror}",
-                advice="name a folder on a local disk: --state DIR, or ORCHESTRATOR_STATE",
+                advice="use a folder on a local disk: --state DIR, or ORCHESTRATOR_STATE",
             ) from error
         else:
             return
@@ -200,7 +203,7 @@ def _holder(verb: str) -> bytes:
 
 
 def _write(descriptor: int, content: bytes) -> None:
-    """Replace what the file says. It only informs, so a full disk is no reason to fail."""
+    """Replace the content of the file. It only informs, so a full disk is not an error."""
     try:
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, content, 0)
@@ -214,5 +217,5 @@ def _who(descriptor: int) -> str:
         since = datetime.fromtimestamp(holder["since"], UTC)
         what = _described(holder["command"], holder.get("user", ""), holder["pid"], holder["host"])  # once: no user
     except (ValueError, KeyError, TypeError, OSError):
-        return "it has not said yet which"  # between taking the lock and writing its name, or on a full disk
+        return "it has not written its name yet"  # between taking the lock and writing its name, or on a full disk
     return f"{what}, since {since:%Y-%m-%d %H:%M:%S} UTC"

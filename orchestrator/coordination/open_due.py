@@ -11,14 +11,14 @@ from orchestrator.manifest.schedule import Schedule, due
 
 
 async def open_breach(place: RecordPlace) -> StoppedDue | None:
-    """Give the due time that a breach ended, None where there is none. Raises as `Shared.read` does."""
+    """Return the due time that a breach ended, None for none. Raises as `Shared.read`."""
     return (await Shared(place, decode_claim).read()).record.breach
 
 
 async def due_since(place: RecordPlace, schedule: Schedule, now: datetime) -> datetime | None:
-    """Give the due time that the next call begins, None where there is none, or one is being run.
+    """Return the due time that the next call runs, None if there is none, or one is being run.
 
-    Raises as `Shared.read` does.
+    Raises as `Shared.read`.
     """
     record = (await Shared(place, decode_claim).read()).record
     if record == NO_RECORD or record.running is not None:
@@ -28,7 +28,7 @@ async def due_since(place: RecordPlace, schedule: Schedule, now: datetime) -> da
 
 
 async def close_breach(place: RecordPlace, breach: StoppedDue) -> bool:
-    """Let a due time that a breach ended count as done. Says whether it was still open.
+    """Count a due time that a breach ended as done. Returns whether it was still open.
 
     Raises `CloudError`, `JournalError`, `StartError`.
     """

@@ -1,6 +1,6 @@
 """The registry of leases: which run may change which functions now. One small object that changes by compare-and-set.
 
-Functions stand in it as digests of `folder/name`: 8 characters each, so that 50,000 of them are 400 KB, not megabytes.
+Functions are stored as digests of `folder/name` with 8 characters: 50,000 of them take 400 KB, not megabytes.
 """
 
 from __future__ import annotations
@@ -15,20 +15,21 @@ from typing import Any
 from orchestrator.errors import StartError
 
 _SCHEMA = 1
-_DIGEST_BYTES = 6  # of two disjoint sets of 50,000, one in 100,000 pairs shares a digest: a needless wait, no harm
+# of two disjoint sets of 50,000, one in 100,000 pairs shares a digest: this causes a needless wait, no harm
+_DIGEST_BYTES = 6
 _DIGEST_LENGTH = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """A run that holds a lease. `beat` counts up while it lives; nobody compares its clock with another's."""
+    """A run that holds a lease. `beat` is incremented while it is alive. Its clock is never compared with others."""
 
     run_id: str
-    owner: str  # of the state folder that it keeps its journal in
-    who: str  # for people: the command, its process and host
-    since: str  # on the holder's clock: for people
+    owner: str  # of the state folder of its journal
+    who: str  # in words: the command, its process and host
+    since: str  # on the holder's clock: for display
     functions: frozenset[str]  # digests
-    fencing: int = 0  # grows with each lease that is taken
+    fencing: int = 0  # higher for each lease that is taken
     beat: int = 0
 
 
@@ -40,11 +41,11 @@ class Registry:
     holders: tuple[Holder, ...] = ()
 
     def of(self, run_id: str) -> Holder | None:
-        """Find the lease of a run."""
+        """Return the lease of a run, if any."""
         return next((holder for holder in self.holders if holder.run_id == run_id), None)
 
     def others(self, holder: Holder) -> tuple[Holder, ...]:
-        """Give those that hold some function of `holder`, but for runs of its own state folder: these are dead."""
+        """Return those that hold some function of `holder`, except runs of its own state folder: these are dead."""
         return tuple(
             other
             for other in self.holders
@@ -52,7 +53,9 @@ class Registry:
         )
 
     def with_lease(self, holder: Holder, dead: Iterable[Holder]) -> Registry:
-        """Give `holder` the next lease, in place of those of the dead and of its own state folder."""
+        """Return the registry with the next lease for `holder`, in place of those of dead runs and of its own state
+        folder.
+        """
         gone = {other.run_id for other in dead}
         kept = (
             other
@@ -62,7 +65,7 @@ class Registry:
         return Registry(self.fencing + 1, (*kept, replace(holder, fencing=self.fencing + 1)))
 
     def with_beat(self, run_id: str) -> Registry:
-        """Count the beat of a run's lease up."""
+        """Return the registry with the beat of a run's lease incremented."""
         return replace(
             self,
             holders=tuple(
@@ -71,11 +74,11 @@ class Registry:
         )
 
     def without(self, run_id: str) -> Registry:
-        """End the lease of a run."""
+        """Return the registry without the lease of a run."""
         return replace(self, holders=tuple(holder for holder in self.holders if holder.run_id != run_id))
 
     def encode(self) -> bytes:
-        """Write it as JSON."""
+        """Return it as JSON."""
         leases = [
             {
                 "run_id": one.run_id, "owner": one.owner, "who": one.who, "since": one.since, "fencing": one.fencing,
@@ -90,7 +93,7 @@ NOT_LOOKED = Registry(fencing=-1)  # no lease is fresh after it
 
 
 def decode(body: bytes | None, key: str) -> Registry:
-    """Read it. Raises `StartError` where it cannot be understood, or a newer program has written it."""
+    """Decode a registry. Raises `StartError` if it is invalid, or if a newer program has written it."""
     if body is None:
         return Registry()
     try:
@@ -112,7 +115,7 @@ def decode(body: bytes | None, key: str) -> Registry:
         return Registry(int(values["fencing"]), holders)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise StartError(
-            f"the leases in {key} cannot be understood", advice="delete that object once no run is under way"
+            f"the leases in {key} cannot be understood", advice="delete that object when no run is in progress"
         ) from error
 
 
@@ -121,5 +124,5 @@ def _digests(text: str) -> Iterator[str]:
 
 
 def digest(function: str) -> str:
-    """Shorten a function's `folder/name`."""
+    """Return the digest of a function's `folder/name`."""
     return base64.urlsafe_b64encode(sha256(function.encode()).digest()[:_DIGEST_BYTES]).decode()

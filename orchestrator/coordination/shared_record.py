@@ -1,6 +1,6 @@
-"""A record that several machines change by compare-and-set alone: what to write is decided on what was read.
+"""A record that several machines change only by compare-and-set: what to write depends on what was read.
 
-A write whose answer was lost is found again by reading: what is there is either what we wrote, or another's.
+If the answer to a write is lost, reading shows the result: the record is either what we wrote, or another's.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from orchestrator.ports import Records
 from orchestrator.resilience.outage import Outage
 from orchestrator.resilience.retry import retried
 
-REFUSALS_MAX = 6  # of a write over what nobody has changed
+REFUSALS_MAX = 6  # of a write over an unchanged record
 _PAUSE_S = 0.1  # after the first of them; doubled each time
 _PROBE = b'{"what": "written by orchestrator to see that conditional writes are conditional"}'
 _NO_ETAG = '"00000000000000000000000000000000"'
@@ -29,7 +29,7 @@ class Encodable(Protocol):
     """The content of a record."""
 
     def encode(self) -> bytes:
-        """Write it as it is stored; equal records are stored as the same bytes."""
+        """Return the bytes to store. Equal records have equal bytes."""
         ...
 
 
@@ -40,7 +40,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class RecordPlace:
-    """Where a record is, and how one run reaches it."""
+    """Where a record is, and how one run accesses it."""
 
     records: Records
     key: str
@@ -49,50 +49,50 @@ class RecordPlace:
     outage: Outage
 
     async def safely(self, call: Callable[[], Awaitable[T]]) -> T:
-        """Make a call again and again: a write that went through without an answer then finds another etag."""
+        """Repeat a call until it succeeds: after a write whose answer was lost, the repeated one finds another ETag."""
         return await retried(call, rng=self.rng, outage=self.outage)
 
 
 @dataclass(frozen=True, slots=True)
 class Copy(Generic[R]):
-    """A record as it was read or written. `etag` None: it is not there yet."""
+    """A record as it was read or written. `etag` None: it does not exist yet."""
 
     record: R
     etag: str | None
     written_at_s: float = -math.inf  # when we began to write it, on our clock: from then on others may see it
-    answered: bool = False  # whether that write was answered, so that no earlier try can have put it there
+    answered: bool = False  # whether that write was answered, so that no earlier attempt can have written it
 
 
 @dataclass(frozen=True, slots=True)
 class Shared(Generic[R]):
-    """A record that several machines change. `decode`: what the stored bytes mean; None: there is no record yet."""
+    """A record that several machines change. `decode`: decodes the stored bytes; None: there is no record yet."""
 
     place: RecordPlace
     decode: Callable[[bytes | None, str], R]
 
     async def read(self) -> Copy[R]:
-        """Read it. Raises `CloudError`, `JournalError`, and `StartError` where it cannot be understood."""
+        """Read it. Raises `CloudError`, `JournalError`, and `StartError` if it is invalid."""
         place = self.place
         body, etag = await place.safely(partial(place.records.read, place.key)) or (None, None)
         return Copy(self.decode(body, place.key), etag)
 
     async def write(self, record: R, over: Copy[R]) -> Copy[R]:
-        """Write `record` over what was read, and give what is there then.
+        """Write `record` over what was read, and return what is stored then.
 
-        That is `record`, whether or not the answer to its write was lost, or else what somebody else has written.
-        Raises as `read` does: then it is not known which; and `StartError` where it is refused again and again although
-        nobody has changed what was read.
+        That is `record`, even if the answer to its write was lost, or else what another run has written. Raises as
+        `read`: then it is not known which. Raises `StartError` if it is refused repeatedly although the stored record
+        has not changed.
         """
         for attempt in range(REFUSALS_MAX):
             found = await self._written(record, over)
             if found.record != over.record or found.record == record:
                 return found
-            # Another has changed it and changed it back, or what we hold for its ETag is none.
+            # Another run has changed it back and forth, or our ETag is not the stored one.
             await anyio.sleep(_PAUSE_S * 2**attempt)
             over = found
         raise StartError(
-            f"{self.place.key} cannot be written: the storage says that it has changed, and it has not",
-            advice="a proxy before the storage may rewrite ETags: list the storage in NO_PROXY",
+            f"{self.place.key} cannot be written: the storage reports a change, but there was none",
+            advice="a proxy before the storage may rewrite ETags: add the storage to NO_PROXY",
         )
 
     async def _written(self, record: R, over: Copy[R]) -> Copy[R]:
@@ -109,13 +109,13 @@ class Shared(Generic[R]):
 
 
 async def conditions_hold(place: RecordPlace, probe: str) -> bool:
-    """Prove that conditional writes are conditional: on an object of its own, one of each kind that must be refused.
+    """Check that conditional writes are conditional: on an object of its own, one of each kind that must be refused.
 
-    Raises as `Shared.read` does, without `StartError`.
+    Raises as `Shared.read`, without `StartError`.
     """
     records = place.records
     create = partial(records.create, probe, _PROBE)
-    made = await place.safely(create) is not None  # by the first run of all; from then on it is to be refused
+    made = await place.safely(create) is not None  # written by the first run ever; from then on it must be refused
     if made and await place.safely(create) is not None:
         return False
     return await place.safely(partial(records.replace, probe, _PROBE, _NO_ETAG)) is None
@@ -123,14 +123,14 @@ async def conditions_hold(place: RecordPlace, probe: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Look again in a moment. `why` is said the first time."""
+    """Check again in a moment. `why` is reported the first time."""
 
     why: str
 
 
 @dataclass(frozen=True, slots=True)
 class Write(Generic[R, A]):
-    """Write this record over the one that was read; once it is there, this is the answer."""
+    """Write this record over the one that was read. Once it is stored, this is the answer."""
 
     record: R
     answer: A
@@ -149,7 +149,7 @@ Step = Wait | Write[R, A] | Final[A]
 async def ask(
     shared: Shared[R], decide: Callable[[R], Step[R, A]], *, look_s: float, say: Callable[[str], None]
 ) -> tuple[A, Copy[R]]:
-    """Do what `decide` says of the record, until there is an answer; give it with the record as it is then.
+    """Do what `decide` returns for the record, until there is an answer. Returns it with the latest record.
 
     Raises as `Shared.read` and `decide` do.
     """

@@ -1,8 +1,8 @@
-"""The public face for jobs, built-in or your own: everything that a job's file may import.
+"""The public interface for jobs, built-in or your own: everything that a job's file may import.
 
-A job is a Python file in one of two homes: `jobs/` of this project (the built-in ones, shipped with the program) and
-`jobs/` beside a deploy.toml (your own, which win over built-in ones of the same name). Both are loaded by path, import
-from here alone and keep the same contract: see `orchestrator.job.contract` and docs/jobs.md.
+A job is a Python file. Built-in jobs are in `jobs/` of this project and shipped with the program. Your own jobs are in
+`jobs/` beside a deploy.toml, and replace built-in ones of the same name. Both are loaded by path, import only from
+here, and follow the same contract: see `orchestrator.job.contract` and docs/jobs.md.
 """
 
 from orchestrator.job.contract import Desired, Job, JobError, JobStatus, Parameter, Skip, flag, rows, table, text, texts

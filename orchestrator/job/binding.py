@@ -36,9 +36,9 @@ DEFAULT_TIMEZONE = "UTC"
 
 
 def part_of(manifest: Manifest, spec: JobSpec) -> Manifest:
-    """Give the part of a manifest that a job is about: all of it, or the functions of the file that it stands in.
+    """Return the part of a manifest that a job is about: all of it, or the functions of the file that declares the job.
 
-    Of such a file the folders are those of its functions: that of the main file holds nothing for it to see.
+    For such a file, only the folders of its own functions are included, not that of the main file.
     """
     if spec.functions is None:
         return manifest
@@ -49,7 +49,9 @@ def part_of(manifest: Manifest, spec: JobSpec) -> Manifest:
 
 
 def live_part_of(live: LiveState, manifest: Manifest, spec: JobSpec) -> LiveState:
-    """Give what is live of that part: of a folder that several files share, a job of one of them sees its own."""
+    """Return the live state of that part: if several files share a folder, a job of one of them sees only its own
+    functions.
+    """
     if spec.functions is None:
         return live
     own = part_of(manifest, spec).functions.values()
@@ -61,7 +63,7 @@ def live_part_of(live: LiveState, manifest: Manifest, spec: JobSpec) -> LiveStat
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """One [jobs.NAME] with its job loaded. `given`: as `Job` takes it."""
+    """One [jobs.NAME] with its job loaded. `given`: as passed to `Job`."""
 
     name: str
     spec: JobSpec
@@ -71,17 +73,17 @@ class Binding:
 
 
 def timezone_of(spec: JobSpec) -> str:
-    """Give the time zone that a job's schedule, and its "today", are in."""
+    """Return the time zone of a job's schedule, and of its "today"."""
     return str(spec.parameters.get("timezone") or DEFAULT_TIMEZONE)
 
 
 def bind(
     manifest: Manifest, name: str, typed: Mapping[str, str], now: datetime, *, board_only: bool = False
 ) -> Binding:
-    """Load the job of [jobs.NAME]; one without a table there runs on `--param` (`typed`) alone.
+    """Load the job of [jobs.NAME]. A job without such a table only has parameters from `--param` (`typed`).
 
-    `board_only`: it is to show its board, and nothing is done. Texts that begin with @ in a list parameter are files of
-    names. Raises `ManifestError`, `UsageError`, `JobError`.
+    `board_only`: it only shows its board. Texts that begin with @ in a list parameter are files of names. Raises
+    `ManifestError`, `UsageError`, `JobError`.
     """
     project = manifest.path.absolute().parent
     spec = manifest.jobs.get(name)
@@ -105,7 +107,7 @@ def bind(
 
 
 def _expanded(key: str, value: Any, folder: Path, spec: JobSpec | None) -> Any:
-    """Read the files of names that a list has, those of the manifest (`spec`) relative to its folder."""
+    """Return a list with its files of names expanded. Those of the manifest (`spec`) are relative to its folder."""
     if not isinstance(value, tuple) or not all(isinstance(item, str) for item in value):
         return value
     try:
@@ -118,8 +120,8 @@ def _expanded(key: str, value: Any, folder: Path, spec: JobSpec | None) -> Any:
 
 
 def job_check(project: Path, *, only: str | None = None, typed: Collection[str] = ()) -> JobCheck:
-    """Make what finds wrong parameters while a manifest is read. `project`: its folder. `only`: the one job that is to
-    run, with `typed` given to it by --param.
+    """Return the check that finds wrong parameters while a manifest is read. `project`: its folder. `only`: the one job
+    that is to run, with `typed` from --param.
     """
 
     def check(spec: JobSpec) -> Iterator[tuple[str, str]]:
@@ -136,8 +138,8 @@ def job_check(project: Path, *, only: str | None = None, typed: Collection[str] 
 
 
 def manifest_schema() -> dict[str, Any]:
-    """Make the JSON Schema of deploy.toml, which knows what the built-in jobs take; jobs of a project's own take what
-    they like.
+    """Return the JSON Schema of deploy.toml with the parameters of the built-in jobs. A project's own jobs take any
+    parameters.
     """
     schema = json_schema()
     jobs = (FileJob(name, path) for name, path in builtin_jobs().items())
@@ -146,7 +148,9 @@ def manifest_schema() -> dict[str, Any]:
 
 
 def _schema_of(job: FileJob, table: Mapping[str, Any]) -> dict[str, Any]:
-    """Say what holds for a [jobs.NAME] that runs this job. Keys that every such table may have are described there."""
+    """Return the schema of a [jobs.NAME] that runs this job. Keys that every such table may have are
+    described there.
+    """
     properties: dict[str, Any] = dict.fromkeys(COMMON, True)
     for name, parameter in job.PARAMETERS.items():
         known = name in table["properties"]
@@ -177,8 +181,8 @@ def _values(parameter: Parameter) -> dict[str, Any]:
 
 
 def marked(name: str, manifest: Manifest, specs: Mapping[str, FunctionSpec]) -> dict[str, str]:
-    """Give, by key, the job's name to those functions of which it wants something else than deploy.toml does: what it
-    makes there is guarded when deploy.toml is deployed over it.
+    """Return the job's name for each function that it makes different from deploy.toml, by key. Its changes are guarded
+    when deploy.toml is deployed over them.
     """
 
     def as_declared(spec: FunctionSpec) -> bool:

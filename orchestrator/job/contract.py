@@ -2,13 +2,13 @@
 
 A job is a Python file, a built-in one of `jobs/` or the user's own beside deploy.toml, with these names in it:
 
-    PARAMETERS: Mapping[str, Parameter]          what it takes, from [jobs.NAME] and `--param k=v`
-    def folders(manifest, given) -> Sequence[str]                    the folders whose live state it must see
-    def desired(manifest, live, given) -> Desired                    what should be live when it is done
-    def offline(manifest, given) -> None                             optional: refuses what is wrong anyway
+    PARAMETERS: Mapping[str, Parameter]          its parameters, from [jobs.NAME] and `--param k=v`.
+    def folders(manifest, given) -> Sequence[str]                    the folders whose live state it needs.
+    def desired(manifest, live, given) -> Desired                    the state that it aims for.
+    def offline(manifest, given) -> None                             optional: refuses what is always wrong.
 
-`given` holds every parameter, with its default where it was not set. A job that cannot be done as it is bound raises
-`JobError`. It does no I/O: everything it may know is in its arguments.
+`given` has every parameter, with its default if it was not set. A job that cannot run with its parameters raises
+`JobError`. It does no I/O: all its input is in its arguments.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ from orchestrator.planning.prune.rule import PrunePolicy
 
 Given = Mapping[str, Any]
 
-# Keys of [jobs.NAME] that mean the same for every job: who runs it when, how it spreads, what it may take away.
+# Keys of [jobs.NAME] that mean the same for every job: who runs it when, its rollout, what it may remove.
 COMMON = ("run", "schedule", "timezone", "rollout", "adopt", "environments")
 
 
 class JobError(OrchestratorError):
-    """A job that cannot be done as it is bound: a parameter is wrong, an exception has expired."""
+    """A job cannot run with its parameters: one is wrong, or an exception has expired."""
 
     exit = Exit.USAGE
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """What a job takes. `read`: how its value is read (`text`, `texts`, `flag`, `table`, or a function like them), so
-    that a wrong one is found before the job runs; None: any value will do. `keys`: those of a list of tables, for
-    editors. `selects`: it chooses what the job is about, so a list that is given has something in it; only one that is
-    left out means the default. `needs`: the parameter without which this one would do nothing, so both are given.
+    """A parameter of a job. `read`: a function that reads its value (`text`, `texts`, `flag`, `table`, or your own), so
+    that an invalid one is found before the job runs; None: any value. `keys`: those of a list of tables, for editors.
+    `selects`: it selects functions, so its list may not be empty; the default applies only if it is left out. `needs`:
+    the parameter without which this one has no effect, so both are required.
     """
 
     description: str
@@ -54,7 +54,7 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """A function that a job leaves out: why, who answers for it, and until when (that day included)."""
+    """A function that a job leaves out: the reason, the owner of this exception, and its last day."""
 
     function: str
     reason: str
@@ -64,10 +64,10 @@ class Skip:
 
 @dataclass(frozen=True, slots=True)
 class JobStatus:
-    """How one function stands with respect to a job, for its board.
+    """The state of one function in a job, for its board.
 
-    "old tags": `$latest` is done, but traffic that comes by a tag still meets what the job is to change. `note`: why it
-    is skipped, or which tags these are.
+    "old tags": `$latest` is done, but calls by a tag still reach what the job is to change. `note`: why it is skipped,
+    or which tags these are.
     """
 
     key: str
@@ -79,9 +79,9 @@ class JobStatus:
 
 @dataclass(frozen=True, slots=True)
 class Desired:
-    """What a job asks for. `force`: new versions of unchanged functions too. `warnings`: sentences for people.
+    """The result of a job. `force`: make new Versions of unchanged functions too. `warnings`: sentences.
 
-    `board`: how every function stands, for `run NAME --status`; None: the job has no board.
+    `board`: the state of every function, for `run NAME --status`; None: the job has no board.
     """
 
     specs: Mapping[str, FunctionSpec]
@@ -89,12 +89,12 @@ class Desired:
     force: bool = False
     warnings: tuple[str, ...] = ()
     board: tuple[JobStatus, ...] | None = None
-    failures: Mapping[str, str] = field(default_factory=dict)  # functions that cannot be done, and why
-    prune: PrunePolicy | None = None  # nothing is made: old versions of the functions are deleted, but for these
+    failures: Mapping[str, str] = field(default_factory=dict)  # functions that cannot be changed, and why
+    prune: PrunePolicy | None = None  # nothing is made: old Versions of the functions are deleted, except these
 
 
 class Job(Protocol):
-    """The names of a job's file."""
+    """The names in a job's file."""
 
     PARAMETERS: Mapping[str, Parameter]
 
@@ -104,7 +104,7 @@ class Job(Protocol):
 
 
 def texts(given: Given, name: str) -> tuple[str, ...]:
-    """Read a list of texts; one text alone counts as a list of one. Raises `JobError`."""
+    """Read a list of texts. A single text counts as a list of one. Raises `JobError`."""
     value = given[name]
     found = (value,) if isinstance(value, str) else value
     if not isinstance(found, tuple | list) or not all(isinstance(item, str) and item for item in found):
@@ -129,7 +129,7 @@ def flag(given: Given, name: str) -> bool:
 
 
 def table(given: Given, name: str) -> dict[str, str]:
-    """Read a table of texts. Raises `JobError`; values never show in it."""
+    """Read a table of texts. Raises `JobError`, whose messages never have the values."""
     value = given[name]
     if not isinstance(value, Mapping):
         raise JobError(f"`{name}` must be a table", advice=f'write {name} = {{ NAME = "value" }}')
@@ -140,7 +140,7 @@ def table(given: Given, name: str) -> dict[str, str]:
 
 
 def rows(given: Given, name: str, known: Collection[str]) -> tuple[Mapping[str, Any], ...]:
-    """Read a list of tables that have no other keys than `known`. Raises `JobError`."""
+    """Read a list of tables that have only keys in `known`. Raises `JobError`."""
     value = given[name]
     if not isinstance(value, tuple | list) or not all(isinstance(row, Mapping) for row in value):
         raise JobError(f"`{name}` must be a list of tables", advice=f"write {name} = [{{ {', '.join(known)} }}]")

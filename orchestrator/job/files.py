@@ -35,15 +35,15 @@ _FUNCTIONS = ("folders", "desired")
 
 
 def known_jobs(project: Path) -> Mapping[str, Path]:
-    """List the files of all jobs by name: the built-in ones, and those of `project`, the folder of deploy.toml.
+    """Return the files of all jobs by name: the built-in ones, and those of `project`, the folder of deploy.toml.
 
-    A job of the project wins over a built-in one of its name.
+    A job of the project replaces a built-in one of the same name.
     """
     return builtin_jobs() | _files(project / "jobs")
 
 
 def builtin_jobs() -> dict[str, Path]:
-    """List the files of the built-in jobs by name."""
+    """Return the files of the built-in jobs by name."""
     return _files(_builtin_folder())
 
 
@@ -52,7 +52,7 @@ def _files(folder: Path) -> dict[str, Path]:
 
 
 def _builtin_folder() -> Path:
-    """Find the built-in jobs: inside the installed package, or beside it in a checkout."""
+    """Return the folder of the built-in jobs: inside the installed package, or beside it in a checkout."""
     package = Path(orchestrator.__file__).parent
     inside = package / "jobs"
     return inside if inside.is_dir() else package.parent / "jobs"
@@ -66,7 +66,7 @@ def find_job(name: str, project: Path) -> FileJob:
         raise UsageError(
             f'there is no job "{name}"',
             advice=f"{perhaps(name, jobs)}known: {', '.join(sorted(jobs))};"
-            f" your own is a file {project / 'jobs'}/NAME.py",
+            f" your own jobs are files {project / 'jobs'}/NAME.py",
         )
     builtin = builtin_jobs().get(name)
     if builtin is not None and not builtin.samefile(path):
@@ -75,13 +75,13 @@ def find_job(name: str, project: Path) -> FileJob:
 
 
 def perhaps(name: str, known: Iterable[str]) -> str:
-    """Begin an advice with the name that was most likely meant, "" where none is like it."""
+    """Return the start of an advice with the name that was most likely meant, "" if none is similar."""
     close = get_close_matches(name, list(known), n=1)
     return f'did you mean "{close[0]}"? ' if close else ""
 
 
 class FileJob:
-    """A job that is a file. Whatever goes wrong in it is said with its file and line; `Job` says what it gives."""
+    """A job that is a file. Errors in it are reported with its file and line. `Job` documents its results."""
 
     def __init__(self, name: str, path: Path) -> None:
         self.name, self._path = name, path
@@ -97,7 +97,7 @@ class FileJob:
         ):
             raise UsageError(
                 f"{path}: the job has no PARAMETERS, a table of name → Parameter",
-                advice="write PARAMETERS = {} where it takes none",
+                advice="write PARAMETERS = {} if it takes none",
             )
 
     @property
@@ -106,26 +106,26 @@ class FileJob:
         return " ".join((self._module.__doc__ or "").strip().partition("\n\n")[0].split())
 
     def folders(self, manifest: Manifest, given: Mapping[str, Any]) -> Sequence[str]:
-        """Ask the job for its folders."""
+        """Return the folders that the job needs."""
         found = self._guarded(lambda: self._module.folders(manifest, given))
         if not isinstance(found, list | tuple) or not all(isinstance(folder, str) for folder in found):
-            raise self._wrong("folders", found, "a list of folder ids")
+            raise self._wrong("folders", found, "a list of folder IDs")
         return found
 
     def desired(self, manifest: Manifest, live: LiveState, given: Mapping[str, Any]) -> Desired:
-        """Ask the job what should be live."""
+        """Return what the job desires."""
         found = self._guarded(lambda: self._module.desired(manifest, live, given))
         if not isinstance(found, Desired):
             raise self._wrong("desired", found, "Desired")
         if lost := found.failures.keys() - found.specs.keys():
             raise JobError(
-                f'job "{self.name}" gives no spec for {", ".join(sorted(lost))}, which it says cannot be done',
-                advice=f"{self._path}: every function of `failures` must stand in `specs`",
+                f'job "{self.name}" returns no spec for {", ".join(sorted(lost))}, which it lists in `failures`',
+                advice=f"{self._path}: every function of `failures` must also be in `specs`",
             )
         return found
 
     def offline(self, manifest: Manifest, given: Mapping[str, Any]) -> None:
-        """Let the job say what is wrong whatever is live. Raises `JobError`, `UsageError`."""
+        """Run the checks of the job that do not need the live state. Raises `JobError`, `UsageError`."""
         own = getattr(self._module, "offline", None)
         if callable(own):
             self._guarded(lambda: own(manifest, given))
@@ -142,21 +142,21 @@ class FileJob:
             raise
         except SyntaxError as error:
             place = f"{error.filename or self._path}:{error.lineno or 0}"
-            raise UsageError(f"{place}: {error.msg}", advice="mend the job's file") from error
+            raise UsageError(f"{place}: {error.msg}", advice="fix the job's file") from error
         except (Exception, SystemExit) as error:
             where = self._place(error)
             raise JobError(
-                f'job "{self.name}" broke at {where}: {type(error).__name__}: {error}', advice="mend the job's file"
+                f'job "{self.name}" failed at {where}: {type(error).__name__}: {error}', advice="fix the job's file"
             ) from error
 
     def _place(self, error: BaseException) -> str:
-        """Name the line of the job's own file that led to an error, else the file as a whole."""
+        """Return the line of the job's own file that led to an error, or the file alone."""
         own = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(self._path)]
         return f"{self._path}:{own[-1]}" if own else str(self._path)
 
 
 class _Loader(SourceFileLoader):
-    """Reads the source each time: no __pycache__ appears in the user's project."""
+    """Reads the source each time, so that no __pycache__ appears in the user's project."""
 
     def get_code(self, fullname: str) -> CodeType:  # noqa: ARG002 - as importlib calls it
         code: CodeType = self.source_to_code(self.get_data(self.path), self.path)
@@ -164,7 +164,7 @@ class _Loader(SourceFileLoader):
 
 
 def _load(name: str, path: Path) -> ModuleType:
-    """Import a file under a name that nobody else has; nothing beside it becomes importable."""
+    """Import a file under a unique name. Files beside it do not become importable."""
     private = f"_orchestrator_job_{name}_{sha256(str(path).encode()).hexdigest()[:8]}"
     spec = importlib.util.spec_from_file_location(private, path, loader=_Loader(private, str(path)))
     if spec is None or spec.loader is None:
@@ -180,7 +180,8 @@ def _load(name: str, path: Path) -> ModuleType:
 
 
 def parameters(job: Job, spec: JobSpec, given: Mapping[str, str]) -> dict[str, Any]:
-    """Give every parameter a value: of `--param k=v` (`given`), else of [jobs.NAME], else the job's default.
+    """Return a value for every parameter: from `--param k=v` (`given`), [jobs.NAME], or the job's default, in this
+    order.
 
     The engine adds `rollout`, `today` and `board_only`. Raises `JobError`.
     """
@@ -211,23 +212,23 @@ def parameters(job: Job, spec: JobSpec, given: Mapping[str, str]) -> dict[str, A
 
 
 def _check_given(name: str, parameter: Parameter, value: object, names: Collection[str]) -> None:
-    """Check what holds for a parameter only where it is given: see `Parameter.selects` and `needs`. `names`: all that
-    are given. Raises `JobError`.
+    """Check the rules for parameters that are set: see `Parameter.selects` and `needs`. `names`: all that are set.
+    Raises `JobError`.
     """
     if parameter.selects and isinstance(value, tuple | list) and not value:
         raise JobError(
-            f"`{name}` is empty: an empty list selects nothing", advice=f"name something, or leave `{name}` out"
+            f"`{name}` is empty: an empty list selects nothing", advice=f"list at least one, or remove `{name}`"
         )
     if parameter.needs and parameter.needs not in names:
         raise JobError(
             f"`{name}` has no effect without `{parameter.needs}`",
-            advice=f"add `{parameter.needs}`, or leave `{name}` out",
+            advice=f"add `{parameter.needs}`, or remove `{name}`",
         )
 
 
 def wrong_parameters(job: Job, spec: JobSpec, given: Collection[str]) -> Iterator[tuple[str, str]]:
-    """Find all that is wrong with the parameters of [jobs.NAME]: the key, "" for the table, and what is wrong. `given`:
-    those that --param gives instead.
+    """Yield what is wrong with the parameters of [jobs.NAME]: the key, "" for the table, and the message. `given`:
+    those that --param sets instead.
     """
     in_file = _own(spec)
     for name in in_file:
@@ -246,7 +247,7 @@ def wrong_parameters(job: Job, spec: JobSpec, given: Collection[str]) -> Iterato
 
 
 def _own(spec: JobSpec) -> dict[str, Any]:
-    """Give the parameters that [jobs.NAME] has for the job itself."""
+    """Return the parameters in [jobs.NAME] for the job itself."""
     return {key: value for key, value in spec.parameters.items() if key not in COMMON}
 
 
@@ -259,8 +260,8 @@ def _unknown(name: str, known: Iterable[str], job: str, source: str) -> JobError
 
 
 def _parsed(given: str, parameter: Parameter) -> Any:
-    """Read a value as TOML would, else as the text that it is, or as several with commas between them where a list is
-    the rule; numbers and dates only where text is not.
+    """Read a value as TOML would, otherwise as text, or as several texts separated by commas if a list is expected.
+    Numbers and dates are read only if text is not expected.
     """
     listed = parameter.read is texts or (parameter.read is None and isinstance(parameter.default, tuple))
     as_text: str | tuple[str, ...] = given
@@ -271,14 +272,14 @@ def _parsed(given: str, parameter: Parameter) -> Any:
     except tomllib.TOMLDecodeError:
         return as_text
     value = table["value"]
-    if table.keys() != {"value"}:  # a line end in it began something else
+    if table.keys() != {"value"}:  # a line end in it began another statement
         return as_text
     textual = listed or parameter.read is text or isinstance(parameter.default, str | tuple)
     return as_text if textual and isinstance(value, bool | int | float | date | time) else frozen(value)
 
 
 def rollout_of(spec: JobSpec, manifest: Manifest) -> Rollout:
-    """Lay a job's own `rollout`, key by key, over [rollout]."""
+    """Merge a job's own `rollout`, key by key, over [rollout]."""
     own = spec.parameters.get("rollout")
     if own is None:
         return manifest.rollout
@@ -286,7 +287,7 @@ def rollout_of(spec: JobSpec, manifest: Manifest) -> Rollout:
 
 
 def _thawed(value: Any) -> Any:
-    """Tuples as the lists that the tables take, at any depth."""
+    """Return tuples as lists, as the tables take them, at any depth."""
     if isinstance(value, Mapping):
         return {key: _thawed(item) for key, item in value.items()}
     return list(map(_thawed, value)) if isinstance(value, tuple) else value

@@ -1,4 +1,4 @@
-"""Which functions are live in a job's folders, in the manifest or not, and copies of them."""
+"""The live functions in a job's folders, in the manifest or not, and copies of them."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from orchestrator.version.copy import copy_spec, settings_of
 
 @dataclass(frozen=True, slots=True)
 class LiveFunction:
-    """A Function of a job's folders with its `$latest`. `spec`: as the manifest declares it, None where it does not.
+    """A Function of a job's folders with its `$latest`. `spec`: as the manifest declares it, None if it does not.
 
-    `key` is the manifest's; else the Function's name where no other function goes by it, else FOLDER/NAME.
+    `key` is the manifest's; otherwise the Function's name if it is unique, or else FOLDER/NAME.
     """
 
     key: str
@@ -41,7 +41,9 @@ class LiveFunction:
 
 
 def folders_of(manifest: Manifest, given: Mapping[str, Any]) -> tuple[str, ...]:
-    """Give the folders of the parameter `folders`, or every folder of the manifest. Raises `JobError` without any."""
+    """Return the folders of the parameter `folders`, or every folder of the manifest. Raises `JobError` if there are
+    none.
+    """
     named = texts(given, "folders")
     of_manifest = [spec.folder_id for spec in manifest.functions.values() if spec.folder_id]
     if manifest.cloud.folder_id is not None:
@@ -50,12 +52,12 @@ def folders_of(manifest: Manifest, given: Mapping[str, Any]) -> tuple[str, ...]:
     if not found:
         chosen = [manifest.environment] if manifest.environment else []
         advice = f"give `folders`, or {folder_advice(chosen, manifest.environments)}"
-        raise JobError("the job has no folder to look at", advice=advice)
+        raise JobError("the job has no folders", advice=advice)
     return found
 
 
 def empty_folders(folders: Iterable[str], live: LiveState) -> list[str]:
-    """Warn of folders in which nothing is live: most likely other ones are meant."""
+    """Return warnings about folders in which nothing is live: these are most likely the wrong ones."""
     inside = {function.folder_id for function in live.by_id.values() if live.latest(function.id) is not None}
     return [f"folder {folder} has no functions with a version" for folder in folders if folder not in inside]
 
@@ -63,11 +65,11 @@ def empty_folders(folders: Iterable[str], live: LiveState) -> list[str]:
 def inventory(
     manifest: Manifest, live: LiveState, folders: Iterable[str], named: Container[str] = ()
 ) -> tuple[LiveFunction, ...]:
-    """List the Functions of these folders that have a version, in the order of their keys. Those that another
-    environment declares are not this one's to change: where environments share a folder, they are left out. So are
-    those that may be another's by what the files leave open, unless they are `named`.
+    """Return the Functions of these folders that have a Version, in the order of their keys.
 
-    Raises `ManifestError` where it cannot be told which of them a function of the manifest is.
+    Functions that another environment declares are left out: where environments share a folder, this one may not change
+    them. If the files leave this open, they are left out too, unless they are `named`. Raises `ManifestError` if it is
+    not known which of them is a function of the manifest.
     """
     inside = frozenset(folders)
     require_sound(spec for spec in manifest.functions.values() if _untold(spec, inside))
@@ -93,7 +95,7 @@ def inventory(
 def left_to_others(
     manifest: Manifest, live: LiveState, folders: Iterable[str], named: Container[str] = ()
 ) -> list[str]:
-    """Warn of those that `inventory` leaves out since they may be another environment's."""
+    """Return warnings about functions that `inventory` leaves out because they may belong to another environment."""
     known = inventory(replace(manifest, of_others=frozenset()), live, folders)
     surely = [one for one in known if one.spec is None and not is_of_others(one.function, manifest.of_others)]
     taken = {one.function.id for one in inventory(manifest, live, folders, named)}
@@ -103,7 +105,7 @@ def left_to_others(
     more = f" and {len(left) - _NAMED_MAX} more" if len(left) > _NAMED_MAX else ""
     names = f"{', '.join(left[:_NAMED_MAX])}{more}"
     why = "left alone, since they are not in the manifest and may be another environment's, which its files leave open"
-    return [f"{why}: {names}; declare those that are meant, or name each by itself where the job takes names"]
+    return [f"{why}: {names}; declare those that are meant, or list each by name if the job takes names"]
 
 
 _NAMED_MAX = 5
@@ -122,7 +124,9 @@ def _key(function: Function, *, alone: bool) -> str:
 def matching_live(
     functions: Iterable[LiveFunction], patterns: Iterable[str], folders: Iterable[str]
 ) -> list[LiveFunction]:
-    """Choose live functions by names, globs and labels. `folders`: those that were looked at. Raises `UsageError`."""
+    """Return the live functions selected by names, globs and labels. `folders`: those that were read. Raises
+    `UsageError`.
+    """
     by_key = {one.key: one for one in functions}
     things = {key: _selectable(one) for key, one in by_key.items()}
     of = f"what is live in {listed(folders)}"
@@ -135,9 +139,10 @@ def _selectable(one: LiveFunction) -> Selectable:
 
 
 def copy_of(one: LiveFunction, manifest: Manifest, failures: dict[str, str], **changes: Any) -> FunctionSpec:
-    """Want a new Version with the code and all settings of `$latest` but for `changes` (fields of `Settings`).
+    """Return the spec of a new Version with the code and all settings of `$latest`, except for `changes` (fields of
+    `Settings`).
 
-    Where that cannot be, why is noted in `failures` and the function is described as it is, for the plan to show.
+    If that is impossible, the reason is added to `failures` and the spec describes the function as it is, for the plan.
     """
     place = one.spec.place if one.spec is not None else Place(manifest.path.name, 0)
     made = copy_spec(one.function, one.latest, place, **changes)
@@ -157,8 +162,9 @@ def copy_of(one: LiveFunction, manifest: Manifest, failures: dict[str, str], **c
 
 
 def _checked_as_declared(made: FunctionSpec, declared: FunctionSpec | None) -> FunctionSpec:
-    """Verify and promote a copy as the manifest says of its function. Promoted tags do not go with it: they move once
-    it is verified. What is left as it is live there is so of the copy, but for what the job changes by name.
+    """Return a copy that is verified and promoted as the manifest declares. Promoted tags do not move with it, but
+    after verification. What the manifest leaves as it is live stays so in the copy, except what the job changes by
+    name.
     """
     if declared is None:
         return made
@@ -174,10 +180,10 @@ def _checked_as_declared(made: FunctionSpec, declared: FunctionSpec | None) -> F
 
 
 def sentence(failure: Failure) -> str:
-    """Write a Failure as one line."""
+    """Return a Failure as one line."""
     return f"{failure.message}; {failure.advice}" if failure.advice else failure.message
 
 
 def listed(names: Iterable[str]) -> str:
-    """Write names as people list them, each one."""
+    """Return names as text, each one once."""
     return ", ".join(sorted(names))

@@ -1,5 +1,5 @@
-"""Redeploying a selection: functions of the manifest as it declares them, others as copies of what is live, both with
-the changes that the job makes to the environment and the secrets.
+"""Redeploys a selection, with the job's changes to environment and secrets: functions of the manifest as declared,
+others as copies of the live ones.
 """
 
 from __future__ import annotations
@@ -40,15 +40,15 @@ def read_secrets(given: Given, parameter: str) -> tuple[Mapping[str, Any], ...]:
             raise JobError("a row of `secrets` has both id and name", advice="leave one of them out")
         if "environment_variable" not in row and ("id" not in row or "key" in row):
             raise JobError(
-                "a row of `secrets` names no environment_variable",
-                advice="add it; or give `id` and `version_id` alone, for every variable that has this secret",
+                "a row of `secrets` has no environment_variable",
+                advice="add it; or set only `id` and `version_id`, for every variable with this secret",
             )
     return secrets
 
 
 PARAMETERS = {
     "select": Parameter(
-        'functions of the manifest: names, globs, "label:KEY=VALUE"; default: all, or none where `functions` is given',
+        'functions of the manifest: names, globs, "label:KEY=VALUE"; default: all, or none if `functions` is set',
         default=(),
         read=texts,
         selects=True,
@@ -68,7 +68,7 @@ PARAMETERS = {
     ),
     "force": Parameter("make new versions of unchanged functions too", default=False, read=flag),
     "environment": Parameter("variables to add or change", default={}, read=table),
-    "remove_environment": Parameter("names of variables to take away, secrets in them too", default=(), read=texts),
+    "remove_environment": Parameter("names of variables to remove, including secrets in them", default=(), read=texts),
     "secrets": Parameter(
         'secrets to add or change: environment_variable, id or name, version_id (default "latest"), key',
         default=(),
@@ -80,13 +80,13 @@ PARAMETERS = {
 
 
 def folders(manifest: Manifest, given: Mapping[str, Any]) -> tuple[str, ...]:
-    """Give the folders of all functions that may be concerned."""
+    """Return the folders of all functions that may be concerned."""
     of_chosen = [spec.folder_id for spec in _chosen(manifest, given).values() if spec.folder_id]
     return tuple(dict.fromkeys([*of_chosen, *(folders_of(manifest, given) if texts(given, "functions") else ())]))
 
 
 def desired(manifest: Manifest, live: LiveState, given: Mapping[str, Any]) -> Desired:
-    """Want the selection with the changes laid over; the planner finds out what of it is new."""
+    """Return the selection with the changes applied. The planner finds out what of it is new."""
     chosen, changes, from_source = _chosen(manifest, given), read_changes(given), flag(given, "from_source")
     inside, named = folders(manifest, given), texts(given, "functions")
     functions = {one.key: one for one in inventory(manifest, live, inside, named)}
@@ -99,7 +99,7 @@ def desired(manifest: Manifest, live: LiveState, given: Mapping[str, Any]) -> De
         if from_source:
             specs[key] = as_it_is_live(spec, functions[key].latest if key in functions else None)
         elif key not in functions:
-            specs[key], failures[key] = spec, "it has no live version whose code could be copied"
+            specs[key], failures[key] = spec, "it has no live version to copy the code from"
     for key, one in copies.items():
         if key not in specs:
             specs[key] = copy_of(one, manifest, failures)
@@ -114,17 +114,17 @@ def desired(manifest: Manifest, live: LiveState, given: Mapping[str, Any]) -> De
 
 
 def offline(manifest: Manifest, given: Mapping[str, Any]) -> None:
-    """Refuse what cannot be done whatever is live: `select` that finds nothing, changes that a function cannot take."""
+    """Refuse what is wrong whatever is live: a `select` that matches nothing, changes that do not fit a function."""
     chosen, failures = _chosen(manifest, given), dict[str, str]()
     if not chosen and not texts(given, "functions"):
         raise _nothing()
     if flag(given, "from_source"):
         for spec in chosen.values():
-            if not (spec.mistakes or spec.as_live.whole):  # then what is there is not known yet
+            if not (spec.mistakes or spec.as_live.whole):  # in this case the existing functions are not known yet
                 _changed(spec, read_changes(given), failures)
     for key, why in failures.items():
-        more = f" (and {len(failures) - 1} more functions cannot be changed so)" if len(failures) > 1 else ""
-        raise JobError(f"{key} cannot be changed so: {why}{more}", advice="see what the job changes")
+        more = f" (and {len(failures) - 1} more functions cannot be changed this way)" if len(failures) > 1 else ""
+        raise JobError(f"{key} cannot be changed this way: {why}{more}", advice="check the job's changes")
 
 
 def _nothing() -> JobError:
@@ -140,12 +140,12 @@ def _chosen(manifest: Manifest, given: Mapping[str, Any]) -> dict[str, FunctionS
         return select(manifest, patterns)
     except NotHereError as error:
         where = ", ".join(f'"{one}"' for one in manifest.elsewhere[error.function])
-        advice = f"take it out of `select`; or say where this job exists: environments = [{where}]"
+        advice = f"remove it from `select`; or set where this job exists: environments = [{where}]"
         raise NotHereError(error.function, error.message, advice=advice) from error
 
 
 def _matching(functions: Iterable[LiveFunction], manifest: Manifest, given: Mapping[str, Any]) -> list[LiveFunction]:
-    """Choose live functions by the parameter `functions`."""
+    """Return the live functions selected by the parameter `functions`."""
     patterns = texts(given, "functions")
     if not patterns:
         return []
@@ -166,21 +166,21 @@ def _changed(spec: FunctionSpec, changes: SettingChanges, failures: dict[str, st
 
 
 def _named(changes: SettingChanges, settings: Settings) -> set[str]:
-    """Give the variables that the changes are about."""
+    """Return the variables that the changes are about."""
     secrets = {secret.environment_variable: secret for secret in settings.secrets}
     of_rows = (name for row in changes.secrets for name in _variables(row, secrets))
     return {*changes.environment, *changes.removed, *of_rows}
 
 
 def _not_in_file(manifest: Manifest, keys: Iterable[str], changes: SettingChanges) -> list[str]:
-    """Warn of functions that the manifest declares otherwise than they are with the changes."""
+    """Return warnings about functions whose declaration differs from their state with the changes."""
     declared = [manifest.functions[key] for key in keys if key in manifest.functions]
     names = listed(spec.key for spec in declared if _says_otherwise(spec, changes))
     if not names:
         return []
-    deploy = f"{manifest.path.name} does not say so: its next deploy"
+    deploy = f"{manifest.path.name} does not have these changes: its next deploy"
     ways = "--update-manifest writes them there"
-    return [f"{deploy} is blocked from taking these changes back from {names}; {ways}"]
+    return [f"{deploy} is blocked from reverting them in {names}; {ways}"]
 
 
 def _says_otherwise(spec: FunctionSpec, changes: SettingChanges) -> bool:
@@ -190,10 +190,11 @@ def _says_otherwise(spec: FunctionSpec, changes: SettingChanges) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class SettingChanges:
-    """`environment`: values to add or change. `removed`: variables to take away, secrets in them too; done first.
+    """`environment`: values to add or change. `removed`: variables to remove first, including secrets in them.
 
-    `secrets`: rows to add or change. A row with an `environment_variable` keeps what it leaves out as it is there; one
-    without is about every variable that has the secret `id`. No `version_id` means the newest version.
+    `secrets`: rows to add or change. A row with an `environment_variable` keeps the present values of keys that it
+    leaves out. A row without one is about every variable that has the secret `id`. No `version_id` means the newest
+    version.
     """
 
     environment: Mapping[str, str]
@@ -212,7 +213,7 @@ def read_changes(given: Mapping[str, Any]) -> SettingChanges:
 
 
 def applied(changes: SettingChanges, settings: Settings) -> Settings | Failure:
-    """Lay the changes over a function's settings; a Failure where they do not fit it."""
+    """Return a function's settings with the changes applied, a Failure if they do not fit."""
     environment = {name: value for name, value in settings.environment.items() if name not in changes.removed}
     secrets = {
         secret.environment_variable: secret
@@ -224,7 +225,7 @@ def applied(changes: SettingChanges, settings: Settings) -> Settings | Failure:
             return Failure(
                 f"{name} has a secret there, and `environment` gives it a value",
                 kind="job",
-                advice="name it in `remove_environment` too, and the value takes the secret's place",
+                advice="add it to `remove_environment` too, and the value replaces the secret",
             )
     environment |= changes.environment
     for row in changes.secrets:
@@ -234,7 +235,7 @@ def applied(changes: SettingChanges, settings: Settings) -> Settings | Failure:
                 return Failure(
                     f"{variable} has no secret yet that the row of `secrets` could change",
                     kind="job",
-                    advice="give the row `key`, and `id` or `name`",
+                    advice="set `key` in the row, and `id` or `name`",
                 )
             secrets[variable] = secret
             environment.pop(variable, None)
@@ -259,7 +260,7 @@ def _secret(row: Mapping[str, Any], variable: str, old: Secret | None) -> Secret
 
 
 def without_effect(changes: SettingChanges, settings: list[Settings]) -> list[str]:
-    """Say which changes are about nothing that the functions have: most likely a slip of the keys."""
+    """Return warnings about changes of things that no function has, which are most likely typos."""
     variables = {name for one in settings for name in one.environment}
     variables |= {secret.environment_variable for one in settings for secret in one.secrets}
     ids = {secret.id for one in settings for secret in one.secrets}

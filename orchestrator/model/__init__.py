@@ -1,4 +1,4 @@
-"""The frozen values that everything else speaks of, named as the API names them. No behaviour lives here."""
+"""The frozen values that all other packages use, named as in the API. They have no behaviour."""
 
 from orchestrator.model.as_live import NONE_LEFT, AsLive
 from orchestrator.model.declared import (

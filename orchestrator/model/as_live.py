@@ -1,4 +1,4 @@
-"""What of a function is left as it is live, in place of what is declared."""
+"""What a function leaves as it is live, in place of what is declared."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class AsLive:
-    """What of a function is left as it is live, once it is: somebody else's. `names`: "memory_bytes",
-    "environment.LEVEL", "labels.team", as `Settings` and `FunctionSpec` spell them. `whole`: all settings are, so there
-    has to be a live Version. `but`: what a job changes of it by name all the same. `declared`: the settings as they
-    were declared, once those that are live are put in their place.
+    """What a function leaves as it is live, because others own it. `names`: "memory_bytes", "environment.LEVEL",
+    "labels.team", as `Settings` and `FunctionSpec` spell them. `whole`: all settings, so a live Version is required.
+    `but`: what a job changes by name anyway. `declared`: the settings as declared, kept after the live ones have
+    replaced them.
     """
 
     names: frozenset[str] = frozenset()
@@ -23,7 +23,7 @@ class AsLive:
         return bool(self.names)
 
     def has(self, setting: str, entry: str = "") -> bool:
-        """Whether a setting, or an entry of one, is left as it is live."""
+        """Return whether a setting, or an entry of one, is left as it is live."""
         name = f"{setting}.{entry}" if entry else setting
         return self.but.isdisjoint((setting, name)) and not self.names.isdisjoint((setting, name))
 

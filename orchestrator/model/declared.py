@@ -1,4 +1,4 @@
-"""What is wanted: a manifest, and each function as it declares it."""
+"""The desired state: a manifest, and each function as it declares it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Json = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where something stands in a manifest."""
+    """A place in a manifest."""
 
     file: str
     line: int
@@ -25,8 +25,8 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """A Lockbox secret in an environment variable. One of `id` and `name`; `version_id` None or "latest": the newest,
-    resolved when planning.
+    """A Lockbox secret in an environment variable. Has one of `id` and `name`. `version_id` None or "latest": the
+    newest, resolved when planning.
     """
 
     environment_variable: str
@@ -68,7 +68,7 @@ class Mount:
 
 @dataclass(frozen=True, slots=True)
 class StorageMount:
-    """The API's older kind of mount, deprecated 2024-08-19 in favour of `Mount`."""
+    """The API's former kind of mount, deprecated 2024-08-19 in favour of `Mount`."""
 
     name: str
     bucket: str
@@ -78,7 +78,7 @@ class StorageMount:
 
 @dataclass(frozen=True, slots=True)
 class AsyncTarget:
-    """Where the result of an asynchronous invocation goes: a queue, or nowhere (no `queue_arn`)."""
+    """Where the result of an asynchronous invocation is sent: a queue, or nowhere (no `queue_arn`)."""
 
     queue_arn: str | None = None
     service_account_id: str | None = None
@@ -86,7 +86,7 @@ class AsyncTarget:
 
 @dataclass(frozen=True, slots=True)
 class AsyncInvocation:
-    """Both targets are always sent: the API requires them where the object is present."""
+    """Both targets are always sent: the API requires them if the object is present."""
 
     retries: int | None = None
     service_account_id: str | None = None
@@ -104,7 +104,7 @@ class MetadataOptions:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything of createVersion but the function, the code and our stamp. None and empty mean: not sent."""
+    """All of createVersion except the function, the code and our stamp. None and empty: not sent."""
 
     runtime: str
     entrypoint: str
@@ -112,7 +112,7 @@ class Settings:
     execution_timeout_s: float | None = None
     description: str = ""
     service_account_id: str | None = None
-    service_account: str | None = None  # by name; resolved into the id when planning
+    service_account: str | None = None  # by name; resolved to the ID when planning
     environment: Mapping[str, str] = field(default_factory=dict)
     named_service_accounts: Mapping[str, str] = field(default_factory=dict)
     secrets: tuple[Secret, ...] = ()
@@ -129,7 +129,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Scaling:
-    """What is declared of the scaling policy of a tag; None: as it is live. 0: no limit, no instance."""
+    """The declared scaling policy of a tag. None: as it is live. 0: no limit, no instance."""
 
     provisioned: int | None = None
     zone_instances: int | None = None
@@ -138,8 +138,8 @@ class Scaling:
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """A command run by the shell before packing, in `folder`. `inputs`: patterns of the files that it depends on, from
-    that folder; none: it runs each time.
+    """A shell command that is run before packing, in `folder`. `inputs`: patterns of the files that it depends on,
+    relative to that folder; none: it runs each time.
     """
 
     command: str
@@ -151,10 +151,9 @@ class Build:
 class SourceCode:
     """Files on this machine. Equal values (they are hashable) make the same package: packed once per run.
 
-    `source`: a folder, a single file or a .zip; `into`: the folder in the package that it lands in, "" for the top.
-    `files`: (path in the package, local file or folder), laid over it, wherever that is.
-    `root`: the folder of the manifest that declares it; links may not lead out of the project, which is the git
-    work tree that `root` lies in, else `root` itself.
+    `source`: a folder, a single file or a .zip. `into`: its folder in the package, "" for the top. `files`: (path in
+    the package, local file or folder), added over `source`. `root`: the folder of the manifest that declares it. Links
+    may not lead out of the project: the git work tree of `root`, or `root` itself.
     """
 
     source: Path
@@ -168,7 +167,7 @@ class SourceCode:
 
 @dataclass(frozen=True, slots=True)
 class BucketPackage:
-    """A zip that is in a bucket already."""
+    """A zip that is already in a bucket."""
 
     bucket: str
     object: str
@@ -177,7 +176,7 @@ class BucketPackage:
 
 @dataclass(frozen=True, slots=True)
 class VersionCopy:
-    """The code of another version: its id, or "$latest" / a tag of the same function, resolved when planning."""
+    """The code of another Version: its ID, or "$latest" or a tag of the same function, resolved when planning."""
 
     version_id: str
 
@@ -187,10 +186,10 @@ Code = SourceCode | BucketPackage | VersionCopy
 
 @dataclass(frozen=True, slots=True)
 class FunctionSpec:
-    """One function of the manifest. `key` is its table's name, unique, and how people select it.
+    """One function of the manifest. `key` is the name of its table, unique, and used to select it.
 
-    `mistakes`: what is wrong with it. Such a function cannot be part of a run, but stops no run that it is no part of;
-    it has no settings and no code to speak of. `untold`: which of its name, id, folder_id and labels cannot be told.
+    `mistakes`: what is wrong with it. Such a function cannot be part of a run, but does not stop other runs; its
+    settings and code are meaningless. `untold`: which of its name, id, folder_id and labels are not known.
     """
 
     key: str
@@ -199,38 +198,38 @@ class FunctionSpec:
     settings: Settings
     code: Code
     place: Place
-    id: str | None = None  # pinned Function id
+    id: str | None = None  # pinned Function ID
     create: bool = False
     enabled: bool = True
     labels: Mapping[str, str] = field(default_factory=dict)
-    labels_exact: bool = False  # the labels are the whole map: others are taken away
+    labels_exact: bool = False  # the labels are the whole map: others are removed
     function_description: str | None = None  # of the Function; None: left as it is
     scaling: Mapping[str, Scaling] = field(default_factory=dict)  # by tag; others are left as they are
-    public: bool | None = None  # whether everybody may invoke it, without authentication; None: left as it is
-    scaling_exact: bool = False  # these policies are all: those of other tags are taken away
-    let_go: frozenset[str] = frozenset()  # what somebody takes away by name: "memory_bytes", "environment.LEVEL"
+    public: bool | None = None  # whether everyone may invoke it without authentication; None: left as it is
+    scaling_exact: bool = False  # the policies are the whole map: those of other tags are removed
+    let_go: frozenset[str] = frozenset()  # what a job removes by name: "memory_bytes", "environment.LEVEL"
     mistakes: tuple[Mistake, ...] = ()
     untold: frozenset[str] = frozenset()
     verify: Verify | None = None
     promote: tuple[str, ...] = ()  # tags that move to a new Version once it is verified
-    called_by: str = "$latest"  # what its users call: $latest, or a tag; only changes what is said
+    called_by: str = "$latest"  # what its users call: $latest, or a tag; only changes messages
     as_live: AsLive = NONE_LEFT
 
 
 @dataclass(frozen=True, slots=True)
 class CloudAddress:
-    """Which installation, and where functions go by default."""
+    """The installation, and the default folder of functions."""
 
     endpoint: str = "https://api.cloud.yandex.net"
     folder_id: str | None = None
     cloud_id: str | None = None
-    invoke_endpoint: str | None = None  # where Functions are called; None: where the installation says
-    cloud_id_from: str = ""  # the variable that says it, where the file does not
+    invoke_endpoint: str | None = None  # where Functions are called; None: as the installation says
+    cloud_id_from: str = ""  # the variable that sets it, if the file does not
 
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """No `bucket`: packages go inline."""
+    """No `bucket`: packages are sent inline."""
 
     bucket: str | None = None
     prefix: str = ""
@@ -238,9 +237,9 @@ class Storage:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Documented defaults of the cloud (quotas of unfinished operations) and our own restraint.
+    """Documented defaults of the cloud (quotas of unfinished Operations), and our own limits.
 
-    `requests_per_second`: never passed; None: learned.
+    `requests_per_second`: never exceeded; None: learned.
     """
 
     operations_per_function: int = 10
@@ -254,9 +253,9 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class JobSpec:
-    """One `[jobs.NAME]` table: which job runs, and its parameters as written. With `mistakes` it cannot run.
+    """One `[jobs.NAME]` table: the job, and its parameters as written. With `mistakes` it cannot run.
 
-    `functions`: the keys of those that it is about, which stand in its file; None: of the main file, so all.
+    `functions`: the keys of its functions, those of its file; None: it is in the main file, so all.
     """
 
     name: str
@@ -269,12 +268,13 @@ class JobSpec:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """deploy.toml and its includes. `warnings`: sentences with their place, for people. `files`: those it was read
-    from. `environment`: the one that was chosen, "" for none; `elsewhere`: the keys of functions that do not exist in
-    it, and the environments in which they do. `environments`: all that it declares; `protected`: whoever changes
-    something in the one that was chosen has to name it. `of_others`: the Functions that other environments declare, as
-    ("id", ID) or (FOLDER, NAME), with `of_others.ANY` where the files do not tell; `jobs_elsewhere`: as `elsewhere`, of
-    jobs.
+    """deploy.toml and its includes.
+
+    `warnings`: sentences with their place. `files`: those that were read. `environment`: the chosen one, "" for none.
+    `elsewhere`: the keys of functions that do not exist in it, and the environments that have them. `environments`: all
+    that are declared. `protected`: a change in the chosen one requires its name to be given. `of_others`: the Functions
+    that other environments declare, as ("id", ID) or (FOLDER, NAME), with `of_others.ANY` for what the files leave
+    open. `jobs_elsewhere`: as `elsewhere`, for jobs.
     """
 
     path: Path
@@ -292,4 +292,4 @@ class Manifest:
     protected: bool = False
     of_others: frozenset[tuple[str, ...]] = frozenset()
     jobs_elsewhere: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    notify: tuple[Notify, ...] = ()  # who is told of runs in this environment
+    notify: tuple[Notify, ...] = ()  # who is notified of runs in this environment

@@ -1,7 +1,7 @@
-"""JSON as the cloud answers it -> model values, the same for every adapter.
+"""Converts the cloud's JSON to model values, the same for every adapter.
 
-proto3 JSON leaves defaults out, writes int64 as strings and times with 0 to 9 fractional digits; all of that is read
-here, and numbers where strings are due as well. `ValueError` where an answer cannot be what it should be.
+proto3 JSON omits defaults, writes int64 as strings and times with 0 to 9 fractional digits. All of this is accepted,
+and also numbers in place of strings. Raises `ValueError` for an answer that is not what it should be.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _QUOTA_FAILURE = "yandex.cloud.quota.QuotaFailure"
 
 @dataclass(frozen=True, slots=True)
 class ErrorBody:
-    """The flat body of a refused call. `quota`: the metric that a QuotaFailure names, "" where none does."""
+    """The flat body of a refused call. `quota`: the metric of a QuotaFailure, "" for none."""
 
     code: Code | None
     message: str
@@ -44,7 +44,7 @@ class ErrorBody:
 
 
 def timestamp(value: object) -> datetime | None:
-    """Read an RFC3339 time, to the microsecond, as UTC; None where it is none (a time is never worth a failure)."""
+    """Parse an RFC3339 time, to the microsecond, as UTC; None if it is invalid (a time is never worth a failure)."""
     text = value.upper() if isinstance(value, str) else ""
     if _RFC3339.fullmatch(text) is None:
         return None
@@ -57,7 +57,7 @@ def timestamp(value: object) -> datetime | None:
 def operation(
     json: object, *, poll_after_s: float | None = None, request_id: str = "", server_trace_id: str = ""
 ) -> Operation:
-    """Read an Operation. `done` may be left out while it is false; `error` may come before it."""
+    """Parse an Operation. `done` may be missing while it is false. `error` may come before it."""
     fields = _object(json, "an Operation")
     return Operation(
         id=_id(fields, "an Operation"),
@@ -83,7 +83,7 @@ def _operation_error(json: object) -> OperationError | None:
 
 
 def function(json: object) -> Function:
-    """Read a Function."""
+    """Parse a Function."""
     fields = _object(json, "a Function")
     return Function(
         id=_id(fields, "a Function"),
@@ -97,7 +97,7 @@ def function(json: object) -> Function:
 
 
 def version(json: object) -> Version:
-    """Read a Version; all of it stays in `raw`."""
+    """Parse a Version. All of it is kept in `raw`."""
     fields = _object(json, "a Version")
     return Version(
         id=_id(fields, "a Version"),
@@ -111,7 +111,7 @@ def version(json: object) -> Version:
 
 
 def scaling_policy(json: object) -> ScalingPolicy:
-    """Read a scaling policy. A count that cannot be read is an error: taken for 0, it would look like no limit."""
+    """Parse a scaling policy. An invalid count is an error: as 0 it would look like no limit."""
     fields = _object(json, "a scaling policy")
     tag = _text(fields, "tag")
     if not tag:
@@ -124,7 +124,7 @@ def scaling_policy(json: object) -> ScalingPolicy:
 
 
 def access_binding(json: object) -> AccessBinding:
-    """Read an access binding. One that cannot be read is an error: passed over, it would look like no access."""
+    """Parse an access binding. An invalid one is an error: skipped, it would look like no access."""
     fields = _object(json, "an access binding")
     role, subject = _text(fields, "roleId"), _map(fields.get("subject"))
     if not role or not _text(subject, "id"):
@@ -133,20 +133,20 @@ def access_binding(json: object) -> AccessBinding:
 
 
 def quota(json: object) -> Quota:
-    """Read one entry of quota-manager's `quotaLimits`."""
+    """Parse one entry of quota-manager's `quotaLimits`."""
     fields = _object(json, "a quota limit")
     return Quota(_text(fields, "quotaId"), number(fields.get("limit")) or 0.0, number(fields.get("usage")) or 0.0)
 
 
 def secret_version(json: object) -> SecretVersion:
-    """Read one version of a secret."""
+    """Parse one version of a secret."""
     fields = _object(json, "a version of a secret")
     keys = tuple(key for key in _list(fields.get("payloadEntryKeys")) if isinstance(key, str))
     return SecretVersion(_id(fields, "a version of a secret"), _text(fields, "status"), keys)
 
 
 def service_account(json: object) -> ServiceAccount:
-    """Read a service account."""
+    """Parse a service account."""
     fields = _object(json, "a service account")
     return ServiceAccount(
         _id(fields, "a service account"), _text(fields, "name"), _text(fields, "folderId"), _text(fields, "status")
@@ -154,8 +154,8 @@ def service_account(json: object) -> ServiceAccount:
 
 
 def tag_held(json: object) -> TagHeld:
-    """Read one row of a tag history. Its times are what it is about, so one that cannot be read is an error: an end
-    that is passed over would make a former holder look like the present one.
+    """Parse one row of a tag history. An invalid time is an error: without its end, a former holder would look like the
+    present one.
     """
     fields = _object(json, "a tag history record")
     found = TagHeld(
@@ -177,7 +177,7 @@ def _time(fields: Mapping[str, Any], name: str) -> datetime:
 
 
 def error_body(json: object) -> ErrorBody | None:
-    """Read the body of a refused call; None where it is no such body (a proxy's answer, say)."""
+    """Parse the body of a refused call, None if it is another body (for example a proxy's answer)."""
     if not isinstance(json, Mapping) or integer(json.get("code")) is None:
         return None
     details = _details(json)
@@ -210,13 +210,13 @@ def _is(detail: Json, type_name: str) -> bool:
 
 
 def integer(value: object) -> int | None:
-    """Read an int64, which may be a string or a number; None where it is neither."""
+    """Return an int64 from a string or a number, None if it is neither."""
     found = number(value)
     return int(found) if found is not None and found == int(found) else None
 
 
 def number(value: object) -> float | int | None:
-    """Read a number, which may be a string; None where it is neither, infinite or not a number."""
+    """Return a number from a number or a string, None if it is neither, infinite or NaN."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
     if isinstance(value, int):
@@ -236,7 +236,7 @@ def _finite(value: float) -> float | None:
 
 def _object(json: object, what: str) -> Mapping[str, Any]:
     if not isinstance(json, Mapping):
-        raise ValueError(f"the answer is not {what}: it is no JSON object")  # noqa: TRY004 - one kind for all callers
+        raise ValueError(f"the answer is not {what}: it is not a JSON object")  # noqa: TRY004 - one kind for all callers
     return json
 
 

@@ -1,4 +1,4 @@
-"""What the cloud is asked and answers, and what lies in its buckets."""
+"""The requests to the cloud and its answers, and the contents of its buckets."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from orchestrator.model.packed import PackedFiles
 
 @dataclass(frozen=True, slots=True)
 class ApiRequest:
-    """A call that changes something and is answered with an Operation. `call`: the API's name of it, as errors and
-    statistics say it; `path`: below the service's address, each id in it quoted.
+    """A call that changes something and is answered with an Operation. `call`: its name in the API, as in errors and
+    statistics. `path`: below the service's address, with each ID quoted.
     """
 
     call: str
@@ -34,7 +34,7 @@ class OperationError:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """An Operation as last seen. `error` may be there before `done`: the cloud is then still undoing."""
+    """An Operation as last read. `error` may be set before `done`: the cloud is then still undoing it."""
 
     id: str
     done: bool
@@ -44,29 +44,29 @@ class Operation:
     metadata: Json = field(default_factory=dict)
     error: OperationError | None = None
     response: Json | None = None
-    poll_after_s: float | None = None  # the server's wish: `x-operation-poll-interval`, `Retry-After`
+    poll_after_s: float | None = None  # requested by the server: `x-operation-poll-interval`, `Retry-After`
     request_id: str = ""
     server_trace_id: str = ""
-    created_by: str = ""  # id of an account
+    created_by: str = ""  # ID of an account
 
     @property
     def function_id(self) -> str:
-        """The Function that it is about, "" where it names none."""
+        """The Function that it is about, "" for none."""
         return str(self.metadata.get("functionId") or "")
 
     @property
     def version_id(self) -> str:
-        """The Version that it makes, deletes or moves a tag to, "" where it names none."""
+        """The Version that it makes, deletes or moves a tag to, "" for none."""
         return str(self.metadata.get("functionVersionId") or "")
 
     @property
     def made_id(self) -> str:
-        """The id of what it has made, "" until it says so."""
+        """The ID of what it has made, "" until it is known."""
         return str((self.response or {}).get("id") or "")
 
     @property
     def makes_version(self) -> bool:
-        """Whether it is a createVersion: tags and deletions are about a Version, too."""
+        """Whether it is a createVersion: tags and deletions also concern a Version."""
         return str(self.metadata.get("@type", "")).endswith("CreateFunctionVersionMetadata")
 
     @property
@@ -77,8 +77,8 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A Function that exists. `scaling`: tag → counts of its policy, see `function.scaling`; `public`: the roles by
-    which everybody may invoke it, see `function.access`. None where that was not read.
+    """A Function that exists. `scaling`: tag → counts of its policy, see `function.scaling`. `public`: the roles by
+    which everyone may invoke it, see `function.access`. None if it was not read.
     """
 
     id: str
@@ -87,7 +87,7 @@ class Function:
     status: str = "ACTIVE"
     labels: Mapping[str, str] = field(default_factory=dict)
     description: str = ""
-    invoke_url: str = ""  # where it is called, "" where the cloud does not say
+    invoke_url: str = ""  # where it is called, "" if the cloud does not say
     scaling: Mapping[str, Mapping[str, int]] | None = None
     public: Mapping[str, bool] | None = None
 
@@ -103,13 +103,13 @@ class ScalingPolicy:
 
     tag: str
     provisioned: int = 0  # instances, of all zones together
-    zone_instances: int = 0  # the most in each zone
-    zone_requests: int = 0  # the most calls at once in each zone
+    zone_instances: int = 0  # maximum in each zone
+    zone_requests: int = 0  # maximum of simultaneous calls in each zone
 
 
 @dataclass(frozen=True, slots=True)
 class AccessBinding:
-    """Who has a role on a Function itself; what its folder gives is not there."""
+    """Who has a role on a Function itself. Roles from its folder are not included."""
 
     role_id: str
     subject_id: str
@@ -118,7 +118,7 @@ class AccessBinding:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A Version that exists. `raw` is the whole answer: unknown fields are never dropped in silence."""
+    """A Version that exists. `raw` is the whole answer: unknown fields are never dropped silently."""
 
     id: str
     function_id: str
@@ -140,14 +140,14 @@ class Version:
 
     @property
     def runtime(self) -> str:
-        """Its runtime, the one setting that is kept of a Version that does not count any more."""
+        """Its runtime, the only setting that is kept of Versions that no longer count."""
         return str(self.raw.get("runtime") or "")
 
 
 @dataclass(frozen=True, slots=True)
 class TagHeld:
-    """A row of a Function's tag history: which Version had a tag, `$latest` included, from when to when. `to_at` None:
-    it has it still.
+    """A row of a Function's tag history: which Version had a tag, including `$latest`, from when to when. `to_at` None:
+    it still has it.
     """
 
     tag: str
@@ -158,8 +158,8 @@ class TagHeld:
 
 @dataclass(frozen=True, slots=True)
 class SecretVersion:
-    """A version of a Lockbox secret. `status`: ACTIVE, SCHEDULED_FOR_DESTRUCTION, DESTROYED, "" where it is not told;
-    `keys`: the names in its payload, none where they are not told. Payloads are never read.
+    """A version of a Lockbox secret. `status`: ACTIVE, SCHEDULED_FOR_DESTRUCTION, DESTROYED, "" if unknown. `keys`: the
+    names in its payload, none if unknown. Payloads are never read.
     """
 
     id: str
@@ -168,13 +168,13 @@ class SecretVersion:
 
     @property
     def is_active(self) -> bool:
-        """Whether a new Version may name it. One whose status is not told may."""
+        """Whether a new Version may use it. One of unknown status may be used."""
         return self.status in ("ACTIVE", "")
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceAccount:
-    """A service account that exists. `status`: CREATING, ACTIVE, SUSPENDED, DELETING, "" where it is not told."""
+    """A service account that exists. `status`: CREATING, ACTIVE, SUSPENDED, DELETING, "" if unknown."""
 
     id: str
     name: str = ""
@@ -184,7 +184,7 @@ class ServiceAccount:
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """One limit of quota-manager, and how much of it is used."""
+    """One limit of quota-manager, and its usage."""
 
     id: str
     limit: float
@@ -193,11 +193,11 @@ class Quota:
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """What a SourceCode holds now. `hash`: hex SHA-256 over path, executable bit and content of each file, in order of
-    the paths. `paths`: the names in the package, sorted. `left_out`: what rules keep out of it, a folder as one name
-    with "/" behind it. `former_hash`: the hash as the program took it before it left anything out by default, "" where
-    that is the same; `since_then`: the names that make the difference. `warnings`: sentences. `digests`: of each file,
-    see `PackedFiles`, "" where they are not known.
+    """The present content of a SourceCode. `hash`: hex SHA-256 over path, executable bit and content of each file, in
+    order of the paths. `paths`: the names in the package, sorted. `left_out`: what rules exclude, a folder as one name
+    with a trailing "/". `former_hash`: the hash by the rules from before there were default exclusions, "" if it is the
+    same. `since_then`: the names that make the difference. `warnings`: sentences. `digests`: of each file, see
+    `PackedFiles`, "" if unknown.
     """
 
     hash: str
@@ -217,7 +217,7 @@ class Tree:
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """A zip on this machine's disk. `stored`: the key in the bucket under which it lies, and nowhere else."""
+    """A zip on this machine's disk. `stored`: its only possible key in the bucket."""
 
     path: Path
     sha256: str  # hex, of the zip
@@ -239,7 +239,7 @@ class StoredObject:
 
 @dataclass(frozen=True, slots=True)
 class ListedObject:
-    """An object as a listing of its bucket shows it. `modified_at`: epoch seconds, when it was last put."""
+    """An object as its bucket's listing shows it. `modified_at`: epoch seconds of the last write."""
 
     key: str
     size_bytes: int
@@ -248,8 +248,8 @@ class ListedObject:
 
 @dataclass(frozen=True, slots=True)
 class BucketListing:
-    """All objects of a bucket whose keys begin alike. `at`: epoch seconds on the storage's own clock, before any page
-    was answered.
+    """All objects of a bucket whose keys have a common prefix. `at`: epoch seconds by the storage's clock, before the
+    first page was answered.
     """
 
     objects: tuple[ListedObject, ...]
@@ -258,8 +258,8 @@ class BucketListing:
 
 @dataclass(frozen=True, slots=True)
 class InvokeRequest:
-    """A call of a Function itself. `tag` chooses the Version; `raw`: the body is the event as it is, and the answer the
-    handler's result; else the handler gets an HTTP request and answers one. `timeout_s`: how long we wait.
+    """A call of a Function itself. `tag` selects the Version. `raw`: the body is the event as it is, and the answer is
+    the handler's result; otherwise the handler gets an HTTP request and answers one. `timeout_s`: how long to wait.
     """
 
     function_id: str
@@ -274,7 +274,7 @@ class InvokeRequest:
 
 @dataclass(frozen=True, slots=True)
 class InvokeAnswer:
-    """What a call of a Function was answered, whatever its status. `headers`: names in small letters."""
+    """The answer to a call of a Function, with any status. `headers`: names in lower case."""
 
     status: int
     headers: Mapping[str, str]

@@ -1,4 +1,4 @@
-"""What is live in the folders concerned, as read before a plan and again at its end."""
+"""The live state of the folders concerned, as read before a plan and again at its end."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 
 from orchestrator.model import LATEST, Function, Version
 
-UNKNOWN_CLOUD = ""  # nobody told which cloud a folder is in: all such folders count as being in one
+UNKNOWN_CLOUD = ""  # the cloud of a folder is not known: all such folders count as one cloud
 
 
 @dataclass(frozen=True, slots=True)
 class Replaced:
-    """The Function that we have deployed under the name of a live one, which somebody has made since. `run_id`: of the
-    last run that did.
+    """The Function that was deployed under the name of a live one, which someone has created since. `run_id`: of the
+    last run that deployed it.
     """
 
     former_id: str
@@ -24,32 +24,32 @@ class Replaced:
 
 @dataclass(frozen=True, slots=True)
 class LiveState:
-    """Functions and Versions of the folders that were read, indexed. Always whole: a failed read raises instead."""
+    """Functions and Versions of the folders that were read, indexed. Always complete: a failed read raises."""
 
-    by_name: Mapping[tuple[str, str], Function] = field(default_factory=dict)  # (folder id, name)
+    by_name: Mapping[tuple[str, str], Function] = field(default_factory=dict)  # (folder ID, name)
     by_id: Mapping[str, Function] = field(default_factory=dict)
     versions: Mapping[str, Version] = field(default_factory=dict)
-    tagged: Mapping[tuple[str, str], Version] = field(default_factory=dict)  # (function id, tag)
-    creating: Mapping[str, tuple[Version, ...]] = field(default_factory=dict)  # function id → those being made
-    clouds: Mapping[str, str] = field(default_factory=dict)  # folder id → cloud id
-    runtimes: tuple[str, ...] = ()  # that versions can be made with; empty: not asked
+    tagged: Mapping[tuple[str, str], Version] = field(default_factory=dict)  # (Function ID, tag)
+    creating: Mapping[str, tuple[Version, ...]] = field(default_factory=dict)  # Function ID → those being made
+    clouds: Mapping[str, str] = field(default_factory=dict)  # folder ID → cloud ID
+    runtimes: tuple[str, ...] = ()  # the available runtimes; empty: not read
     read_at: datetime | None = None  # by the cloud's clock, before the first listing began
-    whole: frozenset[str] = frozenset()  # ids of the folders of which every Function and Version was read
-    listed: frozenset[str] = frozenset()  # the same, of which every Function was
-    # By the id of a Function that is not the one which we have deployed under its name: whatever its stamps say.
+    whole: frozenset[str] = frozenset()  # IDs of the folders whose Functions and Versions were all read
+    listed: frozenset[str] = frozenset()  # IDs of the folders whose Functions were all read
+    # By the ID of a Function that replaced the one which was deployed under its name, whatever its stamps say.
     replaced: Mapping[str, Replaced] = field(default_factory=dict)
 
     def of_function(self, function_id: str) -> tuple[Version, ...]:
-        """Find the Versions of a Function, by looking through all."""
+        """Return the Versions of a Function, by searching all."""
         return tuple(version for version in self.versions.values() if version.function_id == function_id)
 
     def latest(self, function_id: str) -> Version | None:
-        """Find the Version that `$latest` stands for."""
+        """Return the Version that `$latest` points to."""
         return self.tagged.get((function_id, LATEST))
 
 
 def remembered(version: Version) -> dict[str, Any]:
-    """Give a Version's settings for the journal: of the environment the names only, its values may stand nowhere."""
+    """Return a Version's settings for the journal. Of the environment only the names: its values must not be stored."""
     environment = version.raw.get("environment")
     return {**version.raw, "environment": sorted(environment) if isinstance(environment, Mapping) else []}
 
@@ -64,7 +64,7 @@ def indexed(
     whole: Iterable[str] = (),
     listed: Iterable[str] = (),
 ) -> LiveState:
-    """Index what the listings gave."""
+    """Return the live state from listings."""
     functions, versions = tuple(functions), tuple(versions)
     creating: dict[str, tuple[Version, ...]] = {}
     for version in versions:

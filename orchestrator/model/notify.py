@@ -1,4 +1,4 @@
-"""Who is told of runs, and how."""
+"""Who is notified of runs, and how."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Notify:
-    """One [notify.NAME]: which notices go to a URL, or to a command. `format`: "json", "telegram", "slack"; `secret`:
-    what bodies are signed with, "" for no signature. `link`: with {run} and {environment}. `folder`: where the command
-    runs. `unset`: why it cannot be told, where a variable of its table is not set. `is_off`: its url is empty.
+    """One [notify.NAME]: which notices are sent to a URL, or to a command. `format`: "json", "telegram", "slack".
+    `secret`: the key that signs bodies, "" for no signature. `link`: with {run} and {environment}. `folder`: where the
+    command runs. `unset`: why it cannot be sent, if a variable of its table is not set. `is_off`: its url is empty.
     """
 
     name: str
@@ -27,5 +27,5 @@ class Notify:
 
     @property
     def is_off(self) -> bool:
-        """Whether nobody is told: neither url nor command."""
+        """Whether it notifies no one: it has neither url nor command."""
         return not (self.url or self.command)

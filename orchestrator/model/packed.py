@@ -1,10 +1,10 @@
-"""The files of packages, by name and digest: of one as it was, and what another has otherwise."""
+"""The files of packages, by name and digest, and how two packages differ."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-DIGEST_CHARS = 16  # hex digits that a file is known by: of its content and its executable bit
+DIGEST_CHARS = 16  # hex digits of a file's digest, which covers its content and its executable bit
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,21 +15,21 @@ class PackedFiles:
     digests: str
 
     def by_path(self) -> dict[str, str]:
-        """Give the digest of each file."""
+        """Return the digest of each file."""
         begins = range(0, len(self.digests), DIGEST_CHARS)
         return dict(zip(self.paths, (self.digests[at : at + DIGEST_CHARS] for at in begins), strict=True))
 
 
 @dataclass(frozen=True, slots=True)
 class FileChanges:
-    """In which files a package differs from the one that is live; sorted names."""
+    """The files in which a package differs from the live one; sorted names."""
 
     changed: tuple[str, ...] = ()
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
 
     def signed(self) -> tuple[str, ...]:
-        """Give all names: "index.py" is another, "+util.py" is new, "-old.py" is gone."""
+        """Return all names: "index.py" has changed, "+util.py" is new, "-old.py" was removed."""
         return (*self.changed, *(f"+{name}" for name in self.added), *(f"-{name}" for name in self.removed))
 
 

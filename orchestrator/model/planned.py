@@ -1,4 +1,4 @@
-"""The plan: its units, the changes that each is to make, what becomes of it, and what a simulation says."""
+"""The plan: its units, the changes of each, their outcomes, and what a simulation says."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from orchestrator.model.declared import FunctionSpec
 from orchestrator.model.live import Function, Tree
 from orchestrator.model.packed import FileChanges
 
-LATEST = "$latest"  # what the cloud moves to every new Version by itself
+LATEST = "$latest"  # the cloud moves it to every new Version by itself
 
 
 class Action(StrEnum):
@@ -29,12 +29,12 @@ class Action(StrEnum):
 
 
 class Step(StrEnum):
-    """The steps of a unit, in their order. The values are stored and published."""
+    """The steps of a unit, in order. The values are stored and published."""
 
     BUILD = "build"
     PACKAGE = "package"
     UPLOAD = "upload"
-    QUEUE = "queue"  # waiting for an operation slot
+    QUEUE = "queue"  # waiting for an Operation slot
     FUNCTION = "function"  # creating the Function
     UPDATE = "update"  # changing the Function's own settings, until it is accepted
     CREATE = "create"  # createVersion, until it is accepted
@@ -48,23 +48,23 @@ class Step(StrEnum):
 class ChangeKind(StrEnum):
     """What a change does. The values are the API's names of the calls, as stored and published."""
 
-    FUNCTION = "create"  # the Function comes to be
+    FUNCTION = "create"  # the Function is created
     UPDATE = "update"  # the Function's own settings change
     VERSION = "createVersion"  # a new Version, which takes $latest and its tags
     TAG = "setTag"  # a tag moves to another Version, or to none
-    SCALING = "setScalingPolicy"  # the scaling policy of a tag is set, or taken away
-    ACCESS = "updateAccessBindings"  # everybody may invoke the Function from then on, or may not any more
-    DELETE = "deleteVersion"  # a Version goes, for good
-    VERIFY = "verify"  # no call of the API: the Version is called itself, and nothing of the cloud changes
+    SCALING = "setScalingPolicy"  # the scaling policy of a tag is set, or removed
+    ACCESS = "updateAccessBindings"  # everyone may invoke the Function afterwards, or no longer may
+    DELETE = "deleteVersion"  # a Version is deleted for good
+    VERIFY = "verify"  # no call of the API: the Version itself is called, and nothing in the cloud changes
 
     @property
     def step(self) -> Step:
-        """The step in which it is asked for."""
+        """The step in which it is requested."""
         return _ASKED_IN[self]
 
     @property
     def is_own(self) -> bool:
-        """Whether it changes what the Function itself has, whichever Version serves, see `function.fields`."""
+        """Whether it changes settings of the Function itself, independent of its Versions, see `function.fields`."""
         return self in (ChangeKind.UPDATE, ChangeKind.SCALING, ChangeKind.ACCESS)
 
 
@@ -81,49 +81,49 @@ _ASKED_IN = {
 
 
 class Verdict(StrEnum):
-    """What a verification says of a Version. The values are stored and published."""
+    """The result of a verification. The values are stored and published."""
 
     PASSED = "passed"
     FAILED = "failed"
-    INCONCLUSIVE = "inconclusive"  # nobody knows: it could not be called as it should be
+    INCONCLUSIVE = "inconclusive"  # not known: it could not be called as required
 
 
 class WayBackKind(StrEnum):
-    """How a Function comes back to what it was, as the plan says it. The values are stored and published."""
+    """How a Function can be rolled back, according to the plan. The values are stored and published."""
 
-    COPY = "copy"  # a copy of the former Version takes $latest, tags and own settings go back
-    TAGS = "tags only"  # tags and own settings go back, $latest cannot
+    COPY = "copy"  # a copy of the former Version takes $latest, tags and own settings are restored
+    TAGS = "tags only"  # tags and own settings are restored, $latest cannot be
     NONE = "none"
-    STAYS = "stays"  # a created Function: nobody had it before, so nothing is to come back
+    STAYS = "stays"  # a created Function: it was not used before, so nothing needs restoring
 
 
 @dataclass(frozen=True, slots=True)
 class WayBack:
-    """The way back of a unit, planned with the way forth. `why`: a sentence, where it is not all the way."""
+    """The way back of a unit, planned in advance. `why`: a sentence, if it is not complete."""
 
     kind: WayBackKind
     why: str = ""
 
     @property
     def is_whole(self) -> bool:
-        """Whether everything that the unit changes can come back."""
+        """Whether everything that the unit changes can be restored."""
         return not self.why
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One change of a unit. `before` and `after`: what it is about, as it was and as it is to be.
+    """One change of a unit. `before` and `after`: the state before, and the desired one.
 
-    | kind     | before and after                                                                            |
-    | ---      | ---                                                                                         |
-    | FUNCTION | its name, labels and description; before: {}, since there is none                           |
-    | UPDATE   | the settings that change, see `function.fields.own_changes`                                 |
-    | SCALING  | "scaling" → the tag → its policy, None for none                                             |
-    | ACCESS   | "public" → the role of everybody → true, None where they do not have it                     |
-    | VERSION  | $latest and the tags that move with it → Version id, "" where none holds it; after: None    |
-    | TAG      | the tag → Version id, "" where none holds it; after: None stands for the unit's new Version |
-    | DELETE   | the Version's id → when it was made (ISO 8601); after: the id → None                        |
-    | VERIFY   | nothing; after: $latest → id of the Version, None stands for the unit's new one             |
+    | kind     | before and after                                                                      |
+    | ---      | ---                                                                                   |
+    | FUNCTION | its name, labels and description; before: {}                                          |
+    | UPDATE   | the settings that change, see `function.fields.own_changes`                           |
+    | SCALING  | "scaling" → the tag → its policy, None for none                                       |
+    | ACCESS   | "public" → the role of everyone → true, None if they do not have it                   |
+    | VERSION  | $latest and the tags that move with it → Version ID, "" if none holds it; after: None |
+    | TAG      | the tag → Version ID, "" if none holds it; after: None for the unit's new Version     |
+    | DELETE   | the Version's ID → when it was made (ISO 8601); after: the ID → None                  |
+    | VERIFY   | nothing; after: $latest → ID of the Version, None for the unit's new one              |
     """
 
     kind: ChangeKind
@@ -133,9 +133,9 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """Two hashes of 16 hex digits, so that a plan can say which of the two has changed. Tags are no part of it: they
-    move between versions. `forced`: 8 more of a forced run's key, which set its versions apart from equal ones.
-    `marks`: (key, value), what else the stamp says of the version; those of newer programs are kept as they are.
+    """Two hashes of 16 hex digits, so that a plan can say which of them has changed. Tags are not included: they move
+    between Versions. `forced`: 8 more of a forced run's key, which set its Versions apart from equal ones. `marks`:
+    (key, value), what else the stamp says of the Version; those of newer programs are kept.
     """
 
     settings: str
@@ -149,7 +149,7 @@ class Fingerprint:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a unit failed, complete enough to act on. Times and ids as the cloud gave them."""
+    """Why a unit failed, with everything needed to act on it. Times and IDs are the cloud's."""
 
     message: str
     kind: str = ""  # groups equal failures: "INVALID_ARGUMENT", "package", "build"
@@ -164,8 +164,8 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class SettingChange:
-    """One setting that a new Version changes. `sign`: "+" for one that the live one lacks, "-" for one that it loses,
-    "~" for one that is another. `what`: its value, or the one before and after, or a name whose value is hidden.
+    """One setting that a new Version changes. `sign`: "+" if the live one lacks it, "-" if it is removed, "~" if it
+    differs. `what`: its value, or the values before and after, or a name whose value is hidden.
     """
 
     sign: str
@@ -175,14 +175,13 @@ class SettingChange:
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """One function of a plan, and the changes that it is to make, in their order; none for one that is left alone.
+    """One function of a plan, and its changes in order; none if it is left alone.
 
     `base_version_id`: the `$latest` that the plan was based on (None: there is none). `warnings`: sentences about its
-    package, for people. `description`: of its Version, to the letter, in place of the user's text and a stamp.
-    `back_from`: the index of the first change that takes it back again, 0 where there is none.
-    `as_it_is`: of its Version, by the API's names, in place of what is known of these fields.
-    `exact`: it was agreed to as it is, so that nothing of it is decided again where its base has changed.
-    `settings`: those that its Version changes, where `reason` tells of them as `settings_told`.
+    package. `description`: the exact one of its Version, in place of the user's text and a stamp. `back_from`: the
+    index of the first change of its rollback, 0 for none. `as_it_is`: fields of its Version by the API's names, in
+    place of known settings. `exact`: it was agreed to as it is, so nothing is decided again if its base has changed.
+    `settings`: those that its Version changes, if `reason` includes them as `settings_told`.
     """
 
     key: str
@@ -194,14 +193,14 @@ class Unit:
     function_id: str | None = None
     base_version_id: str | None = None
     changes: tuple[Change, ...] = ()
-    # Of a BLOCKED unit, or one whose package could not be made, or of which something cannot be taken back.
+    # Of a BLOCKED unit, or if its package could not be made, or something of it cannot be rolled back.
     failure: Failure | None = None
     failed_step: Step | None = None
     warnings: tuple[str, ...] = ()
     description: str | None = None
-    way_back: WayBack | None = None  # None: nothing is changed, or nobody has looked
+    way_back: WayBack | None = None  # None: nothing is changed, or it was not checked
     back_from: int = 0
-    files: FileChanges | None = None  # of its package, against the live one; None: not known
+    files: FileChanges | None = None  # of its package, compared with the live one; None: not known
     as_it_is: Mapping[str, Any] = field(default_factory=dict)
     exact: bool = False
     settings: tuple[SettingChange, ...] = ()
@@ -217,10 +216,10 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Undeclared:
-    """Functions that are live in a folder and that the manifest does not have.
+    """Functions that are live in a folder and not in the manifest.
 
-    `ours`: those whose live Version was made by this tool; `others`: how many more there are, made otherwise or not
-    looked at.
+    `ours`: those whose live Version was made by this tool. `others`: how many more there are, made by other means or
+    not read.
     """
 
     folder_id: str
@@ -230,7 +229,7 @@ class Undeclared:
 
 @dataclass(frozen=True, slots=True)
 class Deployed:
-    """The desired version exists; `read_back`: it was seen to, at the end."""
+    """The desired Version exists. `read_back`: this was read at the end."""
 
     version_id: str
     read_back: bool = False
@@ -238,7 +237,7 @@ class Deployed:
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """So many old Versions were deleted; `read_back`: they were seen to be gone, at the end."""
+    """This many old Versions were deleted. `read_back`: they were missing when read at the end."""
 
     deleted: int
     read_back: bool = False
@@ -246,18 +245,18 @@ class Pruned:
 
 @dataclass(frozen=True, slots=True)
 class Unchanged:
-    """What is live is what is desired."""
+    """The live state is as desired."""
 
     version_id: str
 
 
-SERVES_LATEST = "serves $latest all the same"  # how the advice ends of a version that was not verified well
+SERVES_LATEST = "serves $latest anyway"  # how the advice ends if a Version was not verified successfully
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
     """The unit failed in `step`. `rolled_back_to`: the Version that serves in its place since, "" for none.
-    `overwritten`: the id of the Version of somebody else that the unit's own has replaced unseen, "" for none.
+    `overwritten`: the ID of a Version of someone else that the unit's own has replaced unseen, "" for none.
     """
 
     step: Step
@@ -275,14 +274,14 @@ class Blocked:
 
 @dataclass(frozen=True, slots=True)
 class Cancelled:
-    """The run ended before this unit's version was asked for."""
+    """The run ended before this unit's Version was requested."""
 
     reason: str = "the run was stopped"
 
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """Asked for, but its end was not seen: not a failure. Deploying again re-attaches by the same Idempotency-Key."""
+    """Requested, but its end is not known: not a failure. Deploying again finds it by the same Idempotency-Key."""
 
     reason: str
     operation_id: str = ""
@@ -291,7 +290,7 @@ class Unknown:
 
 @dataclass(frozen=True, slots=True)
 class Inconclusive:
-    """The Version was made, and its verification says neither that it works nor that it does not."""
+    """The Version was made, and its verification shows neither success nor failure."""
 
     reason: str
     version_id: str = ""

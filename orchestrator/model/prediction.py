@@ -1,4 +1,4 @@
-"""What a simulation says of a plan: how long it takes, what bounds it, and how long it would take to be taken back."""
+"""What a simulation says of a plan: how long it takes, what limits it, and how long its rollback would take."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """What a run cannot be faster than. `what`: "folder ID", "cloud ID", "requests per second", "verifications at once"
-    or "the longest".
+    """A lower bound of a run's duration. `what`: "folder ID", "cloud ID", "requests per second", "verifications at
+    once" or "the longest".
     """
 
     what: str
@@ -18,16 +18,15 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """How long a plan takes, from its first call until its last Operation is seen done and its last Version verified;
-    packaging and uploads run ahead of that and are not counted.
+    """How long a plan takes, from its first call until its last Operation is known to be done and its last Version is
+    verified. Packaging and uploads run ahead of that and are not counted.
 
-    `seconds`, `p90_s`: with the pauses between waves, `paused_s`; without what nobody can foresee: the `approvals` that
-    it waits for, and the `gates` that are asked, which take `gates_most_s` at most (all of them together). `busy`:
-    Operations that run at once, on average, while it does not pause. `raised`: the same with a higher limit, as (limit,
-    seconds); None where none bounds it. `learned`: from lengths that were seen, else guessed. `verified`: functions
-    that are verified, in `verify_each_s` on average, which is `verify_learned` or guessed. `rollback_s`: how long a
-    rollback of all of it would take, from its first call to the end of its last Operation; None where nothing of it
-    could come back.
+    `seconds`, `p90_s`: including the pauses between waves, `paused_s`, but not what cannot be predicted: the
+    `approvals` that it waits for, and the `gates`, which take at most `gates_most_s` together. `busy`: average number
+    of simultaneous Operations, outside pauses. `raised`: the same with a higher limit, as (limit, seconds), None if no
+    limit matters. `learned`: from observed durations, otherwise guessed. `verified`: functions that are verified, in
+    `verify_each_s` on average, which is `verify_learned` or guessed. `rollback_s`: how long a rollback of all of it
+    would take, from its first call to the end of its last Operation; None if nothing can be rolled back.
     """
 
     functions: int

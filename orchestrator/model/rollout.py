@@ -1,4 +1,4 @@
-"""How a run spreads, how it is judged on the way, and how a new Version is."""
+"""How a run is rolled out, how its waves are judged, and how a new Version is verified."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class HttpCheck:
-    """An HTTP call of a Function, as its users make it. `expect_body`: None: any; a text: it contains it; else JSON
-    that has at least this.
+    """An HTTP call of a Function, as its users make it. `expect_body`: None: any; a text: the body contains it;
+    otherwise JSON that the body has at least.
     """
 
     method: str = "GET"
@@ -24,10 +24,10 @@ class HttpCheck:
 
 @dataclass(frozen=True, slots=True)
 class Verify:
-    """How a new Version is verified, in one of three ways: called with `payload` as its event (what an event is to
-    answer in `expect`: JSON that has at least this, None: anything), by `http`, or by a `command` of the user's.
+    """How a new Version is verified, in one of three ways: called with `payload` as its event, by `http`, or by a
+    `command` of the user. `expect`: JSON that the answer to the event has at least, None: anything.
 
-    `folder`: where a command runs. `safe`: it may be called as often as one likes, so it may stand in [defaults].
+    `folder`: where a command runs. `safe`: it may be called any number of times, so it is allowed in [defaults].
     """
 
     payload: Any = None
@@ -42,7 +42,7 @@ class Verify:
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """A command that judges a wave. It runs in `folder`, which is the manifest's."""
+    """A command that judges a wave. It runs in `folder`, the manifest's."""
 
     command: tuple[str, ...]
     folder: Path
@@ -51,10 +51,10 @@ class Gate:
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
-    """How a run spreads: the `canary` wave by selection, waves of counts or shares of what is left, and how many units
-    may fail before it stops, and what then.
+    """The rollout of a run: the `canary` wave by selection, then waves as counts or shares of what is left. Also how
+    many units may fail before it stops, and what happens then.
 
-    `approval`: somebody has to let it go on after each wave, in place of `pause_s`.
+    `approval`: someone must approve the next wave after each wave, in place of `pause_s`.
     """
 
     waves: tuple[int | str, ...] = ("100%",)
@@ -64,8 +64,8 @@ class Rollout:
     approval: bool = False
     on_breach: str = "stop"  # stop | rollback | pause
     on_inconclusive: str = "pause"  # pause | fail | pass
-    two_phase: bool = False  # promoted tags move only once all new Versions are verified
+    two_phase: bool = False  # promoted tags move only after all new Versions are verified
     gate: Gate | None = None  # after every wave and its pause
-    pin: bool = False  # ring tags even where nothing is verified
+    pin: bool = False  # ring tags even if nothing is verified
     verify_at_once: int = 4
-    prune_after: bool = False  # old Versions of what a good run was about are deleted
+    prune_after: bool = False  # old Versions of the functions of a successful run are deleted

@@ -1,6 +1,6 @@
-"""Sizes, durations and shares as people write them in a manifest: read, and written in messages the same way.
+"""Sizes, durations and shares as written in a manifest: parsed, and formatted in messages the same way.
 
-What was measured is told otherwise: `report.plain_text.time_span`.
+Measured durations are formatted by `report.plain_text.time_span`.
 """
 
 from __future__ import annotations
@@ -24,9 +24,8 @@ PERCENT_PATTERN = r"^\d{1,3}(\.\d{1,6})?%$"
 
 
 def size(value: object) -> int:
-    """Bytes of `"128MB"` (binary units, as the cloud's own pages use them) or of a whole number of bytes.
-
-    Raises `ValueError` with the rule.
+    """Return the bytes of `"128MB"` (binary units, as on the cloud's own pages) or of a whole number of bytes. Raises
+    `ValueError` with the rule.
     """
     if isinstance(value, int) and not isinstance(value, bool):
         if value < 0:
@@ -42,7 +41,7 @@ def size(value: object) -> int:
 
 
 def as_size(size_bytes: int) -> str:
-    """Write a size as `size` reads it, in the largest unit of which it is a whole number: 1GB, 1536MB, 1000B."""
+    """Return a size as text for `size`, in the largest unit that divides it: 1GB, 1536MB, 1000B."""
     for unit, factor in (("GB", GB), ("MB", MB), ("KB", 1024)):
         if size_bytes and size_bytes % factor == 0:
             return f"{size_bytes // factor}{unit}"
@@ -50,13 +49,12 @@ def as_size(size_bytes: int) -> str:
 
 
 def duration(value: object) -> float:
-    """Seconds of `"10s"`, `"1m30s"`, `"1h"`, `"500ms"`, or of a number of seconds.
-
-    Raises `ValueError` with the rule.
+    """Return the seconds of `"10s"`, `"1m30s"`, `"1h"`, `"500ms"`, or of a number of seconds. Raises `ValueError` with
+    the rule.
     """
     if isinstance(value, int | float) and not isinstance(value, bool):
         if not (math.isfinite(value) and 0 <= value < 1e9):
-            raise ValueError("must be a number of seconds, from 0 on")
+            raise ValueError("must be a number of seconds, 0 or more")
         return float(value)
     match = _DURATION.fullmatch(value) if isinstance(value, str) and value else None
     if match is None:
@@ -65,11 +63,11 @@ def duration(value: object) -> float:
     return hours * 3600 + minutes * 60 + seconds + milliseconds / 1000
 
 
-_HOURS_MAX_S = 10**9  # beyond what `duration` reads
+_HOURS_MAX_S = 10**9  # beyond what `duration` accepts
 
 
 def as_duration(seconds: float | Decimal) -> str:
-    """Write a duration as `duration` reads it, nothing rounded: 1h, 1m30s, 2.5s, 0s."""
+    """Return a duration as text for `duration`, without rounding: 1h, 1m30s, 2.5s, 0s."""
     exact = Decimal(str(seconds)).normalize()
     if not 60 <= exact < _HOURS_MAX_S:
         return f"{exact:f}s"
@@ -80,7 +78,7 @@ def as_duration(seconds: float | Decimal) -> str:
 
 
 def share(value: object) -> int | str:
-    """Check a count (a whole number) or a share (`"10%"`) and give it back. Raises `ValueError` with the rule."""
+    """Return a count (a whole number) or a share (`"10%"`) after checking it. Raises `ValueError` with the rule."""
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return value
     match = _PERCENT.fullmatch(value) if isinstance(value, str) else None

@@ -39,7 +39,7 @@ def actions(tmp_path: Path) -> PageActions:
         (Act("pause", RUN_ID, ""), "the run is one in the environment prod"),
         (Act("deploy", RUN_ID, "prod"), "'deploy' is nothing that the page can do"),
         (Act("stop", RUN_ID, "prod"), "'stop' is nothing that the page can do"),
-        (Act("pause", RUN_ID, "prod"), "this run is not under way on this machine"),
+        (Act("pause", RUN_ID, "prod"), "this run is not in progress on this machine"),
     ],
 )
 def test_what_is_not_meant_is_not_begun(tmp_path: Path, act: Act, told: str) -> None:

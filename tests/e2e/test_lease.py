@@ -55,14 +55,14 @@ def test_of_two_machines_one_waits_and_takes_over_from_one_that_fell_asleep(tmp_
         clock.forward(HELD_S)  # what the sleeper has begun ends, and it has the most of it still before it
         taken = run(two.root, "deploy", "--yes", "--events", str(other_log), environ=cloud.environ() | HASTY)
         assert taken.code == 0, taken.err
-        assert "has died" in taken.err
+        assert "is dead" in taken.err
         assert "another run may have changed something meanwhile: planning again" in taken.err
         before = asked_for(cloud)
         interrupt(process, signal.SIGCONT)
         woken = ended(process)
         assert asked_for(cloud) == before, "a run whose lease was taken over has asked for something"
         assert woken.code == 3, woken.err
-        assert "the lease on these functions was taken over, since this run showed no life" in woken.err
+        assert "the lease on these functions was taken over, because this run had not renewed it" in woken.err
         (lost,) = (event for event in events(log) if event["kind"] == "lease_lost")
         assert "taken over" in lost["reason"]
         assert [event["fencing"] for event in events(other_log) if event["kind"] == "lease_taken"] == [2]

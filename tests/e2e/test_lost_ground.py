@@ -84,7 +84,7 @@ def test_a_state_folder_that_is_removed(cloud: Cloud, project: Project) -> None:
         shutil.rmtree(project.state_dir)
         end = ended(process)
     assert end.code == 3, end.err
-    assert "was removed while this run went on" in end.err
+    assert "was removed during this run" in end.err
     assert GO_ON not in end.err
     assert "cannot be resumed: `orchestrator deploy --endpoint" in end.err
     assert count_events(log, "operation_accepted") < 2 * COUNT

@@ -72,7 +72,7 @@ def test_what_somebody_has_made_of_it_is_not_taken_away(tmp_path: Path, project:
         made_again(served.cloud, clock, project.folder_id, environment={"A": "1"}, executionTimeout="60s")
         code, planned = unit(project, cloud, "plan")
         assert (code, planned["action"]) == (1, "blocked")
-        assert "made the function again" in planned["reason"]
+        assert "the function was created again" in planned["reason"]
         assert "would remove environment A; timeout 1m → 3s" in planned["reason"], planned
 
 

@@ -129,7 +129,7 @@ def test_what_has_changed_since_is_left_to_deploy(cloud: Cloud, project: Project
     found = json.loads(end.out)
     reasons = {one["outcome_reason"] for one in found["functions"] if one["outcome"] == "blocked"}
     (reason,) = reasons
-    assert reason.startswith("its settings or its source have changed since the run began; `plan` shows what it ")
+    assert reason.startswith("its settings or its source have changed since the run began; run `plan` to see what ")
     made = len(cloud.versions(project.folder_id))
     assert made + found["outcomes"]["blocked"] >= COUNT
     assert run(project.root, "deploy", "--yes", environ=cloud.environ()).code == 0

@@ -86,7 +86,7 @@ def test_a_run_is_paused_and_resumed_from_the_page(project: Project) -> None:
         assert process.wait(TIMEOUT_S) == 3
         assert asked(url, "api/runs")[1]["runs"][0]["state"] == "interrupted"
         status, told = asked(url, "api/actions", act)
-        assert (status, told["error"]) == (422, "this run is not under way on this machine")
+        assert (status, told["error"]) == (422, "this run is not in progress on this machine")
         act["verb"] = "resume"
         assert asked(url, "api/actions", act)[1]["exit_code"] is None
 

@@ -82,7 +82,7 @@ ENDS = {
         (0, "2 deployed"),
         RESUMED,
         due=TAKEN_UP,
-        again=(0, " R on HOST has died: taken over; 15 min late | 1 unchanged | 2 deployed"),
+        again=(0, " R on HOST is dead: taken over; 15 min late | 1 unchanged | 2 deployed"),
     ),
     "unknown": End(
         ends.unknown,
@@ -139,7 +139,7 @@ ENDS = {
         (0, "2 deployed"),
         (1, "not gone on with: 1 function: run B has rolled it back"),
         due=TAKEN_UP,
-        again=(1, " R on HOST has died: taken over; 15 min late | 1 unchanged | 1 deployed | 1 blocked"),
+        again=(1, " R on HOST is dead: taken over; 15 min late | 1 unchanged | 1 deployed | 1 blocked"),
     ),
     "rolling back": End(
         ends.rolling_back,

@@ -192,7 +192,7 @@ def test_a_claimant_that_died_is_taken_over_after_a_minute_and_its_ghost_is_told
         after = await held(records, "b")
         assert CLAIM_TIMINGS.dead_after_s <= anyio.current_time() - began_at <= CLAIM_TIMINGS.dead_after_s + 5
         assert after.key == ghost.key
-        assert after.said == "a on host of a has died: taken over"
+        assert after.said == "a on host of a is dead: taken over"
         await ghost.keep(lost.append)  # a machine that slept, say
         assert lost == ["another run has taken over 2027-01-01T13:00:00Z"]
         await ghost.end(done=True)  # changes nothing

@@ -85,7 +85,7 @@ def test_an_error_on_the_second_page_is_the_listing_s() -> None:
     ("page", "part"),
     [
         ({"functions": "many"}, "functions is not a list"),
-        ({"functions": [7]}, "it is no JSON object"),
+        ({"functions": [7]}, "it is not a JSON object"),
         ({"functions": [{"name": "x"}]}, "it has no id"),
         ({"functions": [], "nextPageToken": 7}, "its page token is no text"),
         ({"code": 8, "message": "busy"}, "it has no functions, but code, message"),

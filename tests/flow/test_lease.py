@@ -130,7 +130,7 @@ def test_a_dead_holder_is_taken_over_and_wakes_to_find_it() -> None:
         two = Machine(records, "two")
         lease = await two.take("f")
         assert LEASE_TIMINGS.dead_after_s <= anyio.current_time() <= LEASE_TIMINGS.dead_after_s + 3
-        assert two.said[-1] == "run dead has died (process of dead): its lease is taken over"
+        assert two.said[-1] == "run dead is dead (process of dead): its lease is taken over"
         with pytest.raises(StoppedError, match=r"was taken over by run two \(process of two\)"):
             await one.check()
         assert len(dead.losses) == 1
@@ -152,7 +152,7 @@ def test_a_holder_that_slept_asks_for_nothing_before_it_has_seen_that_the_lease_
 
         machine.slept_s = 2 * LEASE_TIMINGS.give_up_s  # and while it slept, somebody waited for it
         records.objects[KEY] = (Registry(fencing=9).encode(), "new")
-        with pytest.raises(StoppedError, match="was taken over, since this run showed no life"):
+        with pytest.raises(StoppedError, match="was taken over, because this run had not renewed it"):
             await one.check()
         assert machine.losses
 
@@ -297,7 +297,9 @@ def test_a_lease_that_was_seen_to_be_lost_is_not_believed_for_its_last_beat() ->
         lease = await one.take("f")
         records.objects[KEY] = (Registry(fencing=1).encode(), "emptied")
         await lease.keep()
-        assert one.losses == ["the lease on these functions was taken over, since this run showed no life for too long"]
+        assert one.losses == [
+            "the lease on these functions was taken over, because this run had not renewed it for too long"
+        ]
         assert anyio.current_time() < LEASE_TIMINGS.give_up_s
         with pytest.raises(StoppedError, match="taken over"):
             await lease.check()

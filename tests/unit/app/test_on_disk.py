@@ -109,7 +109,7 @@ def test_what_is_too_large_is_told(project: Path) -> None:
     (project / "src" / "big").write_bytes(os.urandom(4 << 20))
     assert validated(project, FUNCTION)[0] == []
     _, (warning,) = validated(project, FUNCTION)
-    assert "without a bucket at most 3,670,016" in warning
+    assert "without a bucket, at most 3,670,016" in warning
     assert validated(project, f'{FUNCTION}[storage]\nbucket = "packages"\n') == ([], [])
 
 
@@ -119,10 +119,10 @@ JOBS = {
     "a label that nobody has": ('run = "scheduled"\nselect = ["label:a=b"]', 'no function matches "label:a=b"'),
     "one of several": ('run = "mass_redeploy"\nselect = ["fun", "!x"]', 'no function matches "!x"'),
     "a variable that is a secret": (
-        'run = "mass_redeploy"\nenvironment = { TOKEN = "x" }', "fun cannot be changed so: TOKEN has a secret there"
+        'run = "mass_redeploy"\nenvironment = { TOKEN = "x" }', "fun cannot be changed this way: TOKEN has a secret"
     ),
     "two languages": ('run = "runtime_upgrade"\nfrom = ["nodejs18"]\nto = "python312"', "nodejs18 and python312 are"),
-    "from and to": ('run = "runtime_upgrade"\nfrom = ["python312"]\nto = "python312"', "python312 stands in `from`"),
+    "from and to": ('run = "runtime_upgrade"\nfrom = ["python312"]\nto = "python312"', "python312 is in `from`"),
 }  # fmt: skip
 
 

@@ -106,7 +106,7 @@ DONE_AT_NOON = "2027-01-01T12:00:00Z"
             Record(DONE_AT_NOON, OTHER), DEAD, 1,
             Write(
                 Record(DONE_AT_NOON, OURS),
-                Claimed(NOON + timedelta(hours=1), "other on there has died: taken over"),
+                Claimed(NOON + timedelta(hours=1), "other on there is dead: taken over"),
             ),
         ),
         (  # our own claim, whose write had lost its answer
@@ -160,7 +160,7 @@ def shortened(step: object) -> object:
     """Leave out what a sentence says after its first part."""
     match step:
         case Wait(why):
-            return Wait(why.split(": looking")[0])
+            return Wait(why.split(": checking")[0])
         case Final(NotDue(reason)):
             return Final(NotDue(reason.split("; next")[0]))
         case Write(record, NotDue(reason, breach)):

@@ -61,7 +61,7 @@ def test_who_holds_the_lock_is_interrupted(tmp_path: Path, ignores: bool, code: 
 def test_nobody_else_is(tmp_path: Path) -> None:
     lock, other = tmp_path / "lock", tmp_path / "other"
     other.touch()
-    with pytest.raises(UsageError, match="not under way on this machine"):
+    with pytest.raises(UsageError, match="not in progress on this machine"):
         interrupt_run(tmp_path, SINCE + 1)
     with holder(other) as process:
         say(lock, pid=process.pid)
@@ -69,10 +69,10 @@ def test_nobody_else_is(tmp_path: Path) -> None:
             interrupt_run(tmp_path, SINCE + 1)
         for started_at, facts in ((SINCE - 1, {}), (SINCE + 1, {"host": "elsewhere"}), (SINCE + 1, {"pid": "x"})):
             say(lock, **({"pid": process.pid} | facts))
-            with pytest.raises(UsageError, match="not under way on this machine"):
+            with pytest.raises(UsageError, match="not in progress on this machine"):
                 interrupt_run(tmp_path, started_at)
         assert process.poll() is None
     say(lock, pid=process.pid)
-    with pytest.raises(UsageError, match="cannot be looked at"):
+    with pytest.raises(UsageError, match="cannot be inspected"):
         interrupt_run(tmp_path, SINCE + 1)
     assert process.returncode == -signal.SIGKILL

@@ -153,7 +153,7 @@ def test_a_holder_that_has_not_said_who_it_is_still_holds(tmp_path: Path) -> Non
     async def main() -> None:
         async with lock(tmp_path):
             (tmp_path / FILE).write_bytes(b'{"pid": ')
-            with pytest.raises(LockHeldError, match="not said yet which"):
+            with pytest.raises(LockHeldError, match="not written its name yet"):
                 async with lock(tmp_path):
                     pass
 
@@ -217,11 +217,11 @@ def test_a_folder_that_is_removed_or_replaced_is_not_locked_any_more(tmp_path: P
         async with lock(state) as held:
             held.check()
             state.rename(tmp_path / "away")
-            with pytest.raises(JournalError, match="was removed while this run went on"):
+            with pytest.raises(JournalError, match="was removed during this run"):
                 held.check()
             async with lock(state) as another:  # the second run, which nothing keeps away
                 another.check()
-                with pytest.raises(JournalError, match="another run may be under way"):
+                with pytest.raises(JournalError, match="another run may be in progress"):
                     held.check()
 
     anyio.run(main)

@@ -70,7 +70,7 @@ def test_etags_that_are_rewritten_end_in_an_error() -> None:
         records = Rewriting()
         leases = Leases(place(records), "one", "folder", "us", anyio.current_time, lambda _said: None)
         await records.create(KEY, b'{"schema": 1, "fencing": 3, "leases": []}')
-        with pytest.raises(StartError, match=f"{KEY} cannot be written: the storage says") as caught:
+        with pytest.raises(StartError, match=f"{KEY} cannot be written: the storage reports") as caught:
             await leases.acquire({"f": "folder/f"}, looked=NOT_LOOKED, timeout_s=0)
         assert "NO_PROXY" in caught.value.advice
         assert anyio.current_time() < 10

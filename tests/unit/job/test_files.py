@@ -117,11 +117,11 @@ def test_an_unknown_job_is_an_error_with_a_suggestion(tmp_path: Path) -> None:
 
 LOADING = [
     ("def desired(:\n", "mine.py:1: invalid syntax"),
-    ("\n\nimport nowhere_to_be_found\n", "broke at {path}:3: ModuleNotFoundError: No module named"),
+    ("\n\nimport nowhere_to_be_found\n", "failed at {path}:3: ModuleNotFoundError: No module named"),
     ("PARAMETERS = {}\ndef folders(m, g): ...\n", "{path}: the job has no function desired()"),
     ("def folders(m, g): ...\ndef desired(m, h, g): ...\n", "{path}: the job has no PARAMETERS"),
     ("PARAMETERS = {'a': 1}\ndef folders(m, g): ...\ndef desired(m, h, g): ...\n", "the job has no PARAMETERS"),
-    ("import sys\nsys.exit(3)\n", "broke at {path}:2: SystemExit: 3"),
+    ("import sys\nsys.exit(3)\n", "failed at {path}:2: SystemExit: 3"),
 ]
 
 
@@ -140,11 +140,11 @@ HEAD = (
 CALLING = [
     (
         "def folders(m, g):\n    return []\ndef desired(m, h, g):\n    return {}['x']\n",
-        "broke at {path}:7: KeyError: 'x'",
+        "failed at {path}:7: KeyError: 'x'",
     ),
     (
         "def folders(m, g):\n    return 'b1g'\ndef desired(m, h, g): ...\n",
-        "folders() gave str, not a list of folder ids",
+        "folders() gave str, not a list of folder IDs",
     ),
     ("def folders(m, g):\n    return ()\ndef desired(m, h, g): ...\n", "desired() gave NoneType, not Desired"),
     ("def folders(m, g):\n    raise JobError('no')\ndef desired(m, h, g): ...\n", "no"),
@@ -153,7 +153,7 @@ CALLING = [
             "def folders(m, g):\n    return ()\n"
             "def desired(m, h, g):\n    return Desired({}, Rollout(), failures={'f': 'no'})\n"
         ),
-        "gives no spec for f",
+        "returns no spec for f",
     ),
 ]
 

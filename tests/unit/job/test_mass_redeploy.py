@@ -113,7 +113,7 @@ def test_a_change_that_does_not_fit_stops_that_function(given: dict[str, Any], m
         ({"force": "yes"}, "`force` must be true or false"),
         ({"environment": {"A": 1}}, "`environment.A` must be a text"),
         ({"environment": ("A",)}, "`environment` must be a table"),
-        ({"secrets": ({"key": "k"},)}, "a row of `secrets` names no environment_variable"),
+        ({"secrets": ({"key": "k"},)}, "a row of `secrets` has no environment_variable"),
         ({"secrets": ({"environment_variable": "A", "id": "1", "name": "n"},)}, "a row of `secrets` has both id and"),
         ({"secrets": ({"environment_variable": "A", "version": "1"},)}, '`secrets` has no key "version"'),
         ({"secrets": ({"environment_variable": 1},)}, "`environment_variable` of a row of `secrets` must be a text"),
@@ -127,7 +127,7 @@ def test_parameters_that_make_no_sense(given: dict[str, Any], message: str) -> N
 
 def test_changes_to_declared_functions_are_said_to_be_taken_back() -> None:
     assert desired(select=("web",), environment={"A": "1"}).warnings == (
-        "deploy.toml does not say so: its next deploy is blocked from taking these changes back from web; {}".format(
+        "deploy.toml does not have these changes: its next deploy is blocked from reverting them in web; {}".format(
             "--update-manifest writes them there"
         ),
     )
@@ -143,12 +143,12 @@ def test_changes_to_declared_functions_are_said_to_be_taken_back() -> None:
     ],
 )
 def test_changes_that_the_file_does_not_contradict_are_not_said_to_be(given: dict[str, Any]) -> None:
-    assert not [said for said in desired(**given).warnings if "does not say so" in said]
+    assert not [said for said in desired(**given).warnings if "does not have these changes" in said]
 
 
 def test_only_what_really_changes_is_said_to_be_taken_back() -> None:
     (said,) = desired(select=("auth", "web"), remove_environment=("LEVEL",)).warnings
-    assert "from taking these changes back from auth;" in said
+    assert "from reverting them in auth;" in said
 
 
 def test_a_folder_in_which_nothing_is_live_is_told() -> None:

@@ -120,16 +120,16 @@ def test_a_folder_in_which_nothing_is_live_is_told() -> None:
 
 def test_a_skip_of_nothing_is_a_warning() -> None:
     warnings = desired(there(a="python38", c="python39"), skip=(SKIP,)).warnings
-    assert warnings[0] == '`skip` names "b", which is no function of these folders or of the manifest'
+    assert warnings[0] == '`skip` names "b", but neither these folders nor the manifest have it'
 
 
 @pytest.mark.parametrize(
     ("given", "message"),
     [
         ({"to": "python399"}, "the cloud offers no runtime python399; did you mean python312?"),
-        ({"old": ()}, "`from` names no runtime"),
-        ({"old": ("python312",)}, "python312 stands in `from` and in `to`"),
-        ({"old": ("nodejs16",)}, "nodejs16 and python312 are two languages"),
+        ({"old": ()}, "`from` is empty"),
+        ({"old": ("python312",)}, "python312 is in `from` and in `to`"),
+        ({"old": ("nodejs16",)}, "nodejs16 and python312 are of different languages"),
         ({"old": 3}, "`from` must be a list of texts, not 3"),
         ({"to": ""}, "`to` must be a text, not ''"),
     ],
@@ -143,7 +143,7 @@ def test_runtimes_that_make_no_sense_are_errors(given: dict[str, Any], message: 
 def test_a_runtime_that_vanished_from_the_list_may_be_left_and_a_slip_is_a_warning() -> None:
     found = desired(there(a="python38"), old=("python38", "python93"))
     assert list(found.specs) == ["a"]
-    assert any("`from` names python93" in warning for warning in found.warnings)
+    assert any("`from` has python93" in warning for warning in found.warnings)
 
 
 def test_a_function_of_the_manifest_goes_by_its_key_and_must_be_changed_there_too() -> None:
@@ -151,8 +151,8 @@ def test_a_function_of_the_manifest_goes_by_its_key_and_must_be_changed_there_to
     found = desired(there(a="python38"), of=manifest(**{"my-key": declared}))
     assert list(found.specs) == ["my-key"]
     assert found.warnings[-1] == (
-        "deploy.toml says python38 for my-key (line 7): change it to python312, or the next deploy of them is blocked;"
-        " --update-manifest changes it as it runs, `import --update` afterwards"
+        "deploy.toml has python38 for my-key (line 7): change it to python312, or the next deploy of them is blocked;"
+        " --update-manifest changes it during this run, `import --update` afterwards"
     )
 
 
