@@ -20,7 +20,9 @@ def on_files(files: Any, config: Any) -> Any:
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
     """Turn a link to a file of the repository into its name. Raises `FileNotFoundError` for one that does not exist."""
-    del page, config, files
+    del config, files
+    if page.file.src_uri == "changelog.md":  # which is not in docs/ itself
+        markdown = markdown.replace("](docs/", "](")
 
     def name(found: re.Match[str]) -> str:
         path = (ROOT / "docs" / found[2].partition("#")[0]).resolve(strict=True)
