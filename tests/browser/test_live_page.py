@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from orchestrator.app.commands.serving.ui import door
+from orchestrator.coordination.local_lock import lock
 from orchestrator.journal.events import Event
 from orchestrator.journal.identity import Identity
 from orchestrator.redaction.outlet import Outlet
@@ -255,3 +257,25 @@ def test_a_page_that_only_looks_has_no_buttons_to_act(tmp_path: Path) -> None:
         assert await chrome.js("document.querySelectorAll('.acts button').length") == 0
 
     in_browser(tmp_path, play)
+
+
+def test_a_run_in_progress_can_be_paused(tmp_path: Path) -> None:
+    acting = Acting()
+
+    async def play(chrome: Chrome, page: Page, writer: Writer) -> None:
+        async with lock(tmp_path / "state", verb="deploy"):  # so the run is in progress
+            writer.write([started(at=time.time() + 1, units=2)])
+            await chrome.open(page.url, READY)
+            await chrome.js(f"location.hash = '#/run/{RUN_ID}'")
+            await chrome.until(f"{READY} && document.querySelector('.acts button')")
+            assert await chrome.js("document.querySelector('.acts').innerText") == "Pause …"
+            await chrome.click(".acts button")
+            await chrome.until("document.querySelector('dialog[open]')")
+            assert await chrome.js("document.querySelector('dialog p').innerText") == (
+                "Nothing new starts. Operations in flight settle. Resume continues the run."
+            )
+            await chrome.click("dialog .agree")
+            await chrome.until("document.querySelector('#begun summary')")
+            assert acting.begun == [Act("pause", RUN_ID, "")]
+
+    in_browser(tmp_path, play, actions=acting)

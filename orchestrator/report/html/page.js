@@ -63,7 +63,7 @@ const timelineSection = (functions, view, timeline) => {
       make("label", { for: "search" }, "Search "), search, make("label", { for: "outcome" }, "Outcome "), outcome,
       make("label", { for: "order" }, "Sort by "), order,
       make("span", { class: "zoom" }, button("+", "Zoom in", () => view.zoom(0.5)), button("−", "Zoom out", () => view.zoom(2)),
-        button("◀", "Earlier", () => view.move(-0.3)), button("▶", "Later", () => view.move(0.3)), button("all", "The whole time", () => view.all()))),
+        button("◀", "Earlier", () => view.move(-0.3)), button("▶", "Later", () => view.move(0.3)), button("all", "All of the time", () => view.all()))),
     told,
     make("p", { class: "legend" }, STEPS.map(([kind, words]) => [make("i", { class: kind, "aria-hidden": "true" }), words])),
     timeline.list,
