@@ -11,7 +11,7 @@ from orchestrator.planning.prune.rule import Why
 from orchestrator.planning.why.facts import Held, MadeBy, WaitsFor
 from orchestrator.report.account.spent import PARTS
 from orchestrator.report.display.board import STATUSES
-from orchestrator.report.published.common import STATES
+from orchestrator.report.published.common import STATES, WHY_LIMIT
 from orchestrator.report.records import NOT_ENDED
 
 # Words, and where they are all listed.
@@ -113,6 +113,17 @@ WORDS: Mapping[str, tuple[tuple[str, ...], Mapping[str, str]]] = {
             "rolling back": "another run rolls this one back",
             "reading back": "what is live is read back",
             "other": "anything else",
+        },
+    ),
+    "why a limit": (
+        tuple(WHY_LIMIT["enum"]),
+        {
+            "quota-manager": "at the start: the cloud said so",
+            "learned before": "at the start: an earlier run found out",
+            "declared": "at the start: declared in the manifest, or documented",
+            "refused": "lowered: the cloud had no room",
+            "others use it": "lowered: others have Operations in flight there too",
+            "calm": "raised: nothing was refused for a while",
         },
     ),
     "why it goes or stays": (

@@ -107,7 +107,7 @@ def documents_in(text: str) -> Iterator[Any]:
 
 def published_output(out: str, arguments: Sequence[str]) -> None:
     """Hold what a program has written to standard output to the schemas: everything, where that was to be JSON."""
-    asked = {"json", "--json"} & {*arguments} or "--events=-" in arguments
+    asked = "--json" in arguments or {("-o", "json"), ("--output", "json")} & {*pairwise(arguments)}
     if "schema" not in arguments and ((out.startswith("{") and '"schema"' in out[:80]) or (asked and out)):
         for document in documents_in(out):
             published(document)

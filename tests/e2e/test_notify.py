@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.e2e.harness import Project, run, terminal
+from tests.published import published
 
 MANIFEST = """
 [defaults]
@@ -42,12 +43,13 @@ url = "${NOBODY:-}"
 
 @contextmanager
 def receiver() -> Iterator[tuple[str, list[tuple[str, dict[str, str], bytes]]]]:
-    seen = []
+    seen, bodies = [], list[bytes]()
 
     class Receiver(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             seen.append((self.path, dict(self.headers), body))
+            bodies.append(body)
             self.send_response(410 if self.path.endswith("/gone") else 204)
             self.end_headers()
 
@@ -63,6 +65,7 @@ def receiver() -> Iterator[tuple[str, list[tuple[str, dict[str, str], bytes]]]]:
         server.shutdown()
         thread.join()
         server.server_close()
+    assert {published(json.loads(body)) for body in bodies} <= {"notification"}
 
 
 def write(root: Path) -> None:
@@ -94,6 +97,7 @@ def test_a_run_tells_of_itself_and_a_plan_does_not(project: Project) -> None:
     unset = "warning: notify.nobody is told nothing: deploy.toml:21: a variable of its url is not set\n"
     assert unset in end.err
     document, notice = (project.root / "told.json").read_text().rsplit("}", 1)
+    assert published(json.loads(document + "}")) == "notification"
     assert (json.loads(document + "}")["kind"], notice.strip()) == ("done", "done")
     assert not [one for one in ("T0K3N", "s3cr3t") if one in end.out + end.err]
 

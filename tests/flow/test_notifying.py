@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import anyio
+import orjson
 import pytest
 
 from orchestrator.app.session.notices.notifying import notified
@@ -19,6 +20,7 @@ from orchestrator.ports import CommandEnd, CommandRequest
 from orchestrator.prediction.virtual_time import run
 from orchestrator.report.messages import Messages
 from orchestrator.resilience.stop import Stop
+from tests.published import published
 from tests.runs import RUN_ID, STARTED_AT, deployment, ended, failed, started
 
 EVERYTHING = ("failed", "breach", "rolled_back", "paused", "done")
@@ -29,9 +31,11 @@ class Commands:
 
     def __init__(self) -> None:
         self.told: list[tuple[float, str, str]] = []
+        self.bodies: list[bytes] = []
 
     async def run(self, request: CommandRequest) -> CommandEnd:
         self.told.append((anyio.current_time(), request.command[0], request.facts["ORCHESTRATOR_NOTICE"]))
+        self.bodies.append(request.stdin)
         await anyio.sleep(float(request.command[0]))
         return CommandEnd(int(request.command[0] == "1"), "no\nroute", 0.0)
 
@@ -64,6 +68,7 @@ def told(
         return anyio.current_time() - began
 
     took_s = run(main)
+    assert {published(orjson.loads(body)) for body in commands.bodies} <= {"notification"}
     return commands.told, messages.incomplete, took_s
 
 
@@ -72,7 +77,7 @@ RUN: list[Event] = [started(), *deployment("auth", outcome=failed())]
 
 def test_each_is_told_at_once_and_a_slow_one_holds_up_nobody() -> None:
     breached, paused = Breached(STARTED_AT, "too many", "pause"), RunPaused(STARTED_AT, "approve it")
-    found, lost, _ = told([breached, paused], "0", "20")
+    found, lost, _ = told([started(), breached, paused], "0", "20")
     assert [(hook, kind) for _, hook, kind in found] == [
         ("0", "breach"), ("20", "breach"), ("0", "paused"), ("20", "paused"),
     ]  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from orchestrator.report.account import values as v
 from orchestrator.report.published.common import (
+    ACTION_OR_NONE,
     CALL,
     OUTCOME,
     STEP,
@@ -126,6 +127,7 @@ ACCOUNT_OF_FUNCTION = keys_from(
         "warnings": "sentences about its package",
     },
     {
+        "action": ACTION_OR_NONE,
         "outcome": OUTCOME,
         "steps": several(_STEP_SPAN),
         "tries": several(_TRY),

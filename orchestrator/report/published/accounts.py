@@ -11,6 +11,7 @@ from orchestrator.report.published.common import (
     STATE,
     VERDICT,
     WHEN,
+    WHY_LIMIT,
     or_empty,
 )
 from orchestrator.report.published.shape import COUNT, NUMBER, TIME, among, keys_from, or_null, several
@@ -21,8 +22,9 @@ _LIMIT = keys_from(
     {
         "at_s": "when",
         "allowed": "how much is allowed from then on",
-        "reason": "quota-manager, learned before, declared; then refused, others use it, calm",
+        "reason": "where the limit is from; then why it was lowered, or raised",
     },
+    {"reason": WHY_LIMIT},
 )
 _SCOPE = keys_from(
     v.ScopeAccount,

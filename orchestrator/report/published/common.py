@@ -43,6 +43,9 @@ def or_empty(of: Takes) -> Takes:
     return {"anyOf": [of, NO_WORD]}
 
 
+ACTION_OR_NONE = or_empty(ACTION)
+
+
 PLACE = keys_from(
     Place,
     "Where something is in a manifest.",
@@ -184,6 +187,7 @@ UNDECLARED = several(
         },
     )
 )
+WHY_LIMIT = among("quota-manager", "learned before", "declared", "refused", "others use it", "calm")
 LIMIT: Takes = {"anyOf": [INTEGER, TEXT, {"type": "null"}]}
 ENVIRONMENT: dict[str, tuple[Takes, str]] = {
     "environment?": (TEXT, "the environment of the manifest, where one is chosen")

@@ -108,7 +108,7 @@ SAID: Mapping[str, Mapping[str, str]] = {
     "limit_changed": {
         "what": "folder ID or cloud ID (unfinished Operations), or requests per second",
         "allowed": "how much is allowed now",
-        "reason": "quota-manager, learned before, declared; then refused, others use it, calm",
+        "reason": "where the limit is from; then why it was lowered, or raised",
         "cloud_id": 'of a folder: its cloud, "" where that is not known',
     },
     "slot_refused": {

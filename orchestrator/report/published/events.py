@@ -10,6 +10,7 @@ from orchestrator.journal.event_json import EVENTS
 from orchestrator.journal.events import SCHEMA
 from orchestrator.model import Blocked, Cancelled, Deployed, Failed, Inconclusive, Pruned, Unchanged, Unknown
 from orchestrator.report.published.common import (
+    ACTION,
     CALL,
     CHANGE,
     ENDED_AS,
@@ -20,6 +21,7 @@ from orchestrator.report.published.common import (
     LIMIT,
     STEP,
     VERDICT,
+    WHY_LIMIT,
 )
 from orchestrator.report.published.event_words import SAID, WHEN_WRITTEN
 from orchestrator.report.published.results import SKIPS
@@ -96,6 +98,8 @@ _TAKES: Mapping[str, Takes] = {
 }
 _OWN: Mapping[str, Mapping[str, Takes]] = {
     "run_started": {"schema": just(SCHEMA)},
+    "unit_planned": {"action": ACTION},
+    "limit_changed": {"reason": WHY_LIMIT},
     "units_unchanged": {"units": several({"type": "array", "items": TEXT, "minItems": 7, "maxItems": 7})},
     "breached": {"then": among("stop", "rollback", "pause")},
     "run_ended": {"exit_code": EXIT_CODE},

@@ -14,6 +14,7 @@ from orchestrator.planning.why.facts import (
 )
 from orchestrator.report.published.common import (
     ACTION,
+    ACTION_OR_NONE,
     CALL,
     ENVIRONMENT,
     ORIGIN,
@@ -24,7 +25,6 @@ from orchestrator.report.published.common import (
     VERDICT,
     WAY_BACK,
     WHEN,
-    or_empty,
 )
 from orchestrator.report.published.shape import (
     FLAG,
@@ -90,7 +90,7 @@ _NEXT = keys_from(
         "warnings": "sentences about its package",
         "job": 'whose plan it is, "": the manifest\'s',
     },
-    {"way_back": or_null(WAY_BACK), "action": TEXT},
+    {"way_back": or_null(WAY_BACK), "action": ACTION},
 )
 _SETTING = keys(
     "setting compared",
@@ -172,7 +172,7 @@ _PAST = keys_from(
         "outcome": OUTCOME,
         "operations": several(_OPERATION),
         "sent": several(_SENT),
-        "action": or_empty(ACTION),
+        "action": ACTION_OR_NONE,
     },
 )
 WHY = keys(

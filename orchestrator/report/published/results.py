@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from orchestrator.model import Step
 from orchestrator.report.published.common import (
+    ACTION_OR_NONE,
     CALL,
     CHANGE_KEYS,
     CODE_OR_NULL,
@@ -49,7 +50,7 @@ _FUNCTION = keys(
     {
         **UNIT_FACTS,
         "function_id": (TEXT, 'its id, "" where there is none yet'),
-        "action": (TEXT, 'what the plan did to it, as in "plan"; "" where the journal no longer has that'),
+        "action": (ACTION_OR_NONE, 'what the plan did to it, "" where it was not planned again'),
         "reason": (TEXT, "why, in words"),
         "warnings": (TEXTS, "sentences about its package"),
         "base_version_id": (TEXT, 'the version that was `$latest`, "" for none'),
