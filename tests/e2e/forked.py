@@ -35,6 +35,7 @@ class Forked:
         terminal: int | None = None,
     ) -> None:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.arguments = arguments
         self.stdin: IO[str] | None = None
         self.returncode: int | None = None
         self.stderr = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 - closed with this

@@ -23,12 +23,13 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from anyio.from_thread import start_blocking_portal
 
 from orchestrator.sandbox.http.server import Options, Sandbox, open_sandbox
 from tests.e2e.forked import HASTE, Forked
+from tests.published import published_events, published_output
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = (sys.executable, "-m", "orchestrator")
@@ -105,6 +106,7 @@ def forked(
     """Start the program without its imports, where its start is not the point; see `running`."""
     with Forked(warm(), root, arguments, environment(environ), watched=watched) as process:
         yield process
+    published_events(root, arguments)
 
 
 @contextmanager
@@ -121,12 +123,15 @@ def running(
         finally:
             with suppress(ProcessLookupError):
                 process.kill()
+    published_events(root, arguments)
 
 
 def ended(process: Process) -> Ended:
     """Wait for the end of a started program."""
     out, err = process.communicate(timeout=TIMEOUT_S)
     assert "Traceback" not in f"{out}{err}", err
+    command = process.arguments if isinstance(process, Forked) else cast("Sequence[str]", process.args)
+    published_output(out or "", command)
     return Ended(process.wait(TIMEOUT_S), out or "", err or "")
 
 
