@@ -53,7 +53,6 @@ LEFT = (
     "examples/",
     "orchestrator/app/",
     "orchestrator/cloud/",
-    "orchestrator/manifest/",
     "orchestrator/prediction/",
     "orchestrator/redaction/",
     "orchestrator/report/published/",

@@ -1,4 +1,4 @@
-"""`ignore` and `settings = "live"`: what of a function is left as it is live, and the rules of both keys."""
+"""`ignore` and `settings = "live"`: settings that are left as they are live, and the rules of both keys."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from orchestrator.manifest.tables import FunctionTable
 from orchestrator.model import NONE_LEFT, AsLive, ChangeKind
 from orchestrator.version.fields import FIELDS, Shown
 
-# Key → what it is of `Settings` or `FunctionSpec`, and whether it has entries that can be named one by one.
+# Key → the field of `Settings` or `FunctionSpec`, and whether it has entries that can be named one by one.
 _KEYS: Mapping[str, tuple[str, bool]] = {
     **{row.key: (row.setting, row.shown in (Shown.ENTRIES, Shown.ITEMS)) for row in FIELDS},
     "service_account": ("service_account_id", False),
@@ -29,10 +29,10 @@ _KEYS: Mapping[str, tuple[str, bool]] = {
     },
 }
 _OF_A_VERSION = frozenset(row.key for row in FIELDS) | {"service_account"}
-# Two spellings of one thing: a variable has a value or is a secret, a mount is of either kind.
+# Two spellings of one setting: a variable has a value or is a secret, a mount is of either kind.
 _ALSO = {"environment": "secrets", "secrets": "environment", "mounts": "storage_mounts"}
 _OLDER = "storage_mounts"
-# Keys of which only the declared entries are ours, and what makes all of them ours.
+# Keys of which only the declared entries are managed, and the key that makes all entries managed.
 _OURS_IF_DECLARED = frozenset({"tags", *(row.setting for row in FUNCTION_FIELDS if row.updated and row.exact)})
 _EXACT = {row.setting: row.exact for row in FUNCTION_FIELDS if row.exact}
 _ENTRIES: Mapping[str, TypeAdapter[Any]] = {
@@ -49,7 +49,7 @@ _IDENTITY = ("name", "id", "folder_id")
 
 
 def left_as_live(values: Mapping[str, Any]) -> AsLive:
-    """Make the value of both keys. `values`: merged, and without mistakes."""
+    """Return the value of both keys. `values`: merged, and without mistakes."""
     names = set[str]()
     for name in values.get("ignore", ()):
         key, dot, entry = name.partition(".")
@@ -63,25 +63,25 @@ def left_as_live(values: Mapping[str, Any]) -> AsLive:
 
 
 def is_code_only(values: Mapping[str, Any]) -> bool:
-    """Say whether all settings of a Version are left as they are live."""
+    """Return whether all settings of a Version are left as they are live."""
     return values.get("settings") == "live"
 
 
 def that_count(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out of merged values those that do not count beside `settings = "live"`."""
+    """Return merged values without those that have no effect with `settings = "live"`."""
     if not is_code_only(values):
         return dict(values)
     return {key: value for key, value in values.items() if key not in _OF_A_VERSION and key != "create"}
 
 
 def is_idle(name: str, values: Mapping[str, Any]) -> bool:
-    """Say whether an entry of `ignore` changes nothing beside the merged values that a function has."""
+    """Return whether an entry of `ignore` has no effect on the merged values of a function."""
     covered = is_code_only(values) and name.partition(".")[0] in _OF_A_VERSION
     return covered or bool(_in_vain(name, values))
 
 
 def as_live_breaches(draft: Draft) -> Iterator[Breach]:
-    """All rules about both keys that a function breaks."""
+    """Yield all rules about both keys that a function breaks."""
     for index, name in enumerate(draft.values.get("ignore", ())):
         if (rule := _refused(name)) or (_is_own(draft, index) and (rule := _in_vain(name, draft.values))):
             yield Breach(("ignore", index), rule)
@@ -92,51 +92,53 @@ def as_live_breaches(draft: Draft) -> Iterator[Breach]:
     for key in draft.values:
         if any(layer.has((key,)) for layer in nearer):
             if key in _OF_A_VERSION:
-                yield Breach((key,), 'does not go with settings = "live", by which every setting is as it is live')
+                yield Breach((key,), 'is not allowed with settings = "live", which leaves every setting as it is live')
             elif key == "create" and draft.values[key]:
-                yield Breach((key,), 'does not go with settings = "live": a new function has no live settings to take')
+                yield Breach(
+                    (key,), 'is not allowed with settings = "live": a new function has no live settings to keep'
+                )
     for index, name in enumerate(draft.values.get("ignore", ())):
         if name.partition(".")[0] in _OF_A_VERSION and draft.origin(("ignore", index))[0] in nearer:
-            yield Breach(("ignore", index), f'"{name}" is left as it is live by settings = "live" already')
+            yield Breach(("ignore", index), f'"{name}" is already left as it is live by settings = "live"')
 
 
 def _refused(name: str) -> str:
-    """Say why something cannot be left as it is live, "" where it can."""
+    """Return why a key cannot be ignored, "" where it can."""
     key, dot, entry = name.partition(".")
     if key == _OLDER:
-        return 'the older mounts are read as the mounts that they are: say "mounts"'
+        return 'storage_mounts are read back as mounts: use "mounts"'
     if key in _KEYS:
         if dot and not _KEYS[key][1]:
-            return f'{key} is left as it is live as a whole: say "{key}"'
+            return f'{key} can only be left as it is live as a whole: use "{key}"'
         if dot and not entry:
-            return f'"{name}" needs a name behind the dot'
+            return f'"{name}" needs a name after the dot'
         return _no_entry(key, entry) if dot else ""
     if key in _CODE:
-        return f'{key} is about the code, which is declared here; version_id = "$latest" keeps the code that is live'
+        return f'{key} is about the code, which must be declared; version_id = "$latest" keeps the code that is live'
     if key in _IDENTITY:
-        return f"{key} says which function this is, so it cannot be left open"
+        return f"{key} identifies the function, so it cannot be ignored"
     if key in FunctionTable.model_fields:
-        return f"{key} is nothing that the cloud shows of a function, so it cannot be left as it is live"
-    return f'"{name}" begins with no key of a function{did_you_mean(key, _KEYS)}'
+        return f"{key} is not a setting in the cloud, so it cannot be left as it is live"
+    return f'"{name}" does not begin with a key of a function{did_you_mean(key, _KEYS)}'
 
 
 def _no_entry(key: str, entry: str) -> str:
-    """Say why an entry of a key cannot be called so, "" where it can."""
+    """Return why an entry of a key cannot have this name, "" where it can."""
     try:
         _ENTRIES[key].validate_python(entry)
     except ValidationError:
-        return f'"{entry}" can be the name of no entry of {key}'
+        return f'"{entry}" cannot be the name of an entry of {key}'
     return ""
 
 
 def _is_own(draft: Draft, index: int) -> bool:
-    """Whether the function's own table says it: what others share may be about others."""
+    """Return whether the function's own table has the entry: entries of shared tables may be for other functions."""
     layer, _ = draft.origin(("ignore", index))
     return layer.path[-1:] == (draft.key,) and not layer.generated
 
 
 def _in_vain(name: str, values: Mapping[str, Any]) -> str:
-    """Say of an entry that is left as it is anyway, since it is not declared, that this has no effect."""
+    """Return why an entry has no effect: the setting is not declared, so it is left as it is anyway."""
     key, dot, entry = name.partition(".")
     declared = values.get(key, ())
     if not dot or key not in _OURS_IF_DECLARED or values.get(_EXACT.get(key, ""), False) or entry in declared:

@@ -1,6 +1,6 @@
-"""Holds the raw tables of one file against the schema, and says what is wrong in sentences.
+"""Checks the raw tables of one file against the schema, and reports mistakes as sentences.
 
-A value that is wrong is taken out and the rest is checked again, so that one mistake hides no other.
+A wrong value is removed and the rest is checked again, so that one mistake does not hide others.
 """
 
 from __future__ import annotations
@@ -41,29 +41,27 @@ _SENTENCES = {
     "greater_than_equal": "must be at least {ge}",
     "less_than_equal": "must be at most {le}",
 }
-_SHOWN_MAX = 80  # characters of a wrong value that are repeated
+_SHOWN_MAX = 80  # characters of a wrong value that are shown
 _MAX_ROUNDS = 12  # deeper than any table of the schema
 
 
 class Check:
-    """The checked tables of one file. `raw`: as they are written; `broken`: paths of values that were wrong, and are
-    taken out.
-    """
+    """The checked tables of one file. `raw`: as they are written; `broken`: paths of wrong, removed values."""
 
     def __init__(self, raw: dict[str, Any]) -> None:
         self.tables = ManifestFile()
         self.raw = raw
         self.broken: set[KeyPath] = set()
-        self._around: set[KeyPath] = set()  # the broken paths and all that they lie under
+        self._around: set[KeyPath] = set()  # the broken paths and all paths above them
 
     def is_broken(self, path: KeyPath) -> bool:
-        """Whether something was wrong at or under the key."""
+        """Return whether something was wrong at or under the key."""
         return path in self._around
 
     def take_out(self, path: KeyPath) -> None:
-        """Delete the deepest key on the path; list items go with their whole list, so that indexes stay true."""
+        """Delete the deepest key on the path. For a list item the whole list goes, so that indexes stay correct."""
         if not self.broken:
-            self.raw = copy.deepcopy(self.raw)  # what was read is read again, for another environment
+            self.raw = copy.deepcopy(self.raw)  # the original is used again for other environments
         parent, last = self.raw, 0
         container: Any = self.raw
         for depth, part in enumerate(path):
@@ -78,7 +76,7 @@ class Check:
 
 
 def check(raw: dict[str, Any], unusable: list[KeyPath], complain: Callable[[KeyPath, str], None]) -> Check:
-    """Check the tables of a file. `unusable`: values that are known to be wrong; nothing more is said of them."""
+    """Check the tables of a file. `unusable`: values that are known to be wrong, and are not reported again."""
     checked = Check(raw)
     for path in unusable:
         checked.take_out(path)
@@ -131,12 +129,12 @@ def _unknown_key(path: KeyPath) -> str:
 
 
 def keys_of(model: type[BaseModel]) -> list[str]:
-    """The keys of a table, as written."""
+    """Return the keys of a table, as written."""
     return [field.alias or name for name, field in model.model_fields.items()]
 
 
 def _annotation(path: KeyPath) -> Any:
-    """The type that the schema gives to a path."""
+    """Return the type that the schema gives to a path."""
     annotation: Any = ManifestFile
     for part in path:
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):
@@ -149,7 +147,7 @@ def _annotation(path: KeyPath) -> Any:
 
 
 def _bare(annotation: Any) -> Any:
-    """Without `| None` and `Annotated`."""
+    """Return the type without `| None` and `Annotated`."""
     while True:
         origin = typing.get_origin(annotation)
         if origin is typing.Annotated:

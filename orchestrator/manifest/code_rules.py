@@ -1,4 +1,4 @@
-"""The rules of where a function's code comes from: which keys go together, and what must be on the disk."""
+"""The rules about a function's code: which keys are allowed together, and what must exist on the disk."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _WITH_SOURCE = ("into", "build", "include", "exclude", "files")
 
 
 def code_breaches(draft: Draft, disk: Disk) -> Iterator[Breach]:
-    """All rules about code that a function breaks."""
+    """Yield all rules about code that a function breaks."""
     values = draft.values
     given = [key for key in _SOURCES if key in values]
     if len(given) > 1:
-        yield Breach((given[1],), f"only one of source, package and version_id may stand; {given[0]} stands too")
+        yield Breach((given[1],), f"set only one of source, package and version_id; {given[0]} is set too")
     elif not given and not any(draft.is_broken((key,)) for key in _SOURCES):
         yield Breach((), "needs its code: one of source, package and version_id")
     if "package" in values:
@@ -32,7 +32,7 @@ def code_breaches(draft: Draft, disk: Disk) -> Iterator[Breach]:
     elif given:
         for key in _WITH_SOURCE:
             if key in draft.own.values:
-                yield Breach((key,), f"goes with source only, not with {given[0]}")
+                yield Breach((key,), f"is only allowed with source, not with {given[0]}")
 
 
 def _lacking(table: dict[str, Any], key: str, needed: tuple[str, ...], draft: Draft) -> Iterator[Breach]:
@@ -46,8 +46,8 @@ def _source(draft: Draft, disk: Disk) -> Iterator[Breach]:
     source = values["source"]
     into = values.get("into")
     if into is not None and (not is_package_path(into) or not PurePosixPath(into).parts):
-        yield Breach(("into",), "is a folder in the package: relative, with / between its parts, without .. or .")
-    built = "build" in values  # what is not there may be what it makes
+        yield Breach(("into",), "must be a folder in the package: a relative path with /, without . or ..")
+    built = "build" in values  # what does not exist yet may be created by it
     if built and "folder" not in values["build"] and (rule := _doubt(source, values["build"], disk)):
         yield Breach(("build",), rule, warning=True)
     there = {"file", "folder", ""} if built else {"file", "folder"}
@@ -60,17 +60,17 @@ def _source(draft: Draft, disk: Disk) -> Iterator[Breach]:
             yield Breach(("build", "folder"), _missing(folder, disk, "a folder"))
     for inside, local in values.get("files", {}).items():
         if not is_package_path(inside):
-            rule = "the key is the path in the package: relative, with / between its parts, without ..; . is its top"
+            rule = "the key must be a path in the package: relative, with /, without ..; . is the root"
             yield Breach(("files", inside), rule)
         if disk.has_sources and disk.kind(local) not in there:
             yield Breach(("files", inside), _missing(local, disk, "a file or folder"))
 
 
 def _doubt(source: str, build: dict[str, Any], disk: Disk) -> str:
-    """Doubt where a build runs that names no folder: in its source, which may well be what it makes."""
+    """Return a warning about a build without a folder: it runs in its source, which may be what the build creates."""
     name, kind = os.path.basename(source), disk.kind(source)  # noqa: PTH119 - strings here, as elsewhere
     if not kind:
-        return f'has no folder: it runs beside "{shown(source)}", and in it as soon as that exists; add `folder`'
+        return f'has no folder: it runs next to "{shown(source)}" until that exists, and in it afterwards; add `folder`'
     own = rf"(?<![\w.-]){re.escape(name)}(?![\w.-])"
     if kind == "folder" and re.search(own, build.get("command", "")):
         return f'has no folder: it runs in "{shown(source)}", which its command names; add `folder`'
@@ -82,6 +82,6 @@ def _missing(path: str, disk: Disk, wanted: str) -> str:
 
 
 def is_package_path(path: str) -> bool:
-    """Whether a path names a place inside a package; "." is its top."""
+    """Return whether a path is a place inside a package; "." is its root."""
     pure = PurePosixPath(path)
     return bool(path) and not (pure.is_absolute() or ".." in pure.parts or "\\" in path or "\x00" in path)

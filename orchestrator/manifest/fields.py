@@ -1,6 +1,4 @@
-"""The types of manifest fields: what may stand there, for validation and for editors alike; and what all tables of them
-have in common.
-"""
+"""The types of manifest fields: what is allowed, for validation and for editors; and the base of all tables."""
 
 from __future__ import annotations
 
@@ -22,22 +20,21 @@ from orchestrator.manifest.lists import LISTS
 from orchestrator.model import units
 from orchestrator.version.rings import RINGS
 
-# What a pattern means, for people. The patterns are the API's (cloud-api#fields, #functions);
-# where it gives none, ours only
-# keep out what can be no id or address at all.
+# The meaning of patterns, for people. The patterns are the API's (cloud-api#fields, #functions). Where it gives none,
+# ours only reject what cannot be an ID or an address.
 PATTERNS = {
     "^[a-z][-a-z0-9]{1,61}[a-z0-9]$": (
         "must have 3 to 63 lower-case letters, digits and hyphens, begin with a letter and not end with a hyphen"
     ),
     r"^\S{1,50}$": "must be an id: 1 to 50 characters without spaces",
-    r"^\S+$": "must not be empty or hold spaces",
+    r"^\S+$": "must not be empty or contain spaces",
     "^[a-z0-9][-a-z0-9]*$": "must be a runtime id such as python312: lower-case letters, digits and hyphens",
-    "^[a-zA-Z][a-zA-Z0-9_]*$": "must begin with a letter and hold only letters, digits and underscores",
-    "^[a-z][-_0-9a-z]*$": "must begin with a lower-case letter and hold only lower-case letters, digits, - and _",
+    "^[a-zA-Z][a-zA-Z0-9_]*$": "must begin with a letter and contain only letters, digits and underscores",
+    "^[a-z][-_0-9a-z]*$": "must begin with a lower-case letter and contain only lower-case letters, digits, - and _",
     "^[-.0-9a-zA-Z]{3,63}$": "must be a bucket name: 3 to 63 letters, digits, dots and hyphens",
     "^[-_0-9a-zA-Z]{1,100}$": "must have 1 to 100 letters, digits, - and _",
     "^[0-9a-fA-F]{64}$": "must be a SHA-256 in hex: 64 characters",
-    "^[a-zA-Z][-a-zA-Z0-9_.]{0,63}$": "must begin with a letter and hold up to 64 letters, digits, -, _ and dots",
+    "^[a-zA-Z][-a-zA-Z0-9_.]{0,63}$": "must begin with a letter and have at most 64 letters, digits, -, _ and dots",
     r"^[a-z][-_./\\@0-9a-z]{0,62}$": (
         "must be a label key: 1 to 63 of a-z, 0-9 and - _ . / \\ @, the first one a letter"
     ),
@@ -45,11 +42,13 @@ PATTERNS = {
     r"^https?://[^\s/?#]+[^\s?#]*$": "must be an address that begins with https:// (or http://)",
     "^[a-z][_a-z0-9]*$": "must be a job's name such as mass_redeploy",
     r"^(\$latest|[a-z][-_0-9a-z]*)$": "must be a tag, or $latest",
-    "^[A-Za-z_][A-Za-z0-9_]*$": ("must be a variable's name: letters, digits and underscores, and no digit first"),
+    "^[A-Za-z_][A-Za-z0-9_]*$": (
+        "must be a variable's name: letters, digits and underscores, not beginning with a digit"
+    ),
     "^[a-z0-9][-a-z0-9_]*$": (
         "must be an environment's name: lower-case letters, digits, - and _, the first a letter or digit"
     ),
-    "^[^\x00]+$": "must not be empty or hold NUL characters",
+    "^[^\x00]+$": "must not be empty or contain NUL characters",
 }
 
 FunctionName = Annotated[str, StringConstraints(pattern="^[a-z][-a-z0-9]{1,61}[a-z0-9]$")]
@@ -75,35 +74,35 @@ _FORBIDDEN_IN_OBJECT_NAMES = re.compile(r'[:*?"<>|!\x00-\x1f]')
 
 def _free_tag(value: object) -> object:
     if value == "$latest":
-        raise ValueError("$latest is no tag that can be given: the cloud moves it to every new version by itself")
+        raise ValueError("$latest cannot be set as a tag: the cloud moves it to every new version")
     return no_ring(value)
 
 
 def no_ring(value: object) -> object:
-    """Refuse the tags that verification uses. Raises `ValueError`."""
+    """Reject the tags that verification uses. Raises `ValueError`."""
     if value in RINGS:
-        raise ValueError(f"{value} is a tag of ours, which verified versions get by themselves; choose another name")
+        raise ValueError(f"{value} is reserved for verified versions; choose another name")
     return value
 
 
 def _environment_name(value: str) -> str:
     if value in ("all", "none"):
-        raise ValueError(f'"{value}" is no name of one environment; choose another')
+        raise ValueError(f'"{value}" is reserved; choose another name')
     return value
 
 
 def _object_name(value: str) -> str:
     if _FORBIDDEN_IN_OBJECT_NAMES.search(value):
-        raise ValueError('must hold none of : * ? " < > | ! and no control characters')
+        raise ValueError('must not contain : * ? " < > | ! or control characters')
     if len(value.encode(errors="surrogatepass")) >= 1024:
         raise ValueError("must be shorter than 1024 bytes")
     return value
 
 
 def _object_prefix(value: str) -> str:
-    # what we append: 64 characters of the SHA-256 and ".zip"
+    # appended by us: 64 characters of the SHA-256 and ".zip"
     if len(_object_name(value).encode(errors="surrogatepass")) >= 1024 - 68:
-        raise ValueError("must be shorter than 956 bytes: our own names take 68 of the 1024 that a key may have")
+        raise ValueError("must be shorter than 956 bytes: 68 of the 1024 bytes of a key are needed for names")
     return value
 
 
@@ -147,12 +146,12 @@ def _block_size(value: object) -> int:
 def _wave(value: object) -> int | str:
     wave = units.share(value)
     if wave == 0 or (isinstance(wave, str) and float(wave[:-1]) == 0):
-        raise ValueError('must be more than nothing: a count from 1 on, or a share such as "10%"')
+        raise ValueError('must be a count of at least 1, or a share such as "10%"')
     return wave
 
 
 def _waves(waves: list[int | str]) -> list[int | str]:
-    """See that each wave may come after those before: counts grow, shares grow, and nothing follows the whole."""
+    """Check that each wave is larger than those before: counts grow, shares grow, and nothing follows 100%."""
     for number, wave in enumerate(waves):
         share = _share_of(wave)
         for before in waves[:number]:
@@ -160,8 +159,8 @@ def _waves(waves: list[int | str]) -> list[int | str]:
             alike = (share is None) == (of_before is None)
             if of_before == 100 or (alike and (share or wave) <= (of_before or before)):  # type: ignore[operator]
                 raise ValueError(
-                    f"has {_shown(wave)} after {_shown(before)}, where it does nothing: each says how many functions"
-                    " are done at the end of its wave, those of the waves before counted in"
+                    f"has {_shown(wave)} after {_shown(before)}, which adds nothing: each number is the total of"
+                    " functions that are done at the end of its wave"
                 )
     return waves
 
@@ -201,22 +200,22 @@ Share = Annotated[int | str, PlainValidator(units.share), WithJsonSchema(_SHARE_
 
 
 def a_key(description: str, **constraints: Any) -> Any:
-    """A key that may be left out."""
+    """Return a key that is optional."""
     return Field(default=None, description=description, **constraints)
 
 
 def list_key(key: str, description: str) -> Any:
-    """A list, which says how those of several tables become one."""
+    """Return a list, with the rule by which lists of several tables are merged."""
     return Field(default=None, description=f"{description} {LISTS[key].said}".rstrip())
 
 
 def needed_key(description: str, **constraints: Any) -> Any:
-    """A key that must be there wherever its table is."""
+    """Return a key that is required in its table."""
     return Field(description=description, **constraints)
 
 
 def needed_list(key: str, description: str) -> Any:
-    """A list that must be there wherever its table is."""
+    """Return a list that is required in its table."""
     return Field(description=f"{description} {LISTS[key].said}".rstrip())
 
 

@@ -1,6 +1,4 @@
-"""Collects everything that is wrong or doubtful in a manifest, each thing once, at the place where it is written, with
-what was most likely meant by an unknown word.
-"""
+"""Collects all mistakes and warnings of a manifest, each once, at its place, with suggestions for unknown words."""
 
 from __future__ import annotations
 
@@ -16,11 +14,11 @@ from orchestrator.manifest.locate import KeyPath
 from orchestrator.model import FunctionSpec
 
 _BARE = re.compile("[A-Za-z0-9_-]+")
-_NAMED_FUNCTIONS = 3  # how many of the functions that share a mistake are named
+_NAMED_FUNCTIONS = 3  # functions named per shared mistake
 
 
 class Located(Protocol):
-    """A file of the manifest, as far as places in it go."""
+    """A file of the manifest, as far as its places are concerned."""
 
     @property
     def shown(self) -> str:
@@ -40,7 +38,7 @@ class _Finding:
 
 
 def dotted(path: Iterable[str | int]) -> str:
-    """Write a path as people do: functions.x.secrets[0].key."""
+    """Return a path as people write it: functions.x.secrets[0].key."""
     text = ""
     for part in path:
         if isinstance(part, int):
@@ -51,7 +49,7 @@ def dotted(path: Iterable[str | int]) -> str:
 
 
 class Findings:
-    """Mistakes and warnings. The same thing said of many functions is kept once, with the functions' names."""
+    """Mistakes and warnings. The same finding about many functions is kept once, with the functions' names."""
 
     def __init__(self) -> None:
         self._mistakes: dict[_Finding, list[str]] = {}
@@ -67,31 +65,33 @@ class Findings:
         function: str | None = None,
         stops_all: bool = False,
     ) -> None:
-        """Note a mistake. `function`: whom it concerns, where that is not clear from the path. `stops_all`: whom it
-        concerns is not known, so that it stops every run, wherever it is.
+        """Record a mistake. `function`: the one that it concerns, if the path does not show it. `stops_all`: it is not
+        known which functions it concerns, so it stops every run.
         """
         functions = self._mistakes.setdefault(_Finding(file, path, rule, line, stops_all), [])
         if function is not None:
             functions.append(function)
 
     def warning(self, file: Located, path: KeyPath, rule: str, *, function: str | None = None) -> None:
-        """Note something that is allowed but should be known."""
+        """Record something that is allowed but should be known."""
         functions = self._warnings.setdefault(_Finding(file, path, rule, None), [])
         if function is not None:
             functions.append(function)
 
     def placed(self) -> Iterator[tuple[KeyPath, Mistake]]:
-        """Every mistake with its path, () where it stops all; one that concerns many functions comes once for each."""
+        """Yield every mistake with its path, () where it stops all. One that concerns many functions comes once for
+        each.
+        """
         for finding, functions in self._mistakes.items():
             for function in functions or [""]:
                 yield () if finding.stops_all else finding.path, _placed(finding, function)
 
     def mistakes(self) -> tuple[Mistake, ...]:
-        """All mistakes, in the order of files and lines."""
+        """Return all mistakes, in the order of files and lines."""
         return together(mistake for _, mistake in self.placed())
 
     def warnings(self) -> tuple[str, ...]:
-        """All warnings as sentences with their place, in the order of files and lines."""
+        """Return all warnings as sentences with their place, in the order of files and lines."""
         warnings = (
             _placed(finding, function)
             for finding, functions in self._warnings.items()
@@ -106,7 +106,7 @@ def _placed(finding: _Finding, function: str) -> Mistake:
 
 
 def together(mistakes: Iterable[Mistake]) -> tuple[Mistake, ...]:
-    """Say each thing once, with the functions that it concerns, in the order of files and lines."""
+    """Merge equal mistakes, with the functions that they concern, in the order of files and lines."""
     concerned: dict[Mistake, list[str]] = {}
     for mistake in mistakes:
         concerned.setdefault(replace(mistake, function=""), []).append(mistake.function)
@@ -118,7 +118,7 @@ def together(mistakes: Iterable[Mistake]) -> tuple[Mistake, ...]:
 
 
 def require_sound(specs: Iterable[FunctionSpec]) -> None:
-    """Raise `ManifestError` with what is wrong with any of these functions, which are to be part of a run."""
+    """Raise `ManifestError` if any of these functions, which are to be part of a run, has mistakes."""
     mistakes = together(mistake for spec in specs for mistake in spec.mistakes)
     if mistakes:
         raise ManifestError(mistakes)
@@ -134,7 +134,7 @@ def _concerned(functions: list[str]) -> str:
 
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
-# What the API (in snake_case), other tools or habit call our keys.
+# Names that the API (in snake_case), other tools or habit have for our keys.
 _OTHER_NAMES = {
     "execution_timeout": "timeout",
     "env": "environment",
@@ -169,7 +169,7 @@ _OTHER_NAMES = {
 
 
 def closest(word: str, known: Iterable[str], *, likeness: float = 0.6) -> str | None:
-    """The known word that was most likely meant: another spelling, another name, or a slip of the keys."""
+    """Return the known word that was most likely meant: another spelling, another name, or a typo."""
     candidates = list(known)
     plain = _HUMP.sub("_", word).replace("-", "_").lower()
     lower = {candidate.lower(): candidate for candidate in candidates}
@@ -182,6 +182,6 @@ def closest(word: str, known: Iterable[str], *, likeness: float = 0.6) -> str | 
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """`; did you mean "x"?`, or nothing."""
+    """Return `; did you mean "x"?`, or ""."""
     match = closest(word, known)
     return f'; did you mean "{match}"?' if match else ""

@@ -1,4 +1,4 @@
-"""[functions.*] of all files: merged, held against the rules, and made into values."""
+"""[functions.*] of all files: merged, checked, and converted to values."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _KEY = re.compile(r"[^\s:*?\[\]!\\-][^\s:*?\[\]!\\]*")  # selections are names, 
 
 
 class FunctionTables:
-    """Makes the functions of a manifest, one file after the other."""
+    """Builds the functions of a manifest, file by file."""
 
     def __init__(self, overlay: Overlay, disk: Disk, findings: Findings) -> None:
         self._findings = findings
@@ -42,7 +42,7 @@ class FunctionTables:
         self._owners = Owners(self.drafts, self._existing.elsewhere)
 
     def add(self, scope: Scope, generated: Mapping[str, tuple[Layer, ...]]) -> tuple[str, ...]:
-        """Take the functions of one file; `generated`: those of its [each.*], by key. Gives the keys of all."""
+        """Add the functions of one file. `generated`: those of its [each.*], by key. Return the keys of all of them."""
         made = dict(generated)
         scope.tell_wrong(self._findings)
         self._existing.know(scope)
@@ -57,7 +57,9 @@ class FunctionTables:
         first, own = self.drafts.get(key) or self._existing.elsewhere.get(key), layers[-1]
         if first is not None:
             by = key if own.generated else None
-            self._findings.mistake(own.file, own.path, f"this function stands in {first.shown} already", function=by)
+            self._findings.mistake(
+                own.file, own.path, f"this function is already defined in {first.shown}", function=by
+            )
             return
         draft = scope.draft(key, layers, self._findings)
         if self._existing.is_here(draft):
@@ -65,7 +67,7 @@ class FunctionTables:
             self._judge(draft)
 
     def _judge(self, draft: Draft) -> None:
-        """Hold a function against all rules."""
+        """Check a function against all rules."""
         folder = draft.folder
         if draft.folder_id is None and not folder.is_broken and not draft.is_broken(("folder_id",)):
             path, rule = self._without_folder(folder)
@@ -86,13 +88,13 @@ class FunctionTables:
             self._findings.mistake(table.file, (*table.path, "without", index), rule, function=concerned)
 
     def _without_folder(self, folder: Folder) -> tuple[KeyPath, str]:
-        """Say where a folder that nobody names would stand: in the environment that is chosen, where there are any."""
+        """Return where to set a missing folder: in the chosen environment, where there are any."""
         overlay, rule = self._overlay, "no folder: set it here, in [defaults] or for each function"
         if overlay.name and folder.file is overlay.file:
             return ("environments", overlay.name, "cloud", "folder_id"), rule
         if overlay.names:
             return folder.path, f"no folder: {folder_advice((), overlay.names)}; or {rule.partition(': ')[2]}"
-        return folder.path, f"{rule}, or as YC_FOLDER_ID in the process environment"
+        return folder.path, f"{rule}, or set YC_FOLDER_ID in the process's environment"
 
     def _breaches(self, draft: Draft) -> Iterable[Breach]:
         yield from _identity(draft)
@@ -107,8 +109,8 @@ class FunctionTables:
         yield from verify_breaches(draft, self._disk)
 
     def compare(self) -> None:
-        """Once all files are there: note functions that are the same Function of the cloud, of two the later, but
-        rather one that is disabled; and what the environment says of what is nowhere.
+        """Report functions that are the same Function in the cloud, once all files are read. Of two the later one is
+        reported, but preferably a disabled one. Also report what the environment says about names that do not exist.
         """
         drafts = sorted(self.drafts.values(), key=lambda draft: not draft.values.get("enabled", True))
         self._distinct("name", {draft.key: (draft.folder_id, draft.values.get("name", draft.key)) for draft in drafts})
@@ -117,11 +119,11 @@ class FunctionTables:
 
     @property
     def elsewhere(self) -> dict[str, tuple[str, ...]]:
-        """The functions that do not exist in this environment, by key: the environments in which they do."""
+        """The functions that do not exist in this environment, by key, with the environments in which they do."""
         return {key: tuple(draft.values["only"]) for key, draft in self._existing.elsewhere.items()}
 
     def specs(self) -> dict[str, FunctionSpec]:
-        """Make the values of all functions, once everything is found. Those with mistakes carry them."""
+        """Return the values of all functions, once everything is checked. Those with mistakes carry them."""
         owned: dict[str, list[tuple[KeyPath, Mistake]]] = {}
         for path, mistake in self._findings.placed():
             for key in self._owners.of(path, mistake):
@@ -137,7 +139,7 @@ class FunctionTables:
         return made
 
     def owns(self, path: KeyPath, mistake: Mistake) -> bool:
-        """Whether a mistake is of those functions that have it alone: of nobody, where none uses the template."""
+        """Return whether a mistake concerns only the functions that carry it: none, where the template is unused."""
         return self._owners.are(path, mistake)
 
     def _distinct(self, key: str, identities: Mapping[str, object]) -> None:
@@ -156,7 +158,7 @@ class FunctionTables:
 def _identity(draft: Draft) -> Iterator[Breach]:
     if not _KEY.fullmatch(draft.key):
         yield Breach(
-            (), "the table's name is how functions are selected: no spaces, no : * ? [ ] ! \\, no hyphen first"
+            (), "the table's name is used to select functions: no spaces, no : * ? [ ] ! \\, no leading hyphen"
         )
     elif "name" not in draft.values and not draft.is_broken(("name",)) and not _NAME.match(draft.key):
         rule = f'"{draft.key}" {PATTERNS[_NAME_PATTERN]}; or give the function a `name`'

@@ -1,4 +1,4 @@
-"""How lists of several tables become one: ONE ROW A LIST. Tables merge key by key; a list has its rule here."""
+"""How lists of several tables are merged: one row for each list. Tables are merged key by key."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class ListRule:
-    """`said`: the rule, for the reference and for editors. `by`: entries are known by this key of theirs, and those of
-    a nearer table take the place of those that they are called as. `adds`: the nearer list comes behind the farther.
-    Neither: the nearest list is the list.
+    """`said`: the rule, for the reference and for editors. `by`: entries are identified by this key, and entries of a
+    nearer table replace those with the same name. `adds`: the nearer list is appended to the farther one. Neither: the
+    nearest list replaces the others.
     """
 
     said: str = ""
@@ -20,17 +20,15 @@ class ListRule:
 
 
 def _by(key: str) -> ListRule:
-    return ListRule(
-        f"Lists merge by `{key}`: an entry takes the place of the inherited one, new ones come behind.", by=key
-    )
+    return ListRule(f"Lists merge by `{key}`: an entry replaces the inherited one, new ones are appended.", by=key)
 
 
-_ONCE = ListRule()  # it stands in one table only
+_ONCE = ListRule()  # it is in one table only
 _REPLACES = ListRule("The nearest list replaces the others.")
 _ADDS = ListRule("Lists add up, the nearest last.", adds=True)
 _OF_A_JOB = ListRule("A job's own list replaces that of [rollout].")
 
-# By where it stands, without names: [defaults], [templates.*] and [functions.*] have the same keys.
+# By path, without names: [defaults], [templates.*] and [functions.*] have the same keys.
 LISTS: Mapping[str, ListRule] = {
     "include": _ONCE,
     "each.names": _ONCE,
@@ -38,7 +36,7 @@ LISTS: Mapping[str, ListRule] = {
     "each.rows": _ONCE,
     "functions.use": ListRule("The function's own list replaces that of [defaults]; templates have none."),
     "functions.ignore": _ADDS,
-    "functions.without": ListRule("Counts for what its own table inherits."),
+    "functions.without": ListRule("Applies to what its own table inherits."),
     "functions.only": _REPLACES,
     "functions.build.inputs": _REPLACES,
     "functions.include": _REPLACES,
@@ -65,13 +63,13 @@ LISTS: Mapping[str, ListRule] = {
 
 
 def rule_of(key: str) -> ListRule:
-    """Give the rule of a list of a function, by its key."""
+    """Return the rule of a list of a function, by its key."""
     return LISTS[f"functions.{key}"]
 
 
 def laid_over(below: list[Any], above: list[Any], key: str) -> list[Any]:
-    """Lay a list of a function over that of a farther table. Entries of one list that are called alike stay both: that
-    is a mistake, and somebody else's to tell.
+    """Merge a list of a function over that of a farther table. Entries of one list with the same name are both kept:
+    that is a mistake, which is reported elsewhere.
     """
     rule = rule_of(key)
     if rule.adds:
@@ -87,6 +85,6 @@ def laid_over(below: list[Any], above: list[Any], key: str) -> list[Any]:
 
 
 def entry_name(key: str, item: Any) -> str:
-    """Give what an entry of a list is called."""
+    """Return the name of an entry of a list."""
     by = rule_of(key).by
     return str(getattr(item, by)) if by else str(item)

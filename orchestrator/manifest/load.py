@@ -37,10 +37,9 @@ from orchestrator.model import CloudAddress, JobSpec, Manifest
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """A manifest with everything that is wrong in it. `general`: what stops every run; other mistakes are of functions
-    or jobs, which carry them, or of nobody: a template that no function uses. `main`: the file that names the others;
-    `drafts`: the functions as their tables were laid over each other. `variables`: those that are declared, as they are
-    written, whoever may use them.
+    """A manifest with all its mistakes. `general`: those that stop every run. Other mistakes belong to functions or
+    jobs, which carry them, or to none: a template that no function uses. `main`: the file that includes the others;
+    `drafts`: the functions with their merged tables. `variables`: those that are declared, as written, used or not.
     """
 
     manifest: Manifest
@@ -53,8 +52,8 @@ class Survey:
 
 @dataclass(frozen=True, slots=True)
 class Looks:
-    """What several looks at one manifest share, one in each of its environments: files are read and parsed once, and so
-    is found what tells the functions of each environment apart. It is of one command: files may change after that.
+    """What is shared when one manifest is read for several environments: files are read and parsed once, and what
+    identifies the functions of each environment is computed once. Use it for one command only: files may change later.
     """
 
     files: TomlFiles = field(default_factory=TomlFiles)
@@ -62,11 +61,11 @@ class Looks:
 
 
 def load(path: Path, environ: Mapping[str, str], choice: ManifestChoice = NO_CHOICE) -> Manifest:
-    """Read a manifest whole. `environ`: the variables of `${NAME}`, and YC_FOLDER_ID, YC_CLOUD_ID. `choice`: its
-    environment, and variables that win over those.
+    """Read a manifest completely. `environ`: the variables of `${NAME}`, and YC_FOLDER_ID, YC_CLOUD_ID. `choice`: its
+    environment, and variables that override those.
 
-    Raises `ManifestError` with every mistake of all files, `UsageError` for a choice that it does not have. Nothing but
-    the named files is read; sources are only looked at.
+    Raises `ManifestError` with every mistake of all files, `UsageError` for an environment or variable that it does not
+    have. Only the manifest's files are read; for sources it is only checked that they exist.
     """
     found = survey(path, environ, choice=choice)
     if found.mistakes:
@@ -83,8 +82,8 @@ def load_for_run(
     choice: ManifestChoice = NO_CHOICE,
 ) -> Manifest:
     """Read a manifest for a run that may be about a part of it: functions and jobs with mistakes carry them, and
-    `findings.require_sound` asks once it is known what the run is about. Raises `ManifestError` as `load` does where
-    more is wrong than that. `has_sources`: what functions are made of is here; else nobody will ask for it.
+    `findings.require_sound` raises once it is known what the run is about. Raises `ManifestError` as `load` does for
+    other mistakes. `has_sources`: the sources of functions exist here; otherwise they are not checked.
     """
     return survey_for_run(path, environ, job_check, has_sources=has_sources, choice=choice).manifest
 
@@ -98,7 +97,7 @@ def survey_for_run(
     choice: ManifestChoice = NO_CHOICE,
     looks: Looks | None = None,
 ) -> Survey:
-    """Read a manifest as `load_for_run` does, and keep where its values come from. Raises `ManifestError` likewise."""
+    """Read a manifest as `load_for_run` does, and keep the origins of its values. Raises `ManifestError` too."""
     found = survey(path, environ, job_check, has_sources=has_sources, choice=choice, looks=looks)
     if found.general:
         raise ManifestError(found.mistakes)
@@ -114,8 +113,8 @@ def survey(
     choice: ManifestChoice = NO_CHOICE,
     looks: Looks | None = None,
 ) -> Survey:
-    """Read a manifest, whatever is wrong in it. Raises `ManifestError` where the file itself cannot be read. `looks`:
-    of who reads it several times.
+    """Read a manifest with all its mistakes. Raises `ManifestError` if the file itself cannot be read. `looks`: shared
+    by callers that read it several times.
     """
     try:
         with _uncollected():
@@ -126,27 +125,27 @@ def survey(
 
 
 def declared_environments(path: Path, looks: Looks) -> tuple[str, ...]:
-    """Give the names of the environments that a manifest declares; of a file that cannot be read, none."""
+    """Return the names of the environments that a manifest declares; none if it cannot be read."""
     main = _main_of(path, looks)
     return tuple(environments_of(main)) if main is not None else ()
 
 
 def default_environment(path: Path) -> str:
-    """Give the name of the environment that counts where none is named; "" for none, as of a file that is broken."""
+    """Return the name of the default environment; "" if there is none, or the file is broken."""
     main = _main_of(path, Looks())
     return chosen_environment(main, NO_CHOICE, Findings()) if main is not None else ""
 
 
 def _main_of(path: Path, looks: Looks) -> SourceFile | None:
     try:
-        return looks.files.read(os.path.abspath(path), Findings())  # noqa: PTH100 - without following links
+        return looks.files.read(os.path.abspath(path), Findings())  # noqa: PTH100 - does not follow links
     except RecursionError:
         return None
 
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
-    """Look for no cyclic garbage meanwhile: nearly all that is made stays, and to look through it again and again takes
+    """Turn the garbage collector off: nearly all objects stay alive, and looking through them again and again takes
     half of the time (30,000 functions: 2.6 s with it, 1.4 s without).
     """
     was_on = gc.isenabled()
@@ -167,7 +166,7 @@ def _survey(
     looks: Looks,
 ) -> Survey:
     findings = Findings()
-    main = looks.files.read(os.path.abspath(path), findings)  # noqa: PTH100 - without following links
+    main = looks.files.read(os.path.abspath(path), findings)  # noqa: PTH100 - does not follow links
     if main is None:
         raise ManifestError(findings.mistakes())
     environment = chosen_environment(main, choice, findings)
@@ -225,7 +224,7 @@ def _jobs(
     findings: Findings,
     environments: tuple[str, ...],
 ) -> dict[str, JobSpec]:
-    """Make the jobs of all files, of two of one name the first. `files`: with the keys of their functions."""
+    """Return the jobs of all files, the first one of each name. `files`: with the keys of their functions."""
     jobs: dict[str, JobSpec] = {}
     for one, keys in files.items():
         sections.check_job_rollouts(one.file, one.check, of_rollout, disk, findings)
@@ -233,14 +232,14 @@ def _jobs(
         made = job_specs(one.file, one.check, findings, job_check, own, environments)
         for name in made.keys() & jobs.keys():
             place = jobs[name].place
-            rule = f"this job stands in {place.file}:{place.line} already"
+            rule = f"this job is already defined in {place.file}:{place.line}"
             findings.mistake(one.file, ("jobs", name), rule)
         jobs = made | jobs
     return jobs
 
 
 def _unset(files: Iterable[CheckedFile], jobs: Mapping[str, JobSpec]) -> set[tuple[str, KeyPath]]:
-    """Say where variables are not set that only jobs need, or those who are told of runs: file and key."""
+    """Return where variables are not set that only jobs or notifications need: file and key."""
     places = ((one.file.shown, path) for one in files for path in one.unset)
     return {(file, path) for file, path in places if path[0] == "notify" or (path[0] == "jobs" and path[1] in jobs)}
 
@@ -248,11 +247,11 @@ def _unset(files: Iterable[CheckedFile], jobs: Mapping[str, JobSpec]) -> set[tup
 def _cloud(
     first: CheckedFile, overlay: Overlay, environ: Mapping[str, str], findings: Findings
 ) -> tuple[CloudAddress, Folder]:
-    """Say where functions go, and where the main file says so: the environment's folder goes over both of its own."""
+    """Return the cloud and folder, and where the main file sets the folder. The environment's folder overrides both."""
     main, folder_id, of_cloud = first.file, first.check.tables.folder_id, overlay.section(CloudTable)
     own = first.check.tables.cloud
     if folder_id is not None and own is not None and own.folder_id is not None:
-        findings.mistake(main, ("folder_id",), "[cloud] folder_id says it already; one of the two may stand")
+        findings.mistake(main, ("folder_id",), "[cloud] folder_id is set too; set only one of the two")
     folder_id = None if "folder_id" in of_cloud.own else folder_id
     cloud = sections.cloud(of_cloud.table, environ, folder_id)
     at = ("folder_id",) if folder_id is not None else of_cloud.at("folder_id")
@@ -261,7 +260,7 @@ def _cloud(
 
 
 class _Included:
-    """Takes the functions of a file, and of those that it includes. `read`: see `included`. `keys`: by file, those of
+    """Adds the functions of a file, and of those that it includes. `read`: see `included`. `keys`: by file, those of
     its functions, and of the files that it includes.
     """
 
@@ -283,7 +282,7 @@ class _Included:
         self.keys: dict[CheckedFile, list[str]] = {}
 
     def add(self, one: CheckedFile, scope: Scope) -> list[str]:
-        """Take them, and give the keys of all of them."""
+        """Add the functions, and return the keys of all of them."""
         keys = self.keys[one] = [*self._functions.add(scope, self._files.generated(one))]
         for file in included(one.file, one.check.tables.include or [], self._findings, self._read, self._toml):
             inner = self._files.check_included(file, one)

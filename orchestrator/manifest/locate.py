@@ -1,6 +1,6 @@
-"""Lines of keys in a TOML text that is known to parse. Used only where something is to be said about a key.
+"""Lines of keys in a TOML text that was parsed before. Used only to report something about a key.
 
-A scanner of positions, not a parser: it relies on `tomllib` having accepted the text.
+This finds positions, and is not a parser: `tomllib` must have accepted the text.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ _TABLE = re.compile(
 
 
 def lines(text: str) -> dict[KeyPath, int]:
-    """The line of every key, table header and list item. Tables that no line names stand where their first key is."""
+    """Return the line of every key, header and list item. A table without its own line has that of its first key."""
     return Scanner(text).scan()
 
 
 def table_lines(text: str) -> dict[KeyPath, int]:
-    """The lines of the headers `[functions.NAME]`, `[each.NAME]` and `[jobs.NAME]`, fast; may lack tables that are
-    written otherwise.
+    """Return the lines of the headers `[functions.NAME]`, `[each.NAME]` and `[jobs.NAME]`, fast. Tables that are
+    written in another form may be missing.
 
-    Empty where a multi-line string might hold something that looks like a header.
+    Empty if a multi-line string might contain something that looks like a header.
     """
     if '"""' in text or "'''" in text:
         return {}
@@ -53,7 +53,7 @@ def table_lines(text: str) -> dict[KeyPath, int]:
 
 
 def nearest(found: dict[KeyPath, int], path: KeyPath) -> int:
-    """The line of `path`, else of the nearest table around it, else 0."""
+    """Return the line of `path`, otherwise of the nearest table around it, otherwise 0."""
     for end in range(len(path), 0, -1):
         if path[:end] in found:
             return found[path[:end]]
@@ -61,14 +61,14 @@ def nearest(found: dict[KeyPath, int], path: KeyPath) -> int:
 
 
 class Scanner:
-    """Goes through a text once, and notes the line of each key. Raises `ValueError` for newer TOML than it knows."""
+    """Scans a text once, and records the line of each key. Raises `ValueError` for newer TOML than it supports."""
 
     def __init__(self, text: str) -> None:
         self.text = text
         self.at = 0
         self.found: dict[KeyPath, int] = {}
         self.newlines = [match.start() for match in re.finditer("\n", text)]
-        self.array_lengths: dict[KeyPath, int] = {}  # of arrays of tables ([[x]]), as far as read
+        self.array_lengths: dict[KeyPath, int] = {}  # of arrays of tables ([[x]]) so far
 
     def scan(self) -> dict[KeyPath, int]:
         table: KeyPath = ()
@@ -103,11 +103,11 @@ class Scanner:
             path = (*path, index)
         elif path in self.array_lengths:
             path = (*path, self.array_lengths[path])
-        self.found[path] = line  # the header itself beats a sub-table that stands above it
+        self.found[path] = line  # the header itself overrides a sub-table above it
         return path
 
     def _resolve(self, keys: list[str]) -> KeyPath:
-        """The path of a header's keys: through an array of tables, it is its last item that is meant."""
+        """Return the path of a header's keys. In an array of tables, it is the path of the last item."""
         path: KeyPath = ()
         for key in keys:
             path = (*path, key)
@@ -116,7 +116,7 @@ class Scanner:
         return path
 
     def _record(self, path: KeyPath, line: int, *, first: bool) -> None:
-        """Note a key and, where no line names them, the tables around it."""
+        """Record a key and the tables around it that have no line of their own."""
         for end in range(1, len(path) + 1):
             self.found.setdefault(path[:end], line)
         if not first and path:

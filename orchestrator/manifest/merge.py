@@ -1,4 +1,4 @@
-"""Lays the tables of a function over each other: defaults, templates in the order of `use`, the function's own."""
+"""Merges the tables of a function: defaults, templates in the order of `use`, the function's own."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from orchestrator.manifest.locate import KeyPath
 from orchestrator.manifest.tables import FunctionTable
 from orchestrator.manifest.toml_files import SourceFile
 
-# Where the nearer table names one of these, the others are not inherited.
+# If the nearer table has one of these, the others are not inherited.
 _ALTERNATIVES = (
     frozenset({"source", "package", "version_id"}),
     frozenset({"service_account", "service_account_id"}),
@@ -27,14 +27,14 @@ _OTHERS = {key: group - {key} for group in _ALTERNATIVES for key in group}
 
 
 def alternatives_of(key: str) -> frozenset[str]:
-    """Give the keys that one of a nearer table drops."""
+    """Return the keys that a key of a nearer table drops."""
     return _OTHERS.get(key, frozenset())
 
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One table with keys of a function, paths in it made absolute. `path`: ("defaults",), ("functions", "x") …
-    `generated`: the function that an [each.NAME] made it for, "" where it stands there as it is.
+    """One table with keys of a function, with absolute paths. `path`: ("defaults",), ("functions", "x") … `generated`:
+    the function that an [each.NAME] generated it for, "" if it is in the file as it is.
     """
 
     file: SourceFile
@@ -44,21 +44,21 @@ class Layer:
     generated: str = ""
 
     def has(self, path: KeyPath) -> bool:
-        """Whether the key stands in this table (as far as tables merge: two keys deep)."""
+        """Return whether the key is in this table (as far as tables merge: two keys deep)."""
         value = self.values.get(str(path[0])) if path else None
         if isinstance(value, dict) and len(path) > 1:
             return path[1] in value
         return value is not None
 
     def is_broken(self, path: KeyPath) -> bool:
-        """Whether the key stands here but is wrong, which has been said already."""
+        """Return whether the key is here but wrong, which has been reported."""
         here = ("functions", self.generated) if self.generated else self.path
         return bool(self.check.broken) and self.check.is_broken((*here, *path))
 
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """Where functions go that name no folder. `id`: None where nobody says it. `path`: where it stands in `file`."""
+    """The folder of functions that set none. `id`: None where it is not set. `path`: where it is in `file`."""
 
     id: str | None
     file: SourceFile
@@ -68,9 +68,9 @@ class Folder:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A function with all tables merged. `layers`: from the farthest to the nearest; `own`: that which makes it a
-    function. `use`: the templates that it names, those included that are none. `files`: its file, and those that
-    include it, as they are shown.
+    """A function with all tables merged. `layers`: from the farthest to the nearest; `own`: its own table. `use`: the
+    templates that it names, including those that do not exist. `files`: its file, and those that include it, as they
+    are shown.
     """
 
     key: str
@@ -82,12 +82,12 @@ class Draft:
     files: tuple[str, ...] = ()
 
     def concerned(self, layer: Layer) -> str | None:
-        """Give the function's key where something is wrong in a table that others share, None where it is its own."""
+        """Return the function's key if something is wrong in a shared table, None if it is in its own."""
         return None if layer is self.own and not layer.generated else self.key
 
     @property
     def folder_id(self) -> str | None:
-        """The folder that it is in, None where nobody says it."""
+        """The folder of the function, None where it is not set."""
         folder_id: str | None = self.values.get("folder_id", self.folder.id)
         return folder_id
 
@@ -97,8 +97,8 @@ class Draft:
         return f"{self.own.file.shown}:{self.own.file.table_line(self.own.path)}"
 
     def origin(self, path: KeyPath) -> tuple[Layer, KeyPath]:
-        """The table that a key comes from, and its path there; the function's own where none has it. Entries of a list
-        that several tables make up are in one of them, where they have another number.
+        """Return the table that a key comes from, and its path there; the function's own table if no table has it. An
+        entry of a merged list is in one of the tables, at another index.
         """
         if len(path) > 1 and isinstance(path[1], int):
             return self._origin_of_entry(str(path[0]), path[1], path[2:])
@@ -117,16 +117,16 @@ class Draft:
         return self.own, (key, *rest)
 
     def is_broken(self, path: KeyPath) -> bool:
-        """Whether some table has the key, but wrong."""
+        """Return whether some table has the key, but with a mistake."""
         if len(path) > 1 and isinstance(path[1], int):
             layer, path = self.origin(path)
             return layer.is_broken(path)
-        broken = [layer for layer in self.layers if layer.check.broken]  # nearly always none
+        broken = [layer for layer in self.layers if layer.check.broken]  # nearly always empty
         return bool(broken) and any(layer.is_broken(path) for layer in broken)
 
 
 def layer(file: SourceFile, path: KeyPath, table: FunctionTable, check: Check, generated: str = "") -> Layer:
-    """Take the keys that are given, with absolute paths."""
+    """Return a layer with the keys that are set, and absolute paths."""
     values: dict[str, Any] = {
         key: _given(value) if isinstance(value, BaseModel) else value
         for key, value in table.__dict__.items()
@@ -143,13 +143,13 @@ def layer(file: SourceFile, path: KeyPath, table: FunctionTable, check: Check, g
 
 
 def absolute(file: SourceFile, path: str) -> str:
-    """A path that a file names, made absolute."""
-    return os.path.normpath(os.path.join(file.folder, path))  # noqa: PTH118 - thousands of them; strings are cheaper
+    """Return a path in a file as an absolute path."""
+    return os.path.normpath(os.path.join(file.folder, path))  # noqa: PTH118 - there are thousands; strings are cheaper
 
 
 def merge(layers: Iterable[dict[str, Any]]) -> dict[str, Any]:
-    """Lay tables over each other, the nearest last: tables merge key by key, lists by their rule (`lists.LISTS`),
-    anything else is replaced. What a table takes away (`without`) is gone before its own keys come.
+    """Merge tables, the nearest last: tables merge key by key, lists by their rule (`lists.LISTS`), anything else is
+    replaced. What a table removes (`without`) is removed before its own keys are added.
     """
     merged: dict[str, Any] = {}
     for values in layers:
@@ -171,7 +171,7 @@ def merge(layers: Iterable[dict[str, Any]]) -> dict[str, Any]:
 
 
 def take(values: dict[str, Any], path: str) -> bool:
-    """Take KEY or KEY.NAME away: a key of a table, an entry of a list. Tells whether it was there."""
+    """Remove KEY or KEY.NAME: a key of a table, an entry of a list. Return whether it existed."""
     key, dot, name = path.partition(".")
     whole = values.get(key)
     if whole is None:
@@ -191,7 +191,7 @@ def take(values: dict[str, Any], path: str) -> bool:
 
 
 def _names_in(values: Mapping[str, Any], key: str) -> list[str]:
-    """List what `take` knows the parts of a key by; none, where it has no parts."""
+    """Return the names by which `take` identifies the parts of a key; empty if it has no parts."""
     whole = values.get(key)
     if isinstance(whole, dict):
         return list(whole)
@@ -199,7 +199,7 @@ def _names_in(values: Mapping[str, Any], key: str) -> list[str]:
 
 
 def taken_in_vain(draft: Draft) -> Iterator[tuple[Layer, int, str]]:
-    """Find entries of `without` that take nothing away: the table, the number of the entry, what is wrong with it."""
+    """Yield entries of `without` that remove nothing: the table, the entry's index, what is wrong with it."""
     for number, table in enumerate(draft.layers):
         if "without" in table.values:
             below = draft.layers[:number]
@@ -214,15 +214,15 @@ def _in_vain(path: str, inherited: Mapping[str, Any], table: Layer) -> str:
     key, dot, name = path.partition(".")
     known = [name for name in FunctionTable.model_fields if name not in ("use", "without")]
     if key not in known:
-        return f'"{path}" begins with no key that could be inherited{did_you_mean(key, known)}'
+        return f'"{path}" does not begin with a key that can be inherited{did_you_mean(key, known)}'
     own = table.values.get(key)
     grows = isinstance(own, dict) or (isinstance(own, list) and bool(rule_of(key).by or rule_of(key).adds))
     if name in _names_in(table.values, key) if dot else own is not None and not grows:
-        return f'"{path}" is set in this table too, which replaces what is inherited; take one of the two out'
+        return f'"{path}" is set in this table too, which replaces the inherited value; remove one of the two'
     if name in _names_in(inherited, key) if dot else key in inherited:
         return ""
     found = [*inherited, *(f"{key}.{name}" for key in inherited for name in _names_in(inherited, key))]
-    return f'"{path}" is not inherited here, so it cannot be taken away{did_you_mean(path, found)}'
+    return f'"{path}" is not inherited here, so it cannot be removed{did_you_mean(path, found)}'
 
 
 def _laid_over(below: dict[str, Any], above: dict[str, Any], key: str) -> dict[str, Any]:
@@ -230,7 +230,7 @@ def _laid_over(below: dict[str, Any], above: dict[str, Any], key: str) -> dict[s
     if key in ("log", "verify"):
         dropped = {other for name in above for other in _OTHERS.get(name, ()) if other not in above}
     if "payload" in dropped or (key == "verify" and "payload" in above):
-        dropped.add("expect")  # it is about the answer to that very payload
+        dropped.add("expect")  # it belongs to the response to that payload
     return {name: value for name, value in below.items() if name not in dropped} | above
 
 

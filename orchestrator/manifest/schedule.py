@@ -1,8 +1,7 @@
-"""When a job is due: five cron fields in a time zone, with daylight saving time as cron itself takes it.
+"""When a job is due: five cron fields in a time zone, with the same handling of daylight saving time as cron.
 
-A job at fixed hours whose time does not exist runs right after the jump, one whose time comes twice runs the first
-time only; jobs with a * in the hour or the minute go by real time. All times given and taken are aware, those given
-in UTC.
+A job at fixed hours whose time does not exist runs right after the jump. One whose time comes twice runs the first
+time only. Jobs with a * in the hour or the minute follow real time. All times are aware; returned ones are in UTC.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ _LOOK_BACK = (timedelta(hours=2), timedelta(days=2), timedelta(days=40), timedel
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """`expression`: minute, hour, day, month, day of the week; `timezone`: as in Europe/Moscow."""
+    """`expression`: minute, hour, day, month, day of the week; `timezone`: such as Europe/Moscow."""
 
     expression: str
     timezone: str = "UTC"
@@ -29,14 +28,14 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """The newest due time that has come, and how many before it were missed (at most `COUNTED_MAX`)."""
+    """The latest due time that has passed, and how many before it were missed (at most `COUNTED_MAX`)."""
 
     at: datetime
     missed: int
 
 
 def mistake(expression: str) -> str:
-    """Say what is wrong with five cron fields, "" where nothing is."""
+    """Return what is wrong with five cron fields, "" where nothing is."""
     try:
         CronSim(expression, datetime(2024, 1, 1))  # noqa: DTZ001 - only parsed
     except CronSimError as error:
@@ -45,23 +44,23 @@ def mistake(expression: str) -> str:
 
 
 def times(schedule: Schedule, after: datetime) -> Iterator[datetime]:
-    """Give the due times after a moment, one by one. Ends where none comes within 50 years."""
+    """Yield the due times after a moment. Ends if there is none within 50 years."""
     last = after
     for found in CronSim(schedule.expression, after.astimezone(ZoneInfo(schedule.timezone))):
         at = found.astimezone(UTC)
-        # Two of the clock's times may be one moment, and the hour that comes twice may begin again.
+        # Two local times may be the same moment, and the hour that comes twice may begin again.
         if at > last:
             last = at
             yield at
 
 
 def next_due(schedule: Schedule, now: datetime) -> datetime | None:
-    """Give the first due time after now."""
+    """Return the first due time after now."""
     return next(times(schedule, now), None)
 
 
 def due(schedule: Schedule, since: datetime, now: datetime) -> Due | None:
-    """Give what has come due after `since` and not later than `now`; None where nothing has."""
+    """Return what has become due after `since` and not later than `now`; None where nothing has."""
     newest = None
     for span in _LOOK_BACK:
         start = max(since, now - span)

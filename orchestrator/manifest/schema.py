@@ -12,13 +12,15 @@ _VARIABLE = {"type": "string", "pattern": r"\$\{|\{(folder|path|name)\}"}
 
 
 def json_schema() -> dict[str, Any]:
-    """JSON Schema, draft 2020-12, of the whole file."""
+    """Return the JSON Schema, draft 2020-12, of the whole file."""
     schema = _tolerant(ManifestFile.model_json_schema(by_alias=True))
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "deploy.toml"}
 
 
 def _tolerant(node: Any) -> Any:
-    """A copy without pydantic's titles and null branches (TOML has no null), with variables in restricted strings."""
+    """Return a copy without pydantic's titles and null branches (TOML has no null), with variables in restricted
+    strings.
+    """
     if isinstance(node, list):
         return [_tolerant(item) for item in node]
     if not isinstance(node, dict):
@@ -46,6 +48,6 @@ def _tolerant(node: Any) -> Any:
 
 
 def included_schema(whole: dict[str, Any]) -> dict[str, Any]:
-    """Leave of the schema of deploy.toml what a file may hold that it includes."""
+    """Return the part of the schema of deploy.toml that applies to an included file."""
     properties = {key: value for key, value in whole["properties"].items() if key in INCLUDED}
     return {**whole, "properties": properties, "title": "a file that deploy.toml includes"}

@@ -1,4 +1,4 @@
-"""[cloud], [storage], [limits] and [jobs.*]: what the main file alone may have, made into values."""
+"""[cloud], [storage], [limits] and [jobs.*]: tables that only the main file may have, converted to values."""
 
 from __future__ import annotations
 
@@ -22,12 +22,14 @@ from orchestrator.version.adoption import adoption_of
 CLOUD_ID = "YC_CLOUD_ID"
 _CRON_FIELDS = 5
 
-_OURS = ("run", "environments")  # keys of a job that are no parameters
-_NO_SLIPS = ("runs", "environment")  # parameters of built-in jobs that are like a key
+_OURS = ("run", "environments")  # keys of a job that are not parameters
+_NO_SLIPS = ("runs", "environment")  # parameters of built-in jobs that look like a mistyped key
 
 
 def cloud(table: CloudTable | None, environ: Mapping[str, str], folder_id: str | None = None) -> CloudAddress:
-    """Where functions go. The file's ids win over YC_FOLDER_ID and YC_CLOUD_ID. `folder_id`: of the main file."""
+    """Return the cloud and folder. IDs in the file override YC_FOLDER_ID and YC_CLOUD_ID. `folder_id`: of the main
+    file.
+    """
     table = table or CloudTable()
     default, by_variable = CloudAddress(), environ.get(CLOUD_ID)
     return CloudAddress(
@@ -40,12 +42,12 @@ def cloud(table: CloudTable | None, environ: Mapping[str, str], folder_id: str |
 
 
 def storage(table: StorageTable | None) -> Storage:
-    """Where packages are put."""
+    """Return where packages are stored."""
     return Storage(bucket=table.bucket, prefix=table.prefix or "") if table else Storage()
 
 
 def limits(file: SourceFile, section: Section[LimitsTable], findings: Findings) -> Limits:
-    """How hard the cloud may be pressed: the file's figures over the documented defaults."""
+    """Return the limits: the file's figures over the documented defaults."""
     if section.table is None:
         return Limits()
     given = {key: value for key, value in section.table.__dict__.items() if value is not None}
@@ -62,7 +64,7 @@ def limits(file: SourceFile, section: Section[LimitsTable], findings: Findings) 
 
 
 def check_rollout(file: SourceFile, whole: Section[RolloutTable], disk: Disk, findings: Findings) -> None:
-    """Hold [rollout] against the rules."""
+    """Check [rollout] against the rules."""
     if whole.table is not None:
         for key, rule, others in rollout_breaches(whole.table, None, file.folder, disk):
             if not any(whole.is_broken(*other) for other in others):
@@ -72,7 +74,7 @@ def check_rollout(file: SourceFile, whole: Section[RolloutTable], disk: Disk, fi
 def check_job_rollouts(
     file: SourceFile, check: Check, whole: Section[RolloutTable], disk: Disk, findings: Findings
 ) -> None:
-    """Hold the `rollout` of a file's jobs, which is laid over [rollout], against the rules."""
+    """Check the `rollout` of a file's jobs, which is merged over [rollout], against the rules."""
     for name, job in (check.tables.jobs or {}).items():
         if job.rollout is None:
             continue
@@ -82,7 +84,7 @@ def check_job_rollouts(
                 findings.mistake(file, (*path, *key), rule)
 
 
-# Tells what is wrong with the parameters of a job, which this room does not know: the key, "" for its table, and why.
+# Returns what is wrong with a job's parameters, which this package does not know: the key, "" for its table, and why.
 JobCheck = Callable[[JobSpec], Iterable[tuple[str, str]]]
 
 
@@ -94,8 +96,8 @@ def job_specs(
     functions: frozenset[str] | None = None,
     environments: Collection[str] = (),
 ) -> dict[str, JobSpec]:
-    """Make the jobs of a manifest: `run`, and the parameters as written; those that the schema knows are checked, by
-    `job_check` the others as well. `functions`: see `JobSpec`; `environments`: those that a job may name.
+    """Return the jobs of a manifest: `run`, and the parameters as written. Those in the schema are checked here, the
+    others by `job_check`. `functions`: see `JobSpec`; `environments`: those that a job may name.
     """
     made, raw = {}, check.raw.get("jobs", {})
     for name, table in (check.tables.jobs or {}).items():
@@ -107,7 +109,7 @@ def job_specs(
         for key in () if job_check else table.model_extra or ():
             meant = closest(key, keys_of(JobTable), likeness=0.8)
             if meant and key not in _NO_SLIPS:
-                findings.warning(file, (*path, key), f'is kept as a parameter of the job; did you mean "{meant}"?')
+                findings.warning(file, (*path, key), f'is passed to the job as a parameter; did you mean "{meant}"?')
         parameters = {key: frozen(value) for key, value in raw[name].items() if key not in _OURS}
         place = Place(file.shown, file.table_line(path))
         spec = made[name] = JobSpec(name, table.run, parameters, place, functions=functions)
@@ -142,19 +144,19 @@ def _wrong_values(table: JobTable) -> Iterator[tuple[str, str]]:
     try:
         adopted = adoption_of(table.adopt or ())
     except ValueError as error:
-        yield "adopt", f"{error}; write it as the plan prints it"
+        yield "adopt", f"{error}; write it as plans print it"
     else:
         if adopted.everything:
-            yield "adopt", "names each live version: NAME@VERSION_ID; all of a run may be let go with `--adopt` alone"
+            yield "adopt", "needs the live versions: NAME@VERSION_ID; only the option `--adopt` can accept all of a run"
     if table.timezone is not None and not _is_timezone(table.timezone):
         hint = did_you_mean(table.timezone, zoneinfo.available_timezones())
-        yield "timezone", f'"{table.timezone}" is no time zone, such as Europe/Moscow{hint}'
+        yield "timezone", f'"{table.timezone}" is not a time zone such as Europe/Moscow{hint}'
 
 
 def _is_timezone(name: str) -> bool:
     try:
         zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        # a system without time zones knows none; that is no fault of the manifest
+        # a system without time zones has none; that is not a mistake in the manifest
         return not zoneinfo.available_timezones()
     return True

@@ -1,4 +1,4 @@
-"""The rules of a merged function's settings that no single key can break alone (cloud-api#fields, #limits)."""
+"""The rules of a merged function's settings that involve several keys (cloud-api#fields, #limits)."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from orchestrator.version.runtimes import allows_concurrency
 
 Values = Mapping[str, Any]
 
-ENVIRONMENT_MAX_BYTES = 4096  # names and values, names of secrets' variables too (functions-limits)
-LONG_TIMEOUT_S = 600  # beyond it: long-lived functions, a preview by request
+ENVIRONMENT_MAX_BYTES = 4096  # names and values, and names of secrets' variables (functions-limits)
+LONG_TIMEOUT_S = 600  # longer timeouts need long-lived functions, a preview on request
 
 
 class Breach(NamedTuple):
     """A rule that is broken at a key of the function.
 
-    `warning`: allowed, but should be known. `others`: further keys that the rule looks at; where one of them is wrong
-    by itself, the breach is no news.
+    `warning`: allowed, but should be known. `others`: further keys that the rule involves. If one of them is wrong by
+    itself, the breach is not reported.
     """
 
     path: KeyPath
@@ -34,7 +34,7 @@ Rule = Callable[[Values], Iterator[Breach]]
 
 
 def repeated(items: Iterable[Any]) -> list[int]:
-    """Give the indexes of items that stood before."""
+    """Return the indexes of items that occurred before."""
     seen: set[Any] = set()
     indexes = []
     for index, item in enumerate(items):
@@ -59,7 +59,7 @@ def _environment(values: Values) -> Iterator[Breach]:
     total += sum(_bytes(secret.environment_variable) for secret in secrets)
     if total > ENVIRONMENT_MAX_BYTES:
         rule = (
-            f"all variables together have {total} bytes; names and values, secrets' names included, "
+            f"all variables together have {total} bytes; names and values, including secrets' names, "
             f"may have {ENVIRONMENT_MAX_BYTES}"
         )
         yield Breach(("environment",) if environment else ("secrets",), rule)
@@ -77,20 +77,20 @@ def _secrets(values: Values) -> Iterator[Breach]:
             yield Breach(path, "needs exactly one of id and name", others=_under(path, "id", "name"))
         if secret.environment_variable in environment:
             variable = secret.environment_variable
-            rule = f"{variable} stands in environment too: one variable, one value"
-            rule += f'; an inherited one is taken away by without = ["environment.{variable}"]'
+            rule = f"{variable} is also in environment: a variable has one value"
+            rule += f'; to remove an inherited one, set without = ["environment.{variable}"]'
             yield Breach(("secrets", index, "environment_variable"), rule)
     for index in repeated(secret.environment_variable for secret in secrets):
-        rule = f"{secrets[index].environment_variable} is set by another secret already"
+        rule = f"{secrets[index].environment_variable} is already set by another secret"
         yield Breach(("secrets", index, "environment_variable"), rule)
 
 
 def _tags(values: Values) -> Iterator[Breach]:
     tags = values["tags"]
     for index in repeated(tags):
-        yield Breach(("tags", index), f'"{tags[index]}" stands here twice')
+        yield Breach(("tags", index), f'"{tags[index]}" is listed twice')
     if len({*tags}) > TAGS_MAX:
-        yield Breach(("tags",), f"a function may have {TAGS_MAX} tags, not {len({*tags})}")
+        yield Breach(("tags",), f"a function can have {TAGS_MAX} tags, not {len({*tags})}")
 
 
 def _labels(values: Values) -> Iterator[Breach]:
@@ -104,32 +104,32 @@ def _scaling(values: Values) -> Iterator[Breach]:
     for tag, policy in values["scaling"].items():
         path, names = ("scaling", tag), ("provisioned", "zone_instances", "zone_requests")
         if all(getattr(policy, name) is None for name in names):
-            rule = f"asks for nothing: give {', '.join(names[:2])} or {names[2]}; all of them 0 take the policy away"
+            rule = f"has no effect: set {', '.join(names[:2])} or {names[2]}; all of them 0 take the policy away"
             yield Breach(path, rule, others=_under(path, *names))
 
 
 def _service_account(values: Values) -> Iterator[Breach]:
     if "service_account_id" in values:
-        yield Breach(("service_account",), "only one of service_account and service_account_id may stand")
+        yield Breach(("service_account",), "set only one of service_account and service_account_id")
 
 
 def _connectivity(values: Values) -> Iterator[Breach]:
     connectivity = values["connectivity"]
     subnets = connectivity.get("subnet_ids", [])
     if subnets:
-        rule = "is deprecated by the API (2026-05-14): network_id alone does"
+        rule = "is deprecated by the API (2026-05-14): network_id is enough"
         yield Breach(("connectivity", "subnet_ids"), rule, warning=True)
     elif "network_id" not in connectivity:
         yield Breach(
             ("connectivity",), "needs network_id", others=_under(("connectivity",), "network_id", "subnet_ids")
         )
     for index in repeated(subnets):
-        yield Breach(("connectivity", "subnet_ids", index), f'"{subnets[index]}" stands here twice')
+        yield Breach(("connectivity", "subnet_ids", index), f'"{subnets[index]}" is listed twice')
 
 
 def _log(values: Values) -> Iterator[Breach]:
     if {"group_id", "folder_id"} <= values["log"].keys():
-        yield Breach(("log", "folder_id"), "only one of group_id and folder_id may stand")
+        yield Breach(("log", "folder_id"), "set only one of group_id and folder_id")
 
 
 def _mounts(values: Values) -> Iterator[Breach]:
@@ -140,12 +140,12 @@ def _mounts(values: Values) -> Iterator[Breach]:
         if (mount.bucket is None) == (mount.disk_size is None):
             yield Breach(path, "needs exactly one of bucket and disk_size", others=others)
         if mount.prefix is not None and mount.bucket is None:
-            yield Breach((*path, "prefix"), "goes with bucket only", others=others)
+            yield Breach((*path, "prefix"), "is only allowed with bucket", others=others)
         if mount.block_size is not None and mount.disk_size is None:
-            yield Breach((*path, "block_size"), "goes with disk_size only", others=others)
+            yield Breach((*path, "block_size"), "is only allowed with disk_size", others=others)
     older = values.get("storage_mounts", [])
     if older:
-        yield Breach(("storage_mounts",), "is deprecated by the API (2024-08-19): `mounts` is the way", warning=True)
+        yield Breach(("storage_mounts",), "is deprecated by the API (2024-08-19): use `mounts`", warning=True)
     counts = Counter(mount.name for mount in (*mounts, *older))
     for key, items in (("mounts", mounts), ("storage_mounts", older)):
         names = [item.name for item in items]
@@ -189,11 +189,11 @@ def _concurrency(values: Values) -> Iterator[Breach]:
 
 def _timeout(values: Values) -> Iterator[Breach]:
     if values["timeout"] > LONG_TIMEOUT_S:
-        rule = f"is over {as_duration(LONG_TIMEOUT_S)}: the cloud grants that to long-lived functions only, on request"
+        rule = f"is over {as_duration(LONG_TIMEOUT_S)}: the cloud allows that only for long-lived functions, on request"
         yield Breach(("timeout",), rule, warning=True)
 
 
-# By the key that makes a rule worth a look.
+# The rules, by the key that makes them relevant.
 _RULES: dict[str, Rule] = {
     "environment": _environment,
     "secrets": _secrets,
@@ -213,7 +213,7 @@ _RULES: dict[str, Rule] = {
 
 
 def setting_breaches(values: Values) -> Iterator[Breach]:
-    """All rules that the settings break; the same breach may come twice."""
+    """Yield all rules that the settings break. A breach may come twice."""
     for key in values:
         rule = _RULES.get(key)
         if rule is not None:

@@ -1,4 +1,4 @@
-"""Reads the files of a manifest: bytes → TOML → tables, and the mistakes before any key is looked at."""
+"""Reads the files of a manifest: bytes → TOML → tables. Reports mistakes that are found before any key is checked."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _AT_LINE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
 _TWICE = re.compile(r"Cannot declare (\(.*\)) twice", re.DOTALL)
 
 
-_NEAR_MAX = 5  # names that are told of a folder
+_NEAR_MAX = 5  # names in a folder that are listed
 
 
 class SourceFile:
-    """One file of a manifest: its text, its TOML, and where keys stand in it."""
+    """One file of a manifest: its text, its TOML, and the lines of its keys."""
 
     def __init__(self, path: str, text: str = "") -> None:
         self.path = path  # absolute
@@ -34,27 +34,27 @@ class SourceFile:
         self.raw: dict[str, Any] = {}
 
     def line(self, path: KeyPath) -> int:
-        """The line of a key, else of the nearest table around it, else 0."""
+        """Return the line of a key, otherwise of the nearest table around it, otherwise 0."""
         return locate.nearest(self._lines, path)
 
     def exact_line(self, path: KeyPath) -> int:
-        """The line of a key, 0 where it is not there."""
+        """Return the line of a key, 0 where it does not exist."""
         return self._lines.get(path, 0)
 
     def table_line(self, path: KeyPath) -> int:
-        """The line of [functions.NAME] or [jobs.NAME]."""
+        """Return the line of [functions.NAME] or [jobs.NAME]."""
         return self._table_lines.get(path) or self.line(path)
 
     @cached_property
     def root(self) -> Path:
-        """Give its folder, the same for all functions in it."""
+        """The file's folder, the same object for all functions in it."""
         return Path(self.folder)
 
     @cached_property
     def _lines(self) -> dict[KeyPath, int]:
         try:
             return locate.lines(self.text)
-        except ValueError:  # newer TOML than the scanner knows: a mistake without a line beats none
+        except ValueError:  # newer TOML than the scanner supports: report mistakes without lines
             return {}
 
     @cached_property
@@ -63,8 +63,8 @@ class SourceFile:
 
 
 def place_of(path: Path, key: KeyPath, environment: str = "") -> Place:
-    """Find where a key stands in a file that was read before; line 0 where it is not there any more. `environment`: the
-    one that is chosen, whose key counts where it has it.
+    """Return the place of a key in a file that was read before; line 0 if it no longer exists. `environment`: the
+    chosen one, whose key counts if it has it.
     """
     try:
         text = path.read_bytes().decode("utf-8-sig")
@@ -75,16 +75,16 @@ def place_of(path: Path, key: KeyPath, environment: str = "") -> Place:
 
 
 def shown(path: str) -> str:
-    """A path as a user would type it: relative to the current folder where it lies in there."""
+    """Return a path as a user would type it: relative to the current folder if it is inside."""
     try:
         here = os.getcwd()  # noqa: PTH109 - strings here, see above
-    except OSError:  # the current folder is gone
+    except OSError:  # the current folder was deleted
         return path
     return os.path.relpath(path, here) if path.startswith(here.rstrip(os.sep) + os.sep) else path
 
 
 def read_toml(path: str, findings: Findings) -> SourceFile | None:
-    """Read and parse a file; None, with a mistake noted, where that cannot be done."""
+    """Read and parse a file. Return None, and record a mistake, if that is not possible."""
     file = SourceFile(path)
     try:
         text = Path(path).read_bytes().decode("utf-8-sig")
@@ -93,10 +93,10 @@ def read_toml(path: str, findings: Findings) -> SourceFile | None:
         findings.mistake(file, (), "is not UTF-8; save it as UTF-8", line=line)
         return None
     except FileNotFoundError:
-        findings.mistake(file, (), "no such file; --config names another", line=0)
+        findings.mistake(file, (), "no such file; use --config to choose another", line=0)
         return None
     except IsADirectoryError:
-        findings.mistake(file, (), "is a folder; name the file in it (deploy.toml, say)", line=0)
+        findings.mistake(file, (), "is a folder; name the file in it, such as deploy.toml", line=0)
         return None
     except (OSError, ValueError) as error:  # ValueError: a path with a NUL character
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
@@ -123,28 +123,28 @@ def _parse(file: SourceFile, findings: Findings) -> bool:
 
 
 def _syntax(error: tomllib.TOMLDecodeError, text: str) -> tuple[str, int]:
-    """The message and line of a syntax error; Python 3.14 gives both as attributes, older ones in the text only."""
+    """Return the message and line of a syntax error. Python 3.14 has both as attributes, older ones in the text."""
     match = _AT_LINE.search(str(error))
     message = str(error)[: match.start()] if match else str(error)
     line = int(match[1]) if match and match[1] else text.rstrip().count("\n") + 1
     twice = _TWICE.fullmatch(message)
     if twice:
-        message = f"[{dotted(ast.literal_eval(twice[1]))}] stands twice"
+        message = f"[{dotted(ast.literal_eval(twice[1]))}] is defined twice"
     elif message == "Cannot overwrite a value":
-        message = "this key has a value already"
+        message = "this key already has a value"
     return message[:1].lower() + message[1:], line
 
 
 class TomlFiles:
-    """Reads and parses files, each once: for who looks at a manifest several times. What nobody could read is tried
-    again, so that its mistake is told each time.
+    """Reads and parses each file once, for callers that read a manifest several times. A file that could not be read is
+    tried again, so that its mistake is reported each time.
     """
 
     def __init__(self) -> None:
         self._read: dict[str, SourceFile] = {}
 
     def read(self, path: str, findings: Findings) -> SourceFile | None:
-        """Do as `read_toml` does, or give what was read before."""
+        """Read a file as `read_toml` does, or return what was read before."""
         file = self._read.get(path) or read_toml(path, findings)
         if file is not None:
             self._read[path] = file
@@ -155,7 +155,7 @@ def included(
     file: SourceFile, patterns: list[str], findings: Findings, read: dict[str, str], files: TomlFiles
 ) -> list[SourceFile]:
     """Read the files that `include` names, each once, sorted per pattern; never the file itself. `read`: the files that
-    were read before, and by which way each came in ("deploy.toml → team.toml"); those that are found are added.
+    were read before, and the path of includes to each ("deploy.toml → team.toml"). Files that are found are added.
     """
     paths: dict[str, int] = {}
     for index, pattern in enumerate(patterns):
@@ -168,9 +168,9 @@ def included(
             again = f"{way} → {shown(path)}"
             around = f"{read[file.path]} → ".startswith(f"{read[path]} → ")
             rule = (
-                f"files include each other in a circle: {again}"
+                f"files include each other in a cycle: {again}"
                 if around
-                else f"two ways lead to it: {read[path]}; {again}"
+                else f"it is included twice: {read[path]}; {again}"
             )
             findings.mistake(file, ("include", index), rule)
             continue
@@ -182,24 +182,24 @@ def included(
 
 
 def _matches(file: SourceFile, index: int, pattern: str, findings: Findings) -> list[str]:
-    """Find the files that one pattern of `include` names; that there is none is told."""
+    """Return the files that one pattern of `include` matches. If there are none, that is reported."""
     full = os.path.normpath(os.path.join(file.folder, pattern))  # noqa: PTH118 - globs are text
     if not glob.has_magic(pattern):
         if Path(full).exists():
             return [full]
         findings.mistake(file, ("include", index), f'no such file: "{pattern}"{nearest_there(file.folder, pattern)}')
         return []
-    relative = sorted(glob.glob(pattern, root_dir=file.folder, recursive=True))  # noqa: PTH207 - takes "/abs/*" too
+    relative = sorted(glob.glob(pattern, root_dir=file.folder, recursive=True))  # noqa: PTH207 - accepts "/abs/*" too
     matches = [os.path.normpath(os.path.join(file.folder, match)) for match in relative]  # noqa: PTH118
     matches = [match for match in matches if not Path(match).is_dir()]
     if not matches:
-        rule = f'"{pattern}" matches no file{nearest_there(file.folder, pattern)}; correct it, or take it out'
+        rule = f'"{pattern}" matches no file{nearest_there(file.folder, pattern)}; correct or remove it'
         findings.mistake(file, ("include", index), rule)
     return matches
 
 
 def nearest_there(folder: str, pattern: str) -> str:
-    """Say how far a path or glob that leads nowhere goes, and what is there instead."""
+    """Return how far a path or glob that leads nowhere exists, and what is there instead."""
     path = Path(folder)
     for part in Path(pattern).parts:
         if glob.has_magic(part) or not (path / part).exists():
@@ -210,7 +210,7 @@ def nearest_there(folder: str, pattern: str) -> str:
     try:
         names = sorted(entry.name + ("/" if entry.is_dir() else "") for entry in path.iterdir())
     except OSError as error:
-        return f": {shown(str(path))} cannot be looked into: {error.strerror}"
+        return f": {shown(str(path))} cannot be read: {error.strerror}"
     meant = None if glob.has_magic(part) else closest(part, [name.rstrip("/") for name in names])
     if meant is not None:
         return f'; did you mean "{os.path.relpath(path / meant, folder)}"?'

@@ -1,4 +1,4 @@
-"""From merged, checked tables to the frozen values of `orchestrator.model`."""
+"""Converts merged, checked tables to the frozen values of `orchestrator.model`."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ DEFAULT_TIMEOUT_S = 10.0  # always sent: older servers call executionTimeout req
 
 
 def function_spec(draft: Draft, folder_id: str, is_folder: bool) -> FunctionSpec:
-    """Make the value of a function without mistakes. `is_folder`: whether its source is a folder."""
+    """Return the value of a function without mistakes. `is_folder`: whether its source is a folder."""
     values = that_count(draft.values)
     return FunctionSpec(
         key=draft.key,
@@ -64,7 +64,7 @@ def function_spec(draft: Draft, folder_id: str, is_folder: bool) -> FunctionSpec
 
 
 def flawed_spec(draft: Draft, folder_id: str, mistakes: tuple[Mistake, ...], untold: frozenset[str]) -> FunctionSpec:
-    """Make the value of a function with mistakes: what selects it and tells it from others, and nothing to deploy."""
+    """Return the value of a function with mistakes: what selects and identifies it, and nothing to deploy."""
     values = draft.values
     return FunctionSpec(
         key=draft.key,
@@ -82,7 +82,7 @@ def flawed_spec(draft: Draft, folder_id: str, mistakes: tuple[Mistake, ...], unt
 
 
 def _verify(draft: Draft) -> Verify | None:
-    """Make the value of `verify`; a command runs in the folder of the file that names it."""
+    """Return the value of `verify`. A command runs in the folder of the file that names it."""
     if "verify" not in draft.values:
         return None
     origin, _ = draft.origin(("verify", "command"))
@@ -90,7 +90,7 @@ def _verify(draft: Draft) -> Verify | None:
 
 
 def settings_from(values: Mapping[str, Any]) -> Settings:
-    """Pass on what stands there, by the table of fields; tables and lists become values of their own."""
+    """Return settings by the table of fields. Tables and lists become values of their own."""
     if is_code_only(values):
         return Settings("", "", 0, tags=tuple(values.get("tags", ())))
     given = {"timeout": DEFAULT_TIMEOUT_S, **values}
@@ -131,7 +131,7 @@ def _connectivity(values: Mapping[str, Any]) -> Connectivity | None:
     return Connectivity(values.get("network_id"), tuple(values.get("subnet_ids", ()))) if values else None
 
 
-# By key: what is not passed on as it stands.
+# Keys that are converted.
 _MADE: Mapping[str, Callable[[Any], Any]] = {
     "secrets": lambda tables: tuple(map(_secret, tables)),
     "tags": tuple,
@@ -177,7 +177,7 @@ def _build_folder(build: Mapping[str, Any], source: Path, *, is_folder: bool) ->
 
 
 def frozen(value: Any) -> Any:
-    """Lists as tuples, at any depth; tables stay plain dicts."""
+    """Return lists as tuples, at any depth. Tables stay plain dicts."""
     if isinstance(value, dict):
         return {key: frozen(item) for key, item in value.items()}
     if isinstance(value, list):

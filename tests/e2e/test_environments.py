@@ -200,7 +200,7 @@ def test_the_nearest_manifest_upwards_is_used_and_said_once(tmp_path: Path, proj
         assert not (inside / ".orchestrator").exists()
         assert run(inside, "show", environ=cloud.environ()).code == 0
     nowhere = run(tmp_path, "validate")
-    assert (nowhere.code, "deploy.toml: no such file; --config names another" in nowhere.err) == (2, True)
+    assert (nowhere.code, "deploy.toml: no such file; use --config to choose another" in nowhere.err) == (2, True)
 
 
 ALL = """
@@ -301,7 +301,7 @@ def test_an_environment_that_is_not_declared_any_more_is_said(tmp_path: Path, pr
         for more in ("", "[environments.live2]\n"):
             project.write(2, more=more)
             end = run(project.root, "resume", environ=environ)
-            assert (end.code, "goes on in the environment live, which deploy.toml does not have" in end.err) == (
+            assert (end.code, "continues in the environment live, which deploy.toml does not have" in end.err) == (
                 2,
                 True,
             )

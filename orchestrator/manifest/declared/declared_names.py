@@ -1,7 +1,7 @@
-"""The names that a manifest declares, read fast: for the completion of a shell, which has 0.2 s for all of it.
+"""The names that a manifest declares, read fast: for shell completion, which must answer within 0.2 s.
 
-Nothing is checked. Of a function only the keys are parsed that decide if it exists here (`only`, `enabled`, `use`) and
-which labels it has: to parse 5,000 whole tables takes 0.2 s. A file that cannot be read has no names.
+Nothing is checked. Only those keys of a function are parsed that decide whether it exists here (`only`, `enabled`,
+`use`) and which labels it has: parsing 5,000 whole tables takes 0.2 s. A file that cannot be read has no names.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 from orchestrator.manifest.variables.interpolation import put_in
 
 _NAME = r"""(?:"(?:[^"\\\n]|\\.)*"|'[^'\n]*'|[^\[\]"'#\n])"""
-# A header of a table, or one of the keys that are parsed: what follows the sign, brackets that are closed later too.
+# A header of a table, or one of the keys that are parsed, with what follows the =, even brackets that are closed later.
 _LINE = re.compile(
     rf"^[ \t]*(?:\[\[?(?P<header>{_NAME}+)\]\]?[ \t]*(?:\#[^\n]*)?$"
     r"|(?P<pair>(?:only|enabled|use|labels(?:[ \t]*\.[^=\n]*)?)[ \t]*=[ \t]*(?:\[[^\]]*\]|[^\n]*)))",
@@ -33,7 +33,7 @@ _OF_FUNCTION = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class DeclaredNames:
-    """What a manifest names. `functions`: those that exist in the environment, and whether each is enabled. `labels`:
+    """The names in a manifest. `functions`: those that exist in the environment, and whether each is enabled. `labels`:
     the values of each of their labels. `jobs`: those of the environment, and what each runs. `environments`: all, and
     whether each is protected. `variables`: those that are declared.
     """
@@ -46,10 +46,10 @@ class DeclaredNames:
 
 
 def declared_names(path: Path, environment: str = "") -> DeclaredNames:
-    """Read the names of a manifest and of what it includes, those of one environment: "" for the default, "all" for
-    every one. Never raises for what is wrong in a file: that file, or that table, has no names then.
+    """Read the names in a manifest and its includes. `environment`: "" for the default, "all" for every one. Never
+    raises for mistakes in a file: that file, or that table, has no names then.
     """
-    main = _read(os.path.abspath(path))  # noqa: PTH100 - without following links
+    main = _read(os.path.abspath(path))  # noqa: PTH100 - does not follow links
     tables = _tables(main, "environments")
     chosen = environment or next((name for name, one in tables.items() if one.get("default") is True), "")
     here = tables.get(chosen, {})
@@ -67,8 +67,8 @@ def declared_names(path: Path, environment: str = "") -> DeclaredNames:
 
 
 class _Found:
-    """Collects the names of one file after the other. `environment`: "all" for every one; `chosen`: the values of the
-    variables that it has.
+    """Collects the names of one file after another. `environment`: "all" for every one; `chosen`: the values of its
+    variables.
     """
 
     def __init__(self, environment: str, chosen: Mapping[str, str]) -> None:
@@ -89,8 +89,8 @@ class _Found:
         over: Mapping[str, Any],
         values: Mapping[str, str],
     ) -> None:
-        """Take a file and what it includes. `defaults`, `templates`, `values` of variables: of the files around it,
-        which count here; `over`: the table of the environment, which is merged over all.
+        """Add a file and what it includes. `defaults`, `templates`, `values` of variables: of the files around it,
+        which are inherited. `over`: the environment's table, which is merged over all.
         """
         self._read.add(path)
         defaults = _merged(defaults, _tables({"": raw}, "").get("defaults", {}))
@@ -143,11 +143,11 @@ def _used(
 
 
 def _functions_of(path: str, raw: Mapping[str, Any]) -> Iterator[tuple[str, tuple[Mapping[str, Any], ...]]]:
-    """Give each function of a file with its tables: those of [each.*] come first."""
+    """Yield each function of a file with its tables, those of [each.*] first."""
     own = _tables(raw, "functions")
     made: dict[str, tuple[Mapping[str, Any], ...]] = {}
     if "each" in raw:
-        from orchestrator.manifest.each.generating import generated  # noqa: PLC0415 - takes as long as all the rest
+        from orchestrator.manifest.each.generating import generated  # noqa: PLC0415 - takes as long to import as everything else
         from orchestrator.manifest.findings import Findings  # noqa: PLC0415
         from orchestrator.manifest.toml_files import SourceFile  # noqa: PLC0415
 
@@ -167,7 +167,7 @@ def _included(path: str, raw: Mapping[str, Any], values: Mapping[str, str]) -> I
     for pattern in given if isinstance(given, list) else ():
         if isinstance(pattern, str):
             text = put_in(pattern, lambda name: (values.get(name), ""), lambda _: None, lambda _: "")
-            for match in sorted(glob.glob(text, root_dir=folder, recursive=True)):  # noqa: PTH207 - takes "/abs/*" too
+            for match in sorted(glob.glob(text, root_dir=folder, recursive=True)):  # noqa: PTH207 - accepts "/abs/*" too
                 yield os.path.normpath(os.path.join(folder, match))  # noqa: PTH118
 
 
@@ -176,13 +176,13 @@ def _texts(table: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _tables(raw: Mapping[str, Any], key: str) -> dict[str, dict[str, Any]]:
-    """Give the tables that are in a table, by their names; what is none there is passed over."""
+    """Return the tables inside a table, by name. Other values are skipped."""
     found = raw.get(key)
     return {name: one for name, one in found.items() if isinstance(one, dict)} if isinstance(found, dict) else {}
 
 
 def _read(path: str) -> dict[str, Any]:
-    """Read a file; of one that cannot be read, or is no TOML, nothing."""
+    """Read a file. Empty if it cannot be read or is not TOML."""
     with suppress(OSError, ValueError, RecursionError):
         text = Path(path).read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
         return telling(text)
@@ -190,9 +190,9 @@ def _read(path: str) -> dict[str, Any]:
 
 
 def telling(text: str) -> dict[str, Any]:
-    """Parse a file but for what functions are made of. Raises `ValueError` for what is no TOML, as far as it is seen.
+    """Parse a file except for what functions are made of. Raises `ValueError` if the parsed part is not valid TOML.
 
-    Where lines alone do not show which table they belong to, as with multi-line strings, all of it is parsed.
+    If lines alone do not show their table, as with multi-line strings, the whole file is parsed.
     """
     if '"""' not in text and "'''" not in text:
         with suppress(tomllib.TOMLDecodeError):
@@ -203,7 +203,7 @@ def telling(text: str) -> dict[str, Any]:
 def _by_lines(text: str) -> dict[str, Any]:
     functions: dict[str, dict[str, Any]] = {}
     rest: list[str] = []
-    begun, table, inner = 0, None, ""  # of the table that lines belong to; None: of what is parsed whole
+    begun, table, inner = 0, None, ""  # the table that lines belong to; None: they are parsed completely
     for match in _LINE.finditer(text):
         if (header := match["header"]) is None:
             if table is not None and not inner:
@@ -222,7 +222,7 @@ def _by_lines(text: str) -> dict[str, Any]:
 
 
 def _end(lines: str, rest: list[str], table: dict[str, Any] | None, inner: str) -> None:
-    """Take the lines of a table that has ended there."""
+    """Add the lines of a table that has ended."""
     if table is None:
         rest.append(lines)
     elif inner == "labels":
@@ -235,6 +235,6 @@ def _add_pair(table: dict[str, Any], pair: Mapping[str, Any]) -> None:
         table[key] = {**known, **value} if isinstance(known, dict) and isinstance(value, dict) else value
 
 
-@cache  # many functions say the same
+@cache  # many functions have the same lines
 def _pair(text: str) -> Mapping[str, Any]:
     return tomllib.loads(text)

@@ -15,19 +15,19 @@ from orchestrator.manifest.locate import KeyPath
 from orchestrator.manifest.toml_files import SourceFile, nearest_there
 
 _KINDS = ("folders", "names", "rows")
-# The placeholders that each kind has, the first one being the name where the table says none.
+# The placeholders of each kind. The first one is the name if the table has no `name`.
 _PLACEHOLDERS = {"folders": ("folder", "path"), "names": ("name",), "rows": ("name",)}
 _NO_VARIABLE = (
-    "selects the function, in every environment alike, so no variable may stand in it; `name` of the table may have"
-    ' one: name = "{name}-${ORCHESTRATOR_ENV}"'
+    "selects the function, and is the same in every environment, so it cannot contain a variable; the key `name` can:"
+    ' name = "{name}-${ORCHESTRATOR_ENV}"'
 )
 _PLACEHOLDER = re.compile(r"\{\{(?:folder|path|name)\}\}|\{(folder|path|name)\}")
 
 
 @dataclass(frozen=True, slots=True)
 class Generated:
-    """One function that an [each.NAME] makes. `tables`: as they would be written for it alone, the nearest last, each
-    with its place in the file.
+    """One function that an [each.NAME] generates. `tables`: as they would be written for it alone, the nearest last,
+    each with its place in the file.
     """
 
     key: str
@@ -36,7 +36,7 @@ class Generated:
 
 @dataclass(frozen=True, slots=True)
 class _Item:
-    """What one function is made of: the values of its placeholders, and its row with the row's place."""
+    """What one function is generated from: the values of its placeholders, and its row with the row's place."""
 
     values: Mapping[str, str]
     row: dict[str, Any] | None = None
@@ -44,17 +44,17 @@ class _Item:
 
 
 def generated(file: SourceFile, findings: Findings) -> Iterator[Generated]:
-    """Make the functions of all [each.*] of a file, before variables are put in.
+    """Yield the functions of all [each.*] of a file, before variables are replaced.
 
     | the table has                       | a function for each            | placeholders         | name by default |
     | ---                                 | ---                            | ---                  | ---             |
     | `folders = "functions/*"`           | folder, sorted                 | `{folder}`, `{path}` | `{folder}`      |
     | `names = ["a", "b"]`                | name                           | `{name}`             | `{name}`        |
-    | `rows = [{ name = "a", … }]`        | row, laid over the table       | `{name}`             | `{name}`        |
+    | `rows = [{ name = "a", … }]`        | row, merged over the table     | `{name}`             | `{name}`        |
 
-    Placeholders stand in every text and key of the table; `{{name}}` is a literal `{name}`, other braces are left as
-    they are. The name is the function's key, too; where it holds a variable, the default is: what selects a function is
-    the same in every environment.
+    Placeholders are allowed in every text and key of the table. `{{name}}` is a literal `{name}`; other braces stay as
+    they are. The name is also the function's key. If it contains a variable, the default is the key instead: what
+    selects a function must be the same in every environment.
     """
     declared = file.raw.get("each", {})
     if not isinstance(declared, dict):
@@ -70,7 +70,7 @@ def generated(file: SourceFile, findings: Findings) -> Iterator[Generated]:
             place = one.tables[-1][0]
             other = first.setdefault(one.key, place)
             if other is not place:
-                rule = f"makes {one.key}, which {dotted(other)} ({file.shown}:{file.line(other)}) makes already"
+                rule = f"generates {one.key}, which {dotted(other)} ({file.shown}:{file.line(other)}) generates too"
                 findings.mistake(file, place, rule, function=one.key)
                 continue
             yield one
@@ -80,7 +80,7 @@ def _of_table(file: SourceFile, path: KeyPath, table: dict[str, Any], findings: 
     given = [kind for kind in _KINDS if kind in table]
     if len(given) != 1:
         near = next((hint for key in table if (hint := did_you_mean(key, _KINDS))), "")
-        rule = f"only one of {', '.join(_KINDS)} may stand" if given else f"needs one of {', '.join(_KINDS)}{near}"
+        rule = f"set only one of {', '.join(_KINDS)}" if given else f"needs one of {', '.join(_KINDS)}{near}"
         findings.mistake(file, (*path, given[1]) if given else path, rule)
         return
     kind = given[0]
@@ -114,7 +114,7 @@ def _items(file: SourceFile, path: KeyPath, kind: str, given: Any, findings: Fin
         for folder in _folders(file, (*path, kind), entries, isinstance(given, list), findings):
             name = Path(file.folder, folder).resolve().name if folder == "." else Path(folder).name
             values = {"path": folder, "folder": name}
-            yield _Item({key: value.replace("${", "$${") for key, value in values.items()})  # a name is no variable
+            yield _Item({key: value.replace("${", "$${") for key, value in values.items()})  # a name is not a variable
         return
     for index, entry in enumerate(entries):
         place = (*path, kind, index)
@@ -133,7 +133,7 @@ def _has_variable(name: object) -> bool:
 
 
 def _folders(file: SourceFile, path: KeyPath, patterns: list[str], is_list: bool, findings: Findings) -> list[str]:
-    """Find the folders that globs name, relative to the file; those with ! take away."""
+    """Return the folders that globs match, relative to the file. Globs with ! exclude folders."""
     found: dict[str, None] = {}
     for index, pattern in enumerate(patterns):
         where = (*path, index) if is_list else path
@@ -145,18 +145,18 @@ def _folders(file: SourceFile, path: KeyPath, patterns: list[str], is_list: bool
         }
         if pattern.startswith("!"):
             if not matches & found.keys():
-                findings.mistake(file, where, f'"{pattern}" takes no folder away; correct it, or take it out')
+                findings.mistake(file, where, f'"{pattern}" excludes no folder; correct or remove it')
             found = {folder: None for folder in found if folder not in matches}
             continue
         if not matches:
-            rule = f'"{pattern}" matches no folder{nearest_there(file.folder, bare)}; correct it, or take it out'
+            rule = f'"{pattern}" matches no folder{nearest_there(file.folder, bare)}; correct or remove it'
             findings.mistake(file, where, rule)
         found.update(dict.fromkeys(matches))
     return sorted(found)
 
 
 def _foreign(value: Any, path: KeyPath, kind: str) -> Iterator[tuple[KeyPath, str]]:
-    """Find placeholders that a table of this kind does not have."""
+    """Yield placeholders that a table of this kind does not have."""
     texts: list[str] = []
     if isinstance(value, dict):
         texts = list(value)
@@ -171,11 +171,14 @@ def _foreign(value: Any, path: KeyPath, kind: str) -> Iterator[tuple[KeyPath, st
         for match in _PLACEHOLDER.finditer(text):
             if match[1] and match[1] not in _PLACEHOLDERS[kind]:
                 has = " and ".join(f"{{{name}}}" for name in _PLACEHOLDERS[kind])
-                yield path, f"{match[0]} is nothing here: with `{kind}` there is {has}; write {{{match[0]}}} literally"
+                yield (
+                    path,
+                    f"{match[0]} is not a placeholder here: `{kind}` has {has}; for a literal one write {{{match[0]}}}",
+                )
 
 
 def _filled(value: Any, values: Mapping[str, str]) -> Any:
-    """Put in the placeholders, at any depth, in keys too."""
+    """Return the value with placeholders replaced, at any depth, also in keys."""
     if isinstance(value, str):
         return _PLACEHOLDER.sub(lambda match: values[match[1]] if match[1] else match[0][1:-1], value)
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Which environment of a manifest is meant: the one that was named, else the one that is the default."""
+"""Which environment of a manifest counts: the one that was named, otherwise the default one."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from orchestrator.manifest.toml_files import SourceFile
 
 @dataclass(frozen=True, slots=True)
 class ManifestChoice:
-    """What is chosen of a manifest where it is read. `environment`: its name, "" where none was named. `variables`: of
-    `--var`, which win over all others; `taken_over`: those that a former run had, and nobody types now, of which a text
-    need not be left that uses them. `exactly`: it is that of something begun; where none was named none counts, not
-    even the default.
+    """What is chosen when a manifest is read. `environment`: its name, "" where none was named. `variables`: of
+    `--var`, which override all others. `taken_over`: variables of a former run that were not typed now; it is not a
+    mistake if nothing uses them. `exactly`: the run continues another one; if none was named, not even the default
+    environment counts.
     """
 
     environment: str = ""
@@ -26,9 +26,9 @@ class ManifestChoice:
 
 
 def folder_advice(chosen: Sequence[str], declared: Sequence[str]) -> str:
-    """Say what gives functions a folder that have none. `chosen`: the environments in which they have none.
+    """Return how to set a folder for functions without one. `chosen`: the environments in which they have none.
 
-    | declared | chosen     | says                                                             |
+    | declared | chosen     | returns                                                          |
     | ---      | ---        | ---                                                              |
     | none     |            | set folder_id in [cloud], or YC_FOLDER_ID                        |
     | some     | none       | choose one: --env dev, --env prod                                |
@@ -41,20 +41,20 @@ def folder_advice(chosen: Sequence[str], declared: Sequence[str]) -> str:
     return "set YC_FOLDER_ID, or folder_id in [cloud]"
 
 
-EVERY = "all"  # in place of a name: each of them, for `plan`; none may be called so
+EVERY = "all"  # instead of a name: every environment, for `plan`; not allowed as a name
 
 NO_CHOICE = ManifestChoice()
 
 
 def environments_of(main: SourceFile) -> Mapping[str, Mapping[str, Any]]:
-    """Give the environments that a file declares, as written. What is no table there is a mistake, told elsewhere."""
+    """Return the environments that a file declares, as written. Values that are not tables are reported elsewhere."""
     declared = main.raw.get("environments")
     tables = declared.items() if isinstance(declared, dict) else ()
     return {name: table if isinstance(table, dict) else {} for name, table in tables}
 
 
 def chosen_environment(main: SourceFile, choice: ManifestChoice, findings: Findings) -> str:
-    """Give the name of the environment that counts, "" where there is none. Raises `UsageError`.
+    """Return the name of the environment that counts, "" where there is none. Raises `UsageError`.
 
     | declared                  | named    | counts                |
     | ---                       | ---      | ---                   |
@@ -69,24 +69,24 @@ def chosen_environment(main: SourceFile, choice: ManifestChoice, findings: Findi
     default, *more = [name for name, table in declared.items() if table.get("default") is True] or [""]
     for name in more:
         place = f"{main.shown}:{main.line(('environments', default, 'default'))}"
-        rule = f"[environments.{default}] is the default already ({place}); only one may be"
+        rule = f"[environments.{default}] is already the default ({place}); only one can be"
         findings.mistake(main, ("environments", name, "default"), rule)
     named = choice.environment
     if named and named not in declared and choice.exactly:
         raise UsageError(
-            f"this goes on in the environment {named}, which {main.shown} does not have any more"
+            f"this continues in the environment {named}, which {main.shown} no longer has"
             f"{did_you_mean(named, declared)}",
-            advice=f"declare it there as it was, [environments.{named}]; or give up what is undone:"
+            advice=f"declare [environments.{named}] there again, or give up what is not done:"
             " `orchestrator resume RUN --give-up`",
         )
     if named and not declared:
         raise UsageError(
             f"--env {named}: {main.shown} declares no environments",
-            advice=f"declare it there, [environments.{named}], or leave --env (ORCHESTRATOR_ENV) out",
+            advice=f"declare [environments.{named}] there, or leave out --env (ORCHESTRATOR_ENV)",
         )
     if named and named not in declared:
         raise UsageError(
             f'{main.shown} has no environment "{named}"{did_you_mean(named, declared)}',
-            advice=f"it has {', '.join(declared)}{f'; only `plan` takes {EVERY}' if named == EVERY else ''}",
+            advice=f"it has {', '.join(declared)}{f'; only `plan` accepts {EVERY}' if named == EVERY else ''}",
         )
     return named or ("" if choice.exactly else default)

@@ -1,4 +1,4 @@
-"""Which functions exist in the environment that is chosen (`only`), and what that says of things which nobody has."""
+"""Which functions exist in the chosen environment (`only`), and mistakes about names that do not exist."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from orchestrator.manifest.merge import Draft
 
 
 class Existing:
-    """Sorts functions by whether they exist where the manifest is read. `elsewhere`: those that do not."""
+    """Sorts functions by whether they exist in the environment. `elsewhere`: those that do not."""
 
     def __init__(self, overlay: Overlay, findings: Findings) -> None:
         self._overlay = overlay
@@ -23,18 +23,18 @@ class Existing:
             tell_using(template, findings)
         for table in (*overlay.templates.values(), *overlay.functions.values(), overlay.defaults):
             if table is not None and "only" in table.values:
-                rule = "belongs in [functions.NAME]: an environment cannot say in which others a function exists"
+                rule = "belongs in [functions.NAME]: an environment cannot set in which environments a function exists"
                 findings.mistake(table.file, (*table.path, "only"), rule)
 
     def know(self, scope: Scope) -> None:
-        """Take the names of what one file has."""
+        """Add the names in one file."""
         self._templates |= scope.templates.keys() | scope.broken_templates
         self._broken |= {str(path[1]) for path in scope.check.broken if path[0] == "functions" and len(path) == 2}
 
     def is_here(self, draft: Draft) -> bool:
-        """Whether a function exists in this environment. One that names environments exists in none, where none is
-        chosen. What it names, and is none, is told: this one may be meant, so the function counts as here, and stops
-        the runs that it would be part of.
+        """Return whether a function exists in this environment. A function that names environments does not exist where
+        none is chosen. An unknown name is a mistake. It may mean this environment, so the function counts as existing
+        here, and stops the runs that it would be part of.
         """
         only = draft.values.get("only")
         if only is None:
@@ -51,18 +51,18 @@ class Existing:
         return False
 
     def tell_unknown(self, drafts: Collection[str]) -> None:
-        """Tell what the environment lays over something that is not there."""
+        """Report tables of the environment that would be merged over something that does not exist."""
         for name, table in self._overlay.templates.items():
             if name not in self._templates:
-                rule = f"there is no [templates.{name}] that it could be laid over{did_you_mean(name, self._templates)}"
+                rule = f"there is no [templates.{name}] to merge it over{did_you_mean(name, self._templates)}"
                 self._findings.mistake(table.file, table.path, rule, stops_all=True)
         for key, table in self._overlay.functions.items():
             if key in self.elsewhere:
                 there = self.elsewhere[key]
                 only = ", ".join(there.values["only"])
-                rule = f"this function does not exist in {self._overlay.name}: {there.shown} has it in {only}"
+                rule = f"this function does not exist in {self._overlay.name}: {there.shown} limits it to {only}"
                 self._findings.mistake(table.file, table.path, rule)
             elif key not in drafts and key not in self._broken:
-                one = f'a function of one environment alone stands in [functions], with only = ["{self._overlay.name}"]'
+                one = f'declare a function of this environment in [functions], with only = ["{self._overlay.name}"]'
                 rule = f"there is no [functions.{key}]{did_you_mean(key, drafts)}; {one}"
                 self._findings.mistake(table.file, table.path, rule)

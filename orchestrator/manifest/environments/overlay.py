@@ -1,4 +1,4 @@
-"""What the environment that is chosen lays over the tables of the main file."""
+"""The tables of the chosen environment, which are merged over those of the main file."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ T = TypeVar("T", bound=StrictTable)
 
 @dataclass(frozen=True, slots=True)
 class Section(Generic[T]):
-    """A table that stands once, [limits] say, with that of the environment laid over it, key by key. `table`: None
-    where neither is there. `own`: the keys that the environment's has; `path`: where that stands.
+    """A table of the main file, such as [limits], with that of the environment merged over it, key by key. `table`:
+    None where neither exists. `own`: the keys that the environment's table has; `path`: the path of that table.
     """
 
     table: T | None
@@ -31,17 +31,17 @@ class Section(Generic[T]):
     own: frozenset[str] = frozenset()
 
     def at(self, *rest: str | int) -> KeyPath:
-        """Give the path of a key in it: that of the environment's, where that has it."""
+        """Return the path of a key in it: in the environment's table, where that has it."""
         return (*(self.path if rest and rest[0] in self.own else (self.key,)), *rest)
 
     def is_broken(self, *rest: str | int) -> bool:
-        """Whether something was wrong at a key, here or in the environment's."""
+        """Return whether something was wrong at a key, here or in the environment's table."""
         paths = ((self.key,), self.path) if self.path else ((self.key,),)
         return any(self.check.is_broken((*path, *rest)) for path in paths)
 
 
 class Overlay:
-    """The environment that is chosen. `name`: "" where none is; `names`: all that are declared."""
+    """The chosen environment. `name`: "" where none is; `names`: all that are declared."""
 
     def __init__(self, main: SourceFile, check: Check, name: str, names: tuple[str, ...]) -> None:
         self.file = main
@@ -60,7 +60,7 @@ class Overlay:
         return layer(self.file, (*self._path, *path), table, self._check)
 
     def section(self, kind: type[T]) -> Section[T]:
-        """Lay a table of the environment over that of the main file."""
+        """Merge a table of the environment over that of the main file."""
         key = _KEYS[kind]
         below: T | None = getattr(self._check.tables, key)
         above: T | None = getattr(self._table, key)

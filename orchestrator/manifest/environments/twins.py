@@ -1,4 +1,4 @@
-"""Functions of two environments that would be one live Function: whichever is deployed last would undo the other."""
+"""Functions of two environments that would be the same live Function: each deployment would undo the other one."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ Identity = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """`keys`: what tells the functions of an environment, but for disabled ones, with their keys; `declared`: of all,
-    with `ANY` where the files do not tell.
+    """`keys`: what identifies the functions of an environment, except disabled ones, with their keys; `declared`: of
+    all functions, with `ANY` where the files do not determine it.
     """
 
     keys: Mapping[Identity, str]
@@ -30,15 +30,15 @@ class _Told:
 
 
 class Identities:
-    """What tells the functions of an environment from others in the cloud, with their keys; found once for each
-    environment of the same files, however often it is asked for.
+    """What identifies the functions of an environment in the cloud, with their keys. It is computed once for each
+    environment of the same files.
     """
 
     def __init__(self) -> None:
         self._found: dict[tuple[str, tuple[SourceFile, ...]], _Told] = {}
 
     def of(self, files: Sequence[CheckedFile], environment: str, names: tuple[str, ...]) -> _Told:
-        """Give the functions of an environment. `files`: the main file first; `names`: all environments."""
+        """Return the functions of an environment. `files`: the main file first; `names`: all environments."""
         known = (environment, tuple(one.file for one in files))
         found = self._found.get(known)
         if found is None:
@@ -56,12 +56,12 @@ def tell_twins(
     findings: Findings,
     identities: Identities,
 ) -> frozenset[Identity]:
-    """Tell which functions of the environment that is chosen are the same live Function as one of another environment.
+    """Report functions of the chosen environment that are the same live Function as one of another environment.
 
-    Of other environments only what the files say is known: what the process sets may be another value wherever they are
-    deployed, so of functions whose name or folder it decides there nothing is said. `files`: the main file first;
-    `drafts`: the functions of the chosen one as they are, with what the process sets. Returns what tells the functions
-    of other environments in the cloud, as `Manifest.of_others`; where a variable decides which files there are, all may
+    For other environments only the files are known: variables of the process may differ where those are deployed. So
+    functions whose name or folder depends on them are not reported. `files`: the main file first; `drafts`: the
+    functions of the chosen environment, with the process's variables. Returns what identifies the functions of other
+    environments in the cloud, as `Manifest.of_others`. If a variable decides which files there are, all functions may
     be theirs, which is a warning.
     """
     main = files[0].file
@@ -71,8 +71,8 @@ def tell_twins(
     open_ones = [one.file for one in files if "${" in str(one.file.raw.get("include"))]
     if open_ones:
         rule = (
-            "names files by a variable, so the functions of other environments are not known: of what is live and is"
-            " not in the manifest, jobs and prune take only what they are told by name"
+            "names files by a variable, so the functions of other environments are not known: jobs and prune only touch"
+            " live functions outside the manifest that are named"
         )
         findings.warning(open_ones[0], ("include",), rule)
         return frozenset({(ANY, ANY)})
@@ -84,8 +84,8 @@ def tell_twins(
             continue
         first, second = sorted((environment, other), key=names.index)
         rule = (
-            f"has functions that are the same live ones as those of {first}: give it a folder of its own"
-            f" (cloud.folder_id), or them other names, or say in which they exist (only)"
+            f"has functions that are the same live functions as those of {first}: give it its own folder"
+            f" (cloud.folder_id), or give them other names, or limit them to environments (only)"
         )
         others = identities.of(files, other, names)
         of_others |= others.declared
@@ -94,16 +94,16 @@ def tell_twins(
                 findings.mistake(main, ("environments", second), rule, function=own[identity])
             elif identity in as_set:
                 by_process = (
-                    f"has functions that are the same live ones as those of {other}, by what the process sets"
-                    " (YC_FOLDER_ID, or a variable): write their folder here (cloud.folder_id), or set another"
+                    f"has functions that are the same live functions as those of {other}, by variables of the process"
+                    " (YC_FOLDER_ID, or another): set their folder here (cloud.folder_id), or change the variable"
                 )
                 findings.mistake(main, ("environments", environment), by_process, function=as_set[identity])
     return frozenset(of_others - own.keys() - as_set.keys())
 
 
 def _drafts(files: Sequence[CheckedFile], environment: str, names: tuple[str, ...]) -> Iterator[Draft]:
-    """Give the functions of an environment, as far as the files tell them."""
-    findings = Findings()  # nobody reads them: they are told where that environment is chosen
+    """Yield the functions of an environment, as far as the files determine them."""
+    findings = Findings()  # not reported here, but where that environment is chosen
     again = Files({}, ManifestChoice(environment), findings, telling=True)
     checked: dict[CheckedFile, CheckedFile] = {}
     scopes: dict[CheckedFile, Scope] = {}
@@ -130,7 +130,7 @@ def _folder(one: CheckedFile, overlay: Overlay, above: Scope | None) -> Folder:
 
 
 def _identity(draft: Draft, environment: str) -> Identity | None:
-    """Give what tells a function from others; None where it does not exist there, or where that cannot be told."""
+    """Return what identifies a function; None where it does not exist there, or where that is not known."""
     if environment not in draft.values.get("only", (environment,)) or draft.values.get("enabled") is False:
         return None
     if draft.folder.is_broken or any(draft.is_broken((key,)) for key in _TELLING):
@@ -141,7 +141,7 @@ def _identity(draft: Draft, environment: str) -> Identity | None:
 
 
 def _declared(draft: Draft, environment: str) -> Identity | None:
-    """Give what an environment declares, disabled or not; None where it does not exist there."""
+    """Return the identity that an environment declares, disabled or not; None where it does not exist there."""
     if environment not in draft.values.get("only", (environment,)):
         return None
     if "id" in draft.values and not draft.is_broken(("id",)):

@@ -1,4 +1,4 @@
-"""The files of a manifest as they are checked: with the variables put in that count in each."""
+"""The files of a manifest as they are checked: each with the variables that are valid in it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from orchestrator.manifest.toml_files import SourceFile
 from orchestrator.manifest.variables.interpolation import Complain, interpolate, variables_in
 from orchestrator.manifest.variables.scoped import Variables, check_typed, declared_in, wrong_variables
 
-# What a file may hold that another one includes. It counts for its functions, and for those of files that it includes.
+# What an included file may contain. It applies to its functions, and to those of files that it includes.
 INCLUDED = ("include", "folder_id", "variables", "defaults", "templates", "each", "functions", "jobs")
 _VARIABLES = "variables"
 _ENVIRONMENTS = "environments"
@@ -27,7 +27,7 @@ _ENVIRONMENTS = "environments"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CheckedFile:
-    """One file, checked. `unset`: where a variable is not set. `outer`: the file that includes it, None of the main
+    """One file, checked. `unset`: where a variable is not set. `outer`: the file that includes it, None for the main
     file.
     """
 
@@ -39,8 +39,8 @@ class CheckedFile:
 
 
 class Files:
-    """Checks the files of a manifest one after the other, and remembers which variables they use. `telling`: of what
-    tells functions from each other, and of nothing else.
+    """Checks the files of a manifest one after another, and collects the variables that they use. `telling`: check only
+    what identifies functions.
     """
 
     def __init__(
@@ -52,15 +52,15 @@ class Files:
         self._findings = findings
         self._files: list[CheckedFile] = []
         self._environments: frozenset[str] = frozenset()
-        self.jobs_elsewhere: dict[str, tuple[str, ...]] = {}  # jobs that do not exist here, and where they do
+        self.jobs_elsewhere: dict[str, tuple[str, ...]] = {}  # jobs that do not exist here, and where they exist
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        """The files, the main one first."""
+        """Return the files, the main one first."""
         return tuple(Path(one.file.path) for one in self._files)
 
     def check_main(self, main: SourceFile) -> CheckedFile:
-        """Check the main file, and of its environments the chosen one: the others are checked where they are chosen."""
+        """Check the main file with the chosen environment. Other environments are checked when they are chosen."""
         self._environments = frozenset(environments_of(main))
         name, raw = self._choice.environment, self._jobs_here(main.raw)
         if isinstance(raw.get(_ENVIRONMENTS), dict):
@@ -73,14 +73,14 @@ class Files:
         """Check a file that another one includes."""
         for key in file.raw:
             if key not in INCLUDED and key in keys_of(ManifestFile):
-                rule = f"belongs in the main file; an included one may hold {', '.join(INCLUDED)}"
+                rule = f"belongs in the main file; an included one may contain {', '.join(INCLUDED)}"
                 self._findings.mistake(file, (key,), rule)
         own = self._jobs_here(file.raw)
         raw = {key: value for key, value in own.items() if key in INCLUDED or key not in keys_of(ManifestFile)}
         return self._check(file, raw, outer.variables.within(raw.get(_VARIABLES)), outer)
 
     def generated(self, one: CheckedFile) -> dict[str, tuple[Layer, ...]]:
-        """Make, by key, the tables of the functions that [each.*] of a file speak of."""
+        """Return, by key, the tables of the functions that [each.*] of a file generate."""
         made = [*generated(one.file, self._findings)] if "each" in one.file.raw else []
         layers: dict[str, tuple[Layer, ...]] = {}
         for depth in range(max((len(each.tables) for each in made), default=0)):
@@ -95,7 +95,7 @@ class Files:
         return layers
 
     def layers(self, one: CheckedFile) -> dict[str, tuple[Layer, ...]]:
-        """Give, by key, the tables that each function of a file has in it: of [each.*] first, then its own."""
+        """Return, by key, the tables that each function of a file has in it: those of [each.*] first, then its own."""
         made = self.generated(one)
         for key, table in (one.check.tables.functions or {}).items():
             made[key] = (*made.get(key, ()), layer(one.file, ("functions", key), table, one.check))
@@ -135,8 +135,8 @@ class Files:
         return found
 
     def _jobs_here(self, raw: dict[str, Any]) -> dict[str, Any]:
-        """Leave out the jobs of other environments (`environments`): a variable, say, need not be set for them here.
-        What is wrong with that list is told where the job is made.
+        """Return the tables without the jobs of other environments (`environments`), whose variables need not be set
+        here. Mistakes in that list are reported where the job is made.
         """
         here, jobs = dict[str, Any](), raw.get("jobs")
         if not isinstance(jobs, dict) or not any(
@@ -154,13 +154,15 @@ class Files:
 
     @property
     def declared(self) -> dict[str, str]:
-        """The variables that files declare, in this environment, as they are written; of two of a name the nearer."""
+        """Return the declared variables of this environment, as they are written. Of two with one name the nearer
+        counts.
+        """
         tables = [table for one in self._files for _, table in self._declared(one)]
         return {name: value for table in tables for name, value in table.items()}
 
     def tell_wrong_variables(self) -> None:
-        """Once all files are there: tell which declared variables are wrong, or mean nothing to anybody. Raises
-        `UsageError` where one of `--var` means nothing.
+        """Report declared variables that are wrong or unused, once all files are read. Raises `UsageError` if one of
+        `--var` is unused.
         """
         used = {id(one): set[str]() for one in self._files}  # by a file, and by those that it includes
         declared = [one for one in self._files if _VARIABLES in one.file.raw or _ENVIRONMENTS in one.file.raw]
@@ -186,7 +188,7 @@ class Files:
 
 
 def _put_in(raw: dict[str, Any], variables: Variables, complain: Complain) -> dict[str, Any]:
-    """Put the variables into all tables but those that declare them."""
+    """Replace variables in all tables except those that declare them."""
     environments = raw.get(_ENVIRONMENTS)
     of_environment = {
         name: {key: value for key, value in table.items() if key != _VARIABLES} if isinstance(table, dict) else table
@@ -207,7 +209,7 @@ _TELLING = ("id", "name", "folder_id", "use", "without", "only", "enabled")
 
 
 def telling_keys(table: Any) -> Any:
-    """Leave of a function's table what tells it from others."""
+    """Return the part of a function's table that identifies it."""
     if not isinstance(table, dict):
         return table
     kept = {key: value for key, value in table.items() if key in _TELLING}
@@ -217,7 +219,7 @@ def telling_keys(table: Any) -> Any:
 
 
 def telling_tables(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave of a file, or of an environment, what tells functions from each other."""
+    """Return the part of a file or environment that identifies functions."""
     kept = {key: raw[key] for key in ("include", "folder_id", _VARIABLES) if key in raw}
     if isinstance(cloud := raw.get("cloud"), dict):
         kept["cloud"] = {key: value for key, value in cloud.items() if key == "folder_id"}

@@ -1,4 +1,4 @@
-"""Whose a mistake is: of the functions whose tables it stands in, or of nobody in particular."""
+"""The functions that a mistake concerns: those whose tables contain it, or none in particular."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from orchestrator.manifest.locate import KeyPath
 from orchestrator.manifest.merge import Draft
 from orchestrator.manifest.tables import FunctionTable
 
-# What tells which Function is meant, and whether a selection is about it.
+# Keys that identify the Function, and decide whether a selection includes it.
 _TELLING = ("name", "id", "folder_id", "labels")
 
 
 class TablePlace(NamedTuple):
-    """Where a path leads among the tables that functions are made of. `kind`: "defaults", "templates", "functions",
-    "each", or "" for none of them; `name`: the table's, "" where the path ends before; `rest`: the path inside it.
+    """The table that a path leads into. `kind`: "defaults", "templates", "functions", "each", or "" for none of them;
+    `name`: the table's, "" where the path ends before it; `rest`: the path inside the table.
     """
 
     kind: str
@@ -25,7 +25,7 @@ class TablePlace(NamedTuple):
 
 
 def place_in(path: KeyPath) -> TablePlace:
-    """Tell which table a path leads into, of the file or of an environment."""
+    """Return which table of the file, or of an environment, a path leads into."""
     if path[:1] == ("environments",) and len(path) > 2:
         path = path[2:]
     if path[:1] == ("defaults",):
@@ -39,14 +39,14 @@ def place_in(path: KeyPath) -> TablePlace:
 
 
 class Owners:
-    """Finds the functions that a mistake is part of. `elsewhere`: those that do not exist in this environment."""
+    """Finds the functions that a mistake concerns. `elsewhere`: those that do not exist in this environment."""
 
     def __init__(self, drafts: Mapping[str, Draft], elsewhere: Mapping[str, Draft]) -> None:
         self._drafts = drafts
         self._elsewhere = elsewhere
 
     def are(self, path: KeyPath, mistake: Mistake) -> bool:
-        """Whether a mistake stops only runs of certain functions: of none, where nobody uses the template, or the
+        """Return whether a mistake stops only runs of certain functions: of none, if the template is unused, or the
         function does not exist in this environment.
         """
         place = place_in(path)
@@ -55,7 +55,7 @@ class Owners:
         return place.kind == "functions" and (place.name in self._drafts or place.name in self._elsewhere)
 
     def of(self, path: KeyPath, mistake: Mistake) -> Iterable[str]:
-        """The functions that a mistake is part of."""
+        """Return the functions that a mistake concerns."""
         if mistake.function:
             return (mistake.function,)
         place = place_in(path)
@@ -70,7 +70,7 @@ class Owners:
 
 
 def lost_by(path: KeyPath) -> tuple[str, ...]:
-    """What of a function cannot be told where there is a mistake at this path."""
+    """Return which parts of a function are not known if there is a mistake at this path."""
     rest = place_in(path).rest
     key = (rest[1:] if rest[:1] == ("cloud",) else rest)[:1]
     if not key or key[0] not in FunctionTable.model_fields:  # any of them may be meant

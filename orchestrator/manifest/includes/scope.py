@@ -1,4 +1,4 @@
-"""What counts for the functions of one file: its own tables, over those of the files that include it."""
+"""The tables that the functions of one file inherit: its own, merged over those of the files that include it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from orchestrator.manifest.toml_files import SourceFile
 
 
 class Scope:
-    """The tables that the functions of one file are laid over. `outer`: those of the file that includes it, None of the
-    main file. `folder`: where its functions go that name none.
+    """The tables that the functions of one file inherit. `outer`: those of the file that includes it, None for the main
+    file. `folder`: the folder of its functions that set none.
 
     | layers of a function, the farthest first                                          |
     | ---                                                                               |
@@ -45,23 +45,21 @@ class Scope:
         self.broken_templates: frozenset[str] = broken | (outer.broken_templates if outer is not None else frozenset())
         self.merged: dict[tuple[str, ...], tuple[tuple[Layer, ...], dict[str, Any]]] = {}
         if outer is not None and not own and not self.own_templates:
-            self.merged = outer.merged  # of what many files share nothing is done twice
+            self.merged = outer.merged  # shared, so that what many files share is merged once
         self._own_defaults = own
 
     def tell_wrong(self, findings: Findings) -> None:
-        """Tell what is wrong with the tables that many share, whoever uses them."""
+        """Report mistakes in the tables that functions share, whether they are used or not."""
         for defaults in self._own_defaults:
             if kind := unsafe_kind(defaults.values.get("verify", {})):
-                rule = (
-                    "would call every function, whatever it does: say safe = true beside it, or move it into a template"
-                )
+                rule = "would call every function, whatever it does: add safe = true, or move it into a template"
                 findings.mistake(defaults.file, (*defaults.path, "verify", kind), rule)
         for template in self.own_templates.values():
             tell_using(template, findings)
 
     def draft(self, key: str, own: tuple[Layer, ...], findings: Findings) -> Draft:
-        """Lay the tables of a function over each other. `own`: its own ones, those that [each.*] make of it first. Of
-        templates that it names, and that are none, it is told.
+        """Merge the tables of a function. `own`: its own ones, those of [each.*] first. Templates that do not exist are
+        reported.
         """
         above = self._overlay.functions.get(key)
         tables = (*own, above) if above is not None else own
@@ -80,7 +78,7 @@ class Scope:
         return (self.templates[name], above) if above is not None else (self.templates[name],)
 
     def _use(self, tables: tuple[Layer, ...], findings: Findings) -> tuple[str, ...]:
-        """The templates that a function names; of those that are not there it is told."""
+        """Return the templates that a function uses. Those that do not exist are reported."""
         naming = next((one for one in (*tables[::-1], *self.defaults[::-1]) if "use" in one.values), tables[0])
         use = tuple(naming.values.get("use", ()))
         for index, name in enumerate(use):
@@ -92,6 +90,6 @@ class Scope:
 
 
 def tell_using(template: Layer, findings: Findings) -> None:
-    """Tell where a template names templates."""
+    """Report a template that uses templates."""
     if "use" in template.values:
         findings.mistake(template.file, (*template.path, "use"), "a template cannot use templates; list both in `use`")

@@ -1,4 +1,4 @@
-"""Which manifest is meant where none is named: that of this folder, else the nearest one upwards, as git does it."""
+"""The manifest that is used if none is named: that of this folder, otherwise the nearest one upwards, as in git."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ NAME = "deploy.toml"
 
 
 def nearest_manifest() -> Path:
-    """Give the manifest of this folder, or of the nearest folder above it that has one, as it would be typed. Where no
-    folder has one that of this folder is meant.
+    """Return the manifest of this folder, or of the nearest folder above that has one, as it would be typed. If there
+    is none, return that of this folder.
     """
     try:
         here = Path.cwd()
-    except OSError:  # the current folder is gone
+    except OSError:  # the current folder was deleted
         return Path(NAME)
     for above in (here, *here.parents):
         if (above / NAME).is_file():

@@ -1,4 +1,4 @@
-"""The table of who is told of runs."""
+"""The table of notifications."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ def _hook(url: str) -> str:
     if url and not url.startswith(("http://", "https://")):
         raise ValueError("must be a URL that begins with https:// or http://")
     if any(character.isspace() or not character.isprintable() for character in url):
-        raise ValueError("must hold no spaces and no line ends")
+        raise ValueError("must not contain spaces or line breaks")
     return url
 
 
 def _link(url: str) -> str:
     if not url:
-        raise ValueError("must be a URL; without this key there is none")
+        raise ValueError("must be a URL; leave out the key for no link")
     return _hook(url)
 
 
@@ -31,18 +31,19 @@ Notice = Literal["failed", "breach", "rolled_back", "paused", "done"]
 
 
 class NotifyTable(StrictTable):
-    """Who is told of runs: an address that is called, or a command."""
+    """A notification about runs: a URL that is called, or a command."""
 
     on: Annotated[list[Notice], Field(min_length=1)] = needed_list(
-        "notify.on", "What is told: failed, breach, rolled_back, paused, done."
+        "notify.on", "The events: failed, breach, rolled_back, paused, done."
     )
-    url: HookUrl | None = a_key('Where it is posted. "": nobody is told. Or `command`.')
+    url: HookUrl | None = a_key('The URL to post to. "": no notification. Or `command`.')
     command: r.Command | None = list_key(
-        "notify.command", "A program and its arguments, run in the folder of this file; it reads the JSON body."
+        "notify.command",
+        "A program and its arguments, run in the folder of this file. It reads the JSON body from stdin.",
     )
-    format: Literal["json", "telegram", "slack"] | None = a_key('The body that `url` takes. Default: "json".')
-    chat_id: f.Text | None = a_key("Of telegram: the chat. Required with it.")
-    secret: str | None = a_key("Bodies are signed with it: HMAC-SHA256, in X-Orchestrator-Signature.")
-    only: list[f.EnvironmentName] | None = list_key("notify.only", "Environments of which it is told. Default: all.")
-    link: Link | None = a_key("A link to put into it; {run} and {environment} stand for those.")
-    timeout: r.HookTimeout | None = a_key('How long an answer, or the command, may take, up to 30s. Default: "10s".')
+    format: Literal["json", "telegram", "slack"] | None = a_key('Format of the body for `url`. Default: "json".')
+    chat_id: f.Text | None = a_key("The chat, for telegram. Required with it.")
+    secret: str | None = a_key("Key to sign bodies with: HMAC-SHA256, in X-Orchestrator-Signature.")
+    only: list[f.EnvironmentName] | None = list_key("notify.only", "Environments to notify about. Default: all.")
+    link: Link | None = a_key("A link to include; {run} and {environment} are replaced.")
+    timeout: r.HookTimeout | None = a_key('Time limit of the response, or of the command, up to 30s. Default: "10s".')

@@ -1,4 +1,4 @@
-"""[notify.*] → who is told of runs, and the rules that no single key of it can break alone."""
+"""[notify.*] → notifications, and the rules that involve several of its keys."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from orchestrator.manifest.toml_files import SourceFile
 from orchestrator.model import Notify
 
 _TELEGRAM = "telegram"
-_OTHERWISE = ("only", "timeout")  # keys that are no field of the value
+_OTHERWISE = ("only", "timeout")  # keys that are not fields of the value
 
 
 def hooks(main: SourceFile, first: CheckedFile, overlay: Overlay, disk: Disk, findings: Findings) -> tuple[Notify, ...]:
-    """Give those of the environment that is chosen. A variable that is not set stops no run: what cannot be told then
-    is told to people.
+    """Return the notifications of the chosen environment. A variable that is not set does not stop a run: that the
+    notification cannot be sent is shown instead.
     """
     made, check = [], first.check
     for name, table in (check.tables.notify or {}).items():
@@ -30,7 +30,7 @@ def hooks(main: SourceFile, first: CheckedFile, overlay: Overlay, disk: Disk, fi
             if not any(check.is_broken((*path, other)) for other in (*key[:1], "url", "command", "format")):
                 findings.mistake(main, (*path, *key), rule)
         if table.url and table.url.startswith("http://") and not _is_here(table.url):
-            findings.warning(main, (*path, "url"), "is not https: what is told travels in clear")
+            findings.warning(main, (*path, "url"), "is not https: notifications are sent unencrypted")
         if table.only is None or overlay.name in table.only:
             unset = [where for where in first.unset if where[:2] == path]
             made.append(_hook(name, table, main, unset))
@@ -53,7 +53,7 @@ def _hook(name: str, table: NotifyTable, main: SourceFile, unset: list[KeyPath])
 
 def _breaches(table: NotifyTable, folder: str, disk: Disk) -> Iterator[tuple[KeyPath, str]]:
     if table.url is not None and table.command is not None:
-        yield ("command",), "only one of url and command may stand; url stands too"
+        yield ("command",), "set only one of url and command; url is set too"
     elif table.url is None and table.command is None:
         yield (), "needs a url, or a command"
     if table.command is not None:
@@ -61,22 +61,22 @@ def _breaches(table: NotifyTable, folder: str, disk: Disk) -> Iterator[tuple[Key
             yield ("command",), why
         for key in ("format", "chat_id", "secret"):
             if getattr(table, key) is not None:
-                yield (key,), "goes with url only; a command reads the JSON body"
+                yield (key,), "is only allowed with url; a command reads the JSON body"
         return
     if table.format == _TELEGRAM and table.chat_id is None:
-        yield ("format",), '"telegram" needs chat_id: the chat that is told'
+        yield ("format",), '"telegram" needs chat_id: the chat to notify'
     if table.format != _TELEGRAM and table.chat_id is not None:
-        yield ("chat_id",), 'goes with format = "telegram" only'
+        yield ("chat_id",), 'is only allowed with format = "telegram"'
     if table.secret == "":
-        yield ("secret",), "must not be empty; without this key bodies are not signed"
+        yield ("secret",), "must not be empty; leave out the key to send unsigned bodies"
 
 
 def _of_lists(table: NotifyTable, environments: tuple[str, ...]) -> Iterator[tuple[KeyPath, str]]:
     for index in repeated(table.on):
-        yield ("on", index), f'"{table.on[index]}" stands here twice'
+        yield ("on", index), f'"{table.on[index]}" is listed twice'
     for index, name in enumerate(table.only or ()):
         if name not in environments:
-            yield ("only", index), f'"{name}" is no environment of this manifest{did_you_mean(name, environments)}'
+            yield ("only", index), f'"{name}" is not an environment of this manifest{did_you_mean(name, environments)}'
 
 
 def _is_here(url: str) -> bool:

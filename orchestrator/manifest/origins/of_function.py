@@ -20,19 +20,19 @@ from orchestrator.manifest.variables.interpolation import variables_in
 from orchestrator.model import Place
 
 BUILT_IN = "built-in default"
-_NO_SETTINGS = ("use", "without")  # they say how tables come together, and are no values themselves
+_NO_SETTINGS = ("use", "without")  # they control merging, and are not settings themselves
 _ORDER = tuple(FunctionTable.model_fields)
 _FOLDER_VARIABLE = "YC_FOLDER_ID"
 
 
 @dataclass(frozen=True, slots=True)
 class ValueOrigin:
-    """One value of a function, as small as tables and lists are laid over each other: a key, an entry of one.
+    """One value of a function, in the smallest unit that tables and lists are merged by: a key, or an entry of one.
 
     `key`: "memory", "environment.LEVEL", "secrets.TOKEN", "exclude[0]". `name`: the entry's, "" for a whole key.
-    `value`: as merged, with variables put in: it may be secret. `table`: "functions.x", "templates.web", "defaults",
-    "cloud"; else what it comes from that is no table: `BUILT_IN`, "YC_FOLDER_ID". `place` None: no file has it.
-    `variables`: the `${NAME}` in it; `written`: the text as the file has it, where it has any. `over`: the places of
+    `value`: as merged, with variables replaced: it may be secret. `table`: "functions.x", "templates.web", "defaults",
+    "cloud"; otherwise a source that is not a table: `BUILT_IN`, "YC_FOLDER_ID". `place` None: no file has it.
+    `variables`: the `${NAME}` in it; `written`: the text as it is in the file, if it is one. `over`: the places of
     values that it replaces, the nearest first.
     """
 
@@ -47,21 +47,21 @@ class ValueOrigin:
 
     @property
     def setting(self) -> str:
-        """The key of the function's table that it stands in."""
+        """The key of the function's table that contains it."""
         return re.split(r"[.\[]", self.key, maxsplit=1)[0]
 
 
 def origins_of(found: Survey, key: str) -> tuple[ValueOrigin, ...]:
-    """Give the origins of all values of a function, in the order of its keys.
+    """Return the origins of all values of a function, in the order of its keys.
 
     | the value                                        | comes from                                               |
     | ---                                              | ---                                                      |
     | a key, an entry of a table                       | the nearest table that has it                            |
-    | an entry of `secrets`, `mounts`                  | the nearest list that has one called so                  |
-    | an entry of `exclude`                            | the list that it stands in: they add up                  |
+    | an entry of `secrets`, `mounts`                  | the nearest list that has one with this name             |
+    | an entry of `exclude`                            | the list that contains it: they add up                   |
     | any other list                                   | the nearest list                                         |
     | `name`, where no table has one                   | the head of the function's table                         |
-    | `folder_id`, where no table has one              | [cloud] folder_id, else YC_FOLDER_ID                     |
+    | `folder_id`, where no table has one              | [cloud] folder_id, otherwise YC_FOLDER_ID                |
     | `timeout`, where no table has one                | the program's default                                    |
     | an entry of `ignore` that changes nothing here   | is left out                                              |
     """
@@ -71,14 +71,16 @@ def origins_of(found: Survey, key: str) -> tuple[ValueOrigin, ...]:
         for setting, whole in that_count(draft.values).items()
         if setting not in _NO_SETTINGS
         for path, name, value in _parts(setting, whole)
-        if setting != "ignore" or not value or not is_idle(value, draft.values)  # what others share is about others
+        if setting != "ignore"
+        or not value
+        or not is_idle(value, draft.values)  # entries of shared tables may be for other functions
     ]
     made = [*_of_its_place(draft), *values, *_built_in(draft)]
     return tuple(sorted(made, key=lambda one: _ORDER.index(one.setting)))
 
 
 def _parts(setting: str, whole: Any) -> Iterator[tuple[KeyPath, str, Any]]:
-    """Split a merged value into what one table gives at a time: its path in the merged values, its name, itself."""
+    """Split a merged value into the parts that one table sets: the path in the merged values, the name, the value."""
     if isinstance(whole, dict) and whole:
         yield from (((setting, name), name, value) for name, value in whole.items())
     elif isinstance(whole, list) and whole and (rule_of(setting).by or rule_of(setting).adds):
@@ -109,7 +111,7 @@ def _place(layer: Layer, inside: KeyPath) -> Place:
 
 
 def _replaced(draft: Draft, nearest: Layer, path: KeyPath, name: str) -> Iterator[Place]:
-    """Find where farther tables have the same, which the nearest one replaces."""
+    """Yield where farther tables have the same key, which the nearest one replaces."""
     setting = str(path[0])
     number = next(number for number, layer in enumerate(draft.layers) if layer is nearest)
     for layer in reversed(draft.layers[:number]):
@@ -122,7 +124,7 @@ def _replaced(draft: Draft, nearest: Layer, path: KeyPath, name: str) -> Iterato
 
 
 def _raw(file: SourceFile, path: KeyPath) -> Any:
-    """Give what stands at a path, before variables are put in; None where nothing does."""
+    """Return what is at a path, before variables are replaced; None where nothing is."""
     found: Any = file.raw
     for part in path:
         try:
@@ -133,7 +135,7 @@ def _raw(file: SourceFile, path: KeyPath) -> Any:
 
 
 def _of_its_place(draft: Draft) -> Iterator[ValueOrigin]:
-    """Give what a function has by where it stands."""
+    """Yield values that a function has by its place in the file."""
     if "name" not in draft.values:
         yield ValueOrigin("name", "", draft.key, dotted(draft.own.path), _place(draft.own, ()))
     if "folder_id" in draft.values:

@@ -13,12 +13,12 @@ from orchestrator.model import units
 
 
 def plain_value(setting: str, name: str, value: Any) -> Any:
-    """Give a merged value of a function, or its part called `name` (see `ValueOrigin`), as its file could have it.
+    """Return a merged value of a function, or its part called `name` (see `ValueOrigin`), as a file could have it.
 
-    | in the merged tables       | given                                   |
+    | in the merged tables       | returned                                |
     | ---                        | ---                                     |
     | a size, a duration         | "256MB", "1m30s": nothing is rounded    |
-    | a table, an entry of a list | a dict of the keys that are given      |
+    | a table, an entry of a list | a dict of the keys that are set        |
     | anything else              | itself                                  |
     """
     kind = FunctionTable.model_fields[setting].annotation
@@ -46,7 +46,7 @@ def _plain(value: Any, kind: Any) -> Any:
 
 
 def _schemas(kind: Any) -> Iterator[Any]:
-    """Find the JSON Schemas that are given to a type, or to one of those that it is made of."""
+    """Yield the JSON Schemas of a type, or of the types that it is made of."""
     if get_origin(kind) is Annotated:
         yield from (one.json_schema for one in kind.__metadata__ if isinstance(one, WithJsonSchema))
     for part in get_args(kind):
@@ -54,7 +54,7 @@ def _schemas(kind: Any) -> Iterator[Any]:
 
 
 def _table_of(kind: Any) -> type[BaseModel] | None:
-    """Find the table that a type speaks of, if any."""
+    """Return the table that a type contains, if any."""
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         return kind
     return next((found for part in get_args(kind) if (found := _table_of(part)) is not None), None)

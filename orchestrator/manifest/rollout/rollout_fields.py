@@ -1,4 +1,4 @@
-"""The types of what a rollout and a verification are declared with."""
+"""The types of fields of rollouts and verifications."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ APPROVAL = "approval"
 CALL_MAX_BYTES = 3_670_016  # of a request, 3.5 MB (cloud-api#limits)
 VERIFY_MAX_S = 600.0
 GATE_MAX_S = 3600.0
-HOOK_MAX_S = 30.0  # of an answer to a notification: what the end of a run waits for all of them
+HOOK_MAX_S = 30.0  # for the response to a notification: the end of a run waits that long for all of them
 
-# What the cloud takes out of requests (its page on invoking), and what is ours or follows from the call.
+# Headers that the cloud removes from requests (its page on invoking), or that we or the call itself set.
 _NEVER_ARRIVES = frozenset({
     "expect", "te", "trailer", "upgrade", "proxy-authenticate", "authorization", "connection", "content-md5",
     "max-forwards", "server", "transfer-encoding", "www-authenticate", "cookie",
@@ -49,7 +49,7 @@ def _bounded(value: object, most_s: float) -> float:
 
 
 def _json(value: Any) -> Any:
-    """See that a value is one of JSON's, and small enough for a call."""
+    """Check that a value is valid JSON, and small enough for a call."""
     for path, part in _parts(value, ()):
         at = f"at {dotted(path)} " if path else ""
         if isinstance(part, str):
@@ -63,12 +63,12 @@ def _json(value: Any) -> Any:
             raise ValueError(f"{at}is a date or a time, which JSON does not have: put it in quotes")
     size_bytes = len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
     if size_bytes > CALL_MAX_BYTES:
-        raise ValueError(f"has {size_bytes:,} bytes as JSON; a call may have {CALL_MAX_BYTES:,}")
+        raise ValueError(f"has {size_bytes:,} bytes as JSON; the limit of a call is {CALL_MAX_BYTES:,}")
     return value
 
 
 def _parts(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, Any]]:
-    """Give keys and leaves, with where they are."""
+    """Yield keys and leaves, with their paths."""
     if isinstance(value, dict):
         for key, item in value.items():
             yield (*path, key), key
@@ -91,24 +91,24 @@ def _is_unicode(text: str) -> bool:
 def _body(value: str) -> str:
     size_bytes = len(value.encode())
     if size_bytes > CALL_MAX_BYTES:
-        raise ValueError(f"has {size_bytes:,} bytes; a call may have {CALL_MAX_BYTES:,}")
+        raise ValueError(f"has {size_bytes:,} bytes; the limit of a call is {CALL_MAX_BYTES:,}")
     return value
 
 
 def _header_name(name: str) -> str:
     lower = name.lower()
     if not _HEADER_NAME.fullmatch(name):
-        raise ValueError("is no name of a header: letters, digits and hyphens")
+        raise ValueError("is not a header name: letters, digits and hyphens")
     if lower in _NEVER_ARRIVES:
-        raise ValueError("never arrives: the cloud takes this header out of requests; take it out")
+        raise ValueError("is removed from requests by the cloud; remove it here")
     if lower in _OURS:
-        raise ValueError("is set by the call itself; take it out")
+        raise ValueError("is set by the call itself; remove it here")
     return name
 
 
 def _header_value(value: str) -> str:
     if not _HEADER_VALUE.fullmatch(value) or value != value.strip():
-        raise ValueError("must hold no control characters, no line ends, and no spaces around it")
+        raise ValueError("must not contain control characters, line breaks, or spaces around it")
     return value
 
 
@@ -117,7 +117,7 @@ def _headers(headers: dict[str, str]) -> dict[str, str]:
     for name in headers:
         other = seen.setdefault(name.lower(), name)
         if other != name:
-            raise ValueError(f"has both {other} and {name}, which are one header; take one of them out")
+            raise ValueError(f"has both {other} and {name}, which are the same header; remove one of them")
     return headers
 
 
@@ -129,9 +129,9 @@ def _program(command: list[str]) -> list[str]:
 
 def _canary(pattern: str) -> str:
     if pattern.removeprefix("!").startswith("@"):
-        raise ValueError("is a file of names: name the canaries here, or give them a label and write label:KEY=VALUE")
+        raise ValueError("is a file of names: list the canaries here, or give them a label and use label:KEY=VALUE")
     if pattern.removeprefix("!").startswith("label:") and "=" not in pattern:
-        raise ValueError("is no label: write label:KEY=VALUE")
+        raise ValueError("is not a label: write label:KEY=VALUE")
     return pattern
 
 

@@ -1,4 +1,4 @@
-"""The rules of verification, promotion and rollouts that no single key can break alone."""
+"""The rules of verification, promotion and rollouts that involve several keys."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ _NO_BODY = ("GET", "HEAD")
 
 
 def verify_breaches(draft: Draft, disk: Disk) -> Iterator[Breach]:
-    """All rules about how it is verified that a function breaks."""
+    """Yield all rules about verification that a function breaks."""
     verify: Mapping[str, Any] | None = draft.values.get("verify")
     if verify is None:
         return
     given = [kind for kind in KINDS if kind in verify]
     if len(given) > 1:
-        rule = f"only one of payload, http and command may stand; {given[0]} stands too"
+        rule = f"set only one of payload, http and command; {given[0]} is set too"
         yield Breach(("verify", given[1]), rule)
     elif not given:
-        rule = 'needs one of payload, http and command; an inherited table is taken away by without = ["verify"]'
+        rule = 'needs one of payload, http and command; to remove an inherited table, set without = ["verify"]'
         yield Breach(("verify",), rule, others=(("verify",),))
     elif "expect" in verify and given != ["payload"]:
-        instead = "expect_body is that of http" if given == ["http"] else "a command tells by its exit code"
-        yield Breach(("verify", "expect"), f"goes with payload only; {instead}", others=(("verify", "payload"),))
+        instead = "use expect_body with http" if given == ["http"] else "a command passes by its exit code"
+        yield Breach(("verify", "expect"), f"is only allowed with payload; {instead}", others=(("verify", "payload"),))
     if "http" in verify:
         yield from _http(verify["http"])
     if "command" in verify:
@@ -43,43 +43,43 @@ def verify_breaches(draft: Draft, disk: Disk) -> Iterator[Breach]:
 def _http(http: HttpTable) -> Iterator[Breach]:
     method = http.method or "GET"
     if http.body is not None and method in _NO_BODY:
-        rule = f'a {method} has no body; add method = "POST", or what the function takes'
+        rule = f'a {method} has no body; add method = "POST", or what the function accepts'
         yield Breach(("verify", "http", "body"), rule, others=(("verify", "http", "method"),))
     if http.expect_body is not None and method == "HEAD":
-        rule = "the answer to a HEAD has no body; take one of the two out"
+        rule = "the response to a HEAD has no body; remove one of the two"
         yield Breach(("verify", "http", "expect_body"), rule, others=(("verify", "http", "method"),))
 
 
 def unsafe_kind(verify: Mapping[str, Any]) -> str:
-    """Give the kind of verification that [defaults] has without `safe`, "" where all is well: it would call whatever
-    function comes next, and nobody has looked whether that one bears it.
+    """Return the kind of verification that [defaults] has without `safe`, "" where there is none. It would call every
+    future function, though a call may not be safe for it.
     """
     return "" if verify.get("safe") else next((kind for kind in KINDS if kind in verify), "")
 
 
 def promote_breaches(draft: Draft) -> Iterator[Breach]:
-    """All rules about tags and their moves that a function breaks."""
+    """Yield all rules about tags and their moves that a function breaks."""
     values = draft.values
     tags, promote = values.get("tags", []), values.get("promote", [])
     for index in repeated(promote):
-        yield Breach(("promote", index), f'"{promote[index]}" stands here twice')
+        yield Breach(("promote", index), f'"{promote[index]}" is listed twice')
     for index, tag in enumerate(promote):
         if tag in tags and tag not in promote[:index]:
-            rule = f'"{tag}" stands in tags too, which moves before the verification; take it out of one of the two'
+            rule = f'"{tag}" is also in tags, which move before the verification; remove it from one of the two'
             yield Breach(("promote", index), rule, others=(("tags",),))
     count = len({*tags, *promote})
     if count > TAGS_MAX >= len({*tags}):
-        rule = f"a function may have {TAGS_MAX} tags, not {count}, those of `tags` included"
+        rule = f"a function can have {TAGS_MAX} tags, not {count}, including those in `tags`"
         yield Breach(("promote",), rule)
     if "verify" not in values:
         return
     if tags:
-        rule = "they move as the version is made, before it is verified; `promote` moves them after that"
+        rule = "they move when the version is created, before it is verified; `promote` moves them afterwards"
         yield Breach(("tags",), rule, warning=True)
     if TAGS_MAX - len(RINGS) < count <= TAGS_MAX:
         rule = (
-            f"a function may have {TAGS_MAX} tags: beside these {count} there is no room for {' and '.join(RINGS)}, by"
-            " which new versions are called; one without such a tag is called by $latest"
+            f"a function can have {TAGS_MAX} tags: with these {count} there is no room for {' and '.join(RINGS)}, by"
+            " which new versions are called; a version without such a tag is called by $latest"
         )
         yield Breach(("verify",), rule, warning=True)
 
@@ -87,12 +87,12 @@ def promote_breaches(draft: Draft) -> Iterator[Breach]:
 def rollout_breaches(
     table: RolloutTable, below: RolloutTable | None, folder: str, disk: Disk
 ) -> Iterator[tuple[KeyPath, str, tuple[KeyPath, ...]]]:
-    """All rules about a rollout that its table breaks: the key in it, why, and which keys the rule looks at. `below`:
-    the table that it is laid over. `folder`: where its commands run.
+    """Yield all rules about a rollout that its table breaks: its key, the reason, and the keys that the rule involves.
+    `below`: the table that it is merged over. `folder`: where its commands run.
     """
     declared = next((one for one in (table, below) if one is not None and one.max_failures is not None), None)
     if table.on_breach == "rollback" and declared is None:
-        rule = '"rollback" needs a declared max_failures: how many may fail before everything goes back; 0 is a number'
+        rule = '"rollback" needs max_failures: how many functions may fail before all are rolled back; 0 is allowed'
         yield ("on_breach",), rule, (("max_failures",),)
     if table.gate is not None and (why := disk.no_program(table.gate.command[0], folder)):
         yield ("gate", "command"), why, ()

@@ -1,4 +1,4 @@
-"""From checked tables to the values of how a run spreads, and of how a new Version is verified."""
+"""Converts checked tables to the values of rollouts and verifications."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from orchestrator.model import Gate, HttpCheck, Rollout, Verify
 
 
 def verified_by(values: Mapping[str, Any], folder: Path) -> Verify:
-    """Make the value of a function's merged `verify`. `folder`: of the file that names its command."""
+    """Return the value of a function's merged `verify`. `folder`: of the file that names its command."""
     given = {_NAMES.get(key, key): value for key, value in values.items()}
     if "http" in given:
         given["http"] = _http(given["http"])
@@ -23,7 +23,7 @@ def verified_by(values: Mapping[str, Any], folder: Path) -> Verify:
 
 
 def rollout(table: RolloutTable | None, folder: Path, below: Rollout | None = None) -> Rollout:
-    """Lay a table, key by key, over another rollout; over the defaults where there is none. `folder`: of its file."""
+    """Merge a table, key by key, over another rollout, or over the defaults. `folder`: of its file."""
     below = below or Rollout()
     given: dict[str, Any] = {}
     for key, value in _given(table).items() if table is not None else ():
@@ -45,7 +45,7 @@ def _gate(table: GateTable, folder: Path) -> Gate:
 
 
 _NAMES = {"timeout": "timeout_s"}
-# By key of [rollout]: what is not passed on as it stands.
+# Keys of [rollout] that are converted.
 _MADE: Mapping[str, Callable[[Any, Path], Any]] = {
     "canary": lambda patterns, _: tuple(patterns),
     "waves": lambda waves, _: tuple(waves),

@@ -1,4 +1,4 @@
-"""Puts variables into the texts of a manifest: `${NAME}`, `${NAME:-x}`, and `$${` for a literal `${`."""
+"""Replaces variables in the texts of a manifest: `${NAME}`, `${NAME:-x}`, and `$${` for a literal `${`."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import Any
 from orchestrator.manifest.locate import KeyPath
 
 Complain = Callable[[KeyPath, str], None]
-# Gives the value of a variable, None where nobody sets it; and why its declaration gives none, "" where it does.
+# Returns the value of a variable, None if it is not set; and why its declaration gives none, "" if it does.
 Look = Callable[[str], tuple[str | None, str]]
-# Says what one does about a variable that is not set: "set it, or …".
+# Returns how to set a variable that is not set: "set it, or …".
 Hint = Callable[[str], str]
 
 _DOLLAR = re.compile(r"\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}|\$\{")
 _NO_VARIABLE = "`${` must be followed by a variable's name and `}`; write `$${` for a literal `${`"
-_NESTED = "the default of a variable is plain text: no `${` can stand in it"
+_NESTED = "the default of a variable is plain text, and cannot contain `${`"
 
 
 def interpolate(tables: Mapping[str, Any], look: Look, complain: Complain, hint: Hint) -> dict[str, Any]:
-    """Put the variables into all string values, at any depth; keys stay as they are.
+    """Replace the variables in all string values, at any depth. Keys stay as they are.
 
-    `complain` hears of each missing variable and of each `${` that is none; such a value is left as written.
+    `complain` is called for each missing variable, and for each invalid `${`. Such a value is left as written.
     """
 
     def value(given: Any, path: KeyPath) -> Any:
@@ -38,7 +38,7 @@ def interpolate(tables: Mapping[str, Any], look: Look, complain: Complain, hint:
 
 
 def put_in(text: str, look: Look, complain: Callable[[str], None], hint: Hint) -> str:
-    """Put the variables into one text.
+    """Replace the variables in one text.
 
     | written        | set to "v"   | set to ""    | not set      |
     | ---            | ---          | ---          | ---          |
@@ -75,12 +75,12 @@ def _misuse(match: re.Match[str]) -> str:
 
 
 def misused(text: str) -> str:
-    """Say what is wrong with how a text names variables, whatever is set; "" where nothing is."""
+    """Return how a text misuses variables, whatever is set; "" where it does not."""
     return next((wrong for match in _DOLLAR.finditer(text) if match[0] != "$${" and (wrong := _misuse(match))), "")
 
 
 def variables_in(value: Any) -> Iterator[str]:
-    """Find the variables in a value, at any depth."""
+    """Yield the variables in a value, at any depth."""
     if isinstance(value, str):
         yield from (match[1] for match in _DOLLAR.finditer(value) if match[1])
     elif isinstance(value, dict):

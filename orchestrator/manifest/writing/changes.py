@@ -1,5 +1,5 @@
-"""From what a function is to be to the changes of its manifest: each where the function's own table is, so that nobody
-else is concerned; a value that all who have it change alike, where it stands.
+"""Computes the changes of a manifest from the desired keys of a function. They are made in the function's own table,
+so that no other function is affected. A shared value that all users change in the same way is changed in its table.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from orchestrator.manifest.merge import Draft, Layer, alternatives_of, merge
 from orchestrator.manifest.writing.compact import Slot
 from orchestrator.manifest.writing.editing import REMOVED, Edit
 
-Tables = Mapping[str, Mapping[str, Any]]  # file → its TOML as it is written, variables not put in
+Tables = Mapping[str, Mapping[str, Any]]  # file → its TOML as written, variables not replaced
 
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """The one that is chosen, and the file that declares it."""
+    """The chosen environment, and the file that declares it."""
 
     name: str
     file: str
@@ -27,8 +27,8 @@ class Environment:
 
 @dataclass(frozen=True, slots=True)
 class KeyChange:
-    """One key of a function that changes, or one entry. `origin`: the table that has it now, None for none; `edits`: in
-    the function's own table.
+    """One key or entry of a function that changes. `origin`: the table that has it now, None for none; `edits`: in the
+    function's own table.
     """
 
     function: str
@@ -42,7 +42,7 @@ class KeyChange:
 
 @dataclass(frozen=True, slots=True)
 class LeftAlone:
-    """One key that is not written over: it stands as `${NAME}`, say."""
+    """One key that is not changed, for example because it is written as `${NAME}`."""
 
     function: str
     slot: Slot
@@ -59,7 +59,7 @@ class ManifestChanges:
 
 
 def slots_of(values: Mapping[str, Any]) -> dict[Slot, Any]:
-    """Take the keys of a function apart: each entry of a table, and each item of a list with names, by itself."""
+    """Split the keys of a function: entries of tables, and items of lists with names, are separate."""
     found: dict[Slot, Any] = {}
     for key, value in values.items():
         if isinstance(value, Mapping) and value:
@@ -72,7 +72,7 @@ def slots_of(values: Mapping[str, Any]) -> dict[Slot, Any]:
 
 
 def slot_differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[Slot, Any]:
-    """Give what leads from one set of keys to another; `REMOVED` for what goes."""
+    """Return the differences between two sets of keys. `REMOVED`: the key is removed."""
     former, wanted = slots_of(before), slots_of(after)
     gone = {slot: REMOVED for slot in former if slot not in wanted}
     return {slot: value for slot, value in wanted.items() if former.get(slot, REMOVED) != value} | gone
@@ -81,8 +81,8 @@ def slot_differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> dic
 def changes_of(
     draft: Draft, wanted: Mapping[Slot, Any], tables: Tables, environment: Environment | None = None
 ) -> ManifestChanges:
-    """Find the changes of a function's own table; where an environment is chosen, of what it says of the function, so
-    that the others stay as they are. `wanted`: by slot, texts escaped as `literal` does.
+    """Return the changes of a function's own table. If an environment is chosen, they are made in its table of the
+    function, so that other environments are not affected. `wanted`: by slot, with texts escaped as `literal` does.
     """
     writer, made = _OwnTable(draft, tables, environment), ManifestChanges()
     set_slots = [slot for slot, value in wanted.items() if value is not REMOVED]
@@ -95,11 +95,11 @@ def changes_of(
     for slot, value in wanted.items():
         gone = value is REMOVED
         if gone and (slot in replaced or (len(slot) == 1 and slot[0] in set_keys)):
-            continue  # what takes its place drops it
+            continue  # dropped by what replaces it
         origin = writer.origin(slot)
         if origin is not None and has_variable(writer.raw(origin, slot)):
             place = f"{origin.file.shown}:{origin.file.line((*origin.path, *slot))}"
-            made.left.append(LeftAlone(draft.key, slot, "it stands as a variable", place))
+            made.left.append(LeftAlone(draft.key, slot, "it is written as a variable", place))
             continue
         if not gone:
             edits = writer.given(slot, value)
@@ -111,14 +111,14 @@ def changes_of(
 
 
 def _others(slot: Slot) -> Iterable[Slot]:
-    """Give the slots that a nearer one drops."""
+    """Yield the slots that a nearer one drops."""
     if len(slot) == 1 or slot[0] == "log":
         return [(*slot[:-1], other) for other in alternatives_of(slot[-1])]
     return ()
 
 
 def has_variable(value: Any) -> bool:
-    """Say whether a variable stands in a value as it is written, at any depth."""
+    """Return whether a value, as it is written, contains a variable, at any depth."""
     if isinstance(value, str):
         return "${" in value.replace("$${", "")
     if isinstance(value, Mapping):
@@ -139,11 +139,11 @@ class _OwnTable:
             self.file = environment.file
         self._inherited = merge(layer.values for layer in draft.layers if not self.is_own(layer))
         self._own: Mapping[str, Any] = self._at(self.file, self.path) or {}
-        self._gone: set[str] = set()  # keys that go as a whole
-        self._withheld: set[Slot] = set()  # what `without` takes away from now on
+        self._gone: set[str] = set()  # keys that are removed as a whole
+        self._withheld: set[Slot] = set()  # slots that `without` removes from now on
 
     def is_own(self, layer: Layer) -> bool:
-        """Say whether that is the table."""
+        """Return whether a layer is this table."""
         return layer.path == self.path and layer.file.path == self.file
 
     def _at(self, file: str, path: KeyPath) -> Any:
@@ -158,12 +158,12 @@ class _OwnTable:
         return value
 
     def raw(self, layer: Layer, slot: Slot) -> Any:
-        """Give what is written in a table."""
+        """Return what is written in a table."""
         value = self._at(layer.file.path, (*layer.path, slot[0]))
         return _entry(slot, value)
 
     def origin(self, slot: Slot) -> Layer | None:
-        """Find the nearest table that has a key, or an entry of it."""
+        """Return the nearest table that has a key, or an entry of it."""
         names = {slot[0], *(alternatives_of(slot[0]) if len(slot) == 1 else ())}
         for layer in reversed(self._draft.layers):
             for name in names:
@@ -172,7 +172,7 @@ class _OwnTable:
         return None
 
     def given(self, slot: Slot, value: Any) -> list[Edit]:
-        """Give a key, or an entry, its value."""
+        """Return the edits that set a key or an entry."""
         edits = self._not_taken_away(slot)
         if len(slot) == 1:
             gone = [Edit((*self.path, other), REMOVED) for other in alternatives_of(slot[0]) if other in self._own]
@@ -189,13 +189,13 @@ class _OwnTable:
         return [*edits, Edit((*self.path, key), value, adds=True)]
 
     def entries(self, key: str) -> set[Slot]:
-        """Give what the table itself has of a key."""
+        """Return which slots of a key the table itself has."""
         own = self._own.get(key)
         return set(slots_of({key: own})) if own is not None else set()
 
     def removed(self, slot: Slot, *, whole: bool, replaced: bool) -> list[Edit]:
-        """Take a key, or an entry, away. `whole`: all that the table has of the key goes; `replaced`: it sets the key
-        itself anew.
+        """Return the edits that remove a key or an entry. `whole`: everything that the table has of the key is removed;
+        `replaced`: the table sets the key again.
         """
         key, own, edits = slot[0], self._own.get(slot[0]), list[Edit]()
         if whole or (len(slot) == 1 and own is not None):
@@ -206,14 +206,14 @@ class _OwnTable:
             index = _index(key, own, slot[1]) if named_list(key) else None
             edits.append(Edit((*self.path, key, slot[1] if index is None else index), REMOVED))
         inherited = slots_of_merged(self._inherited)
-        for one in (slot, *_others(slot)):  # where nothing stands in its place, what it had displaced would come back
+        for one in (slot, *_others(slot)):  # without a replacement, what it had dropped would come back
             if one in inherited and one not in self._withheld:
                 self._withheld.add(one)
                 edits.append(Edit((*self.path, "without"), ".".join(one), adds=True))
         return edits
 
     def _not_taken_away(self, slot: Slot) -> list[Edit]:
-        """Take out of `without` what the table sets again."""
+        """Return the edits that remove from `without` what the table sets again."""
         taken = self._own.get("without") or []
         found = [
             number for number, one in enumerate(taken) if one in (".".join(slot), slot[0] if len(slot) == 1 else "")
@@ -224,7 +224,7 @@ class _OwnTable:
 
 
 def named_list(key: str) -> str:
-    """Give what the items of a list are known by, "" where it is none of these."""
+    """Return the key that identifies the items of a list, "" for other lists."""
     return rule_of(key).by if key in ("secrets", "mounts", "storage_mounts") else ""
 
 
@@ -250,7 +250,7 @@ def _has_entry(value: Any, slot: Slot) -> bool:
 
 
 def slots_of_merged(values: Mapping[str, Any]) -> set[Slot]:
-    """Name the keys and entries of merged tables."""
+    """Return the keys and entries of merged tables."""
     found: set[Slot] = set()
     for key, value in values.items():
         if isinstance(value, dict) and value:

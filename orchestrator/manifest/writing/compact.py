@@ -1,8 +1,8 @@
-"""Many functions in few lines: what is common becomes [defaults], what groups have in common [templates].
+"""Many functions in few lines: common values become [defaults], values that groups share become [templates].
 
-Nothing of it needs `without`: [defaults] have only what every function has in some form, with the value that most of
-them have; a template has only what all that use it have. So laying the tables over each other gives each function just
-what it had. The same functions give the same tables, whatever order they come in.
+`without` is never needed: [defaults] only have what every function has in some form, with the most frequent value.
+A template only has what all its users have. So merging gives each function exactly its values. The same functions
+give the same tables, in whatever order they come.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ from typing import Any
 from orchestrator.manifest.lists import rule_of
 from orchestrator.manifest.merge import alternatives_of
 
-# A key, and in a table or a list with names the entry: what the nearer table replaces as a whole.
+# A key, and the entry in a table or a list with names: what a nearer table replaces as a whole.
 Slot = tuple[str, ...]
 Values = Mapping[str, Any]
 
-_SAVED_MIN = 4  # entries that a template has to save
+_SAVED_MIN = 4  # entries that a template must save
 _USERS_MIN = 3
-_VALUES_MIN = 3  # two are said as well where they are
-_STARTS = 40  # values from which a template is grown, the most common first, those of the same functions once
-_CANDIDATES = 300  # values that are looked at for templates, the most common first
+_VALUES_MIN = 3  # two are as short in place
+_STARTS = 40  # values that templates are grown from, the most common first, one per set of functions
+_CANDIDATES = 300  # values that are considered for templates, the most common first
 _TEMPLATES_MAX = 40
-# Keys that are of one function, whatever others have: nobody shall open a new one by what it inherits.
+# Keys that are never shared: a new function must not become public by what it inherits.
 _OWN = "name", "id", "description", "enabled", "public"
 
 
 @dataclass(frozen=True, slots=True)
 class Compacted:
-    """`own`: by function the keys that are left to its own table, `use` included where it has any."""
+    """`own`: by function the keys that remain in its own table, including `use`."""
 
     defaults: dict[str, Any]
     templates: dict[str, dict[str, Any]]
@@ -51,7 +51,7 @@ class _Atom:
 
 
 def compacted(functions: Mapping[str, Values]) -> Compacted:
-    """Share out the keys of functions. `functions`: by key, in the order in which they are to be written."""
+    """Distribute the keys of functions over tables. `functions`: by key, in the order in which they are written."""
     atoms = {key: _atoms(values) for key, values in functions.items()}
     defaults = _defaults(atoms.values())
     common = {slot: repr(atom.value) for slot, atom in defaults.items()}
@@ -85,7 +85,7 @@ def _atoms(values: Values) -> list[_Atom]:
 
 
 def _slot(*path: str) -> Slot:
-    """Of keys that exclude each other there is one slot: the nearer one takes it."""
+    """Return the slot. Keys that exclude each other share one: the nearer one gets it."""
     return (*path[:-1], min({path[-1], *alternatives_of(path[-1])}) if len(path) == 1 or path[0] == "log" else path[-1])
 
 
@@ -102,7 +102,7 @@ def _table(atoms: Iterable[_Atom]) -> dict[str, Any]:
 
 
 def _defaults(functions: Iterable[Sequence[_Atom]]) -> dict[Slot, _Atom]:
-    """Find the values that most functions have, of what all have."""
+    """Return the most frequent values of slots that all functions have."""
     counts: dict[Slot, Counter[tuple[str, str]]] = {}
     first: dict[tuple[Slot, str, str], _Atom] = {}
     total = 0
@@ -122,20 +122,20 @@ def _defaults(functions: Iterable[Sequence[_Atom]]) -> dict[Slot, _Atom]:
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """What a template is made of: values, and the functions that have all of them."""
+    """The content of a template: values, and the functions that have all of them."""
 
     atoms: tuple[_Atom, ...]
     users: tuple[str, ...]
 
 
 def _groups(left: Mapping[str, Sequence[_Atom]]) -> list[_Group]:
-    """Take the template that saves most, and again of what is left. Sets of functions are the bits of a number."""
+    """Choose the template that saves most, repeatedly. Sets of functions are the bits of a number."""
     keys = list(left)
     having: dict[tuple[Slot, str], int] = {}
     first: dict[tuple[Slot, str], _Atom] = {}
     for number, key in enumerate(keys):
         for atom in left[key]:
-            if atom.slot[0] not in (*_OWN, "folder_id"):  # a folder is no kind of function
+            if atom.slot[0] not in (*_OWN, "folder_id"):  # a folder is not a kind of function
                 told = atom.slot, f"{atom.key} {atom.value!r}"
                 having[told] = having.get(told, 0) | 1 << number
                 first.setdefault(told, atom)
@@ -162,7 +162,7 @@ _Told = tuple[Slot, str]
 
 
 def _grown(start: _Told, users: int, candidates: Sequence[tuple[_Told, int]]) -> tuple[int, tuple[_Told, ...], int]:
-    """Add values to a template as long as it saves more. Gives the entries that it saves, its values, its users."""
+    """Add values to a template as long as it saves more. Return the entries that it saves, its values, its users."""
     chosen = [start]
     saved = _saved(1, users.bit_count())
     others = [(told, having) for told, having in candidates if told != start]
@@ -179,12 +179,12 @@ def _grown(start: _Told, users: int, candidates: Sequence[tuple[_Told, int]]) ->
 
 
 def _saved(values: int, users: int) -> int:
-    """Count entries: each user's are gone, but for its `use`; the template has them once, and a line of its own."""
+    """Count the saved entries: those of each user, without its `use`, and without those of the template itself."""
     return values * users - users - values - 2
 
 
 def _names(groups: Sequence[_Group], functions: Mapping[str, Values]) -> list[str]:
-    """Name templates by what they are about, each name once."""
+    """Return names for templates, by their content, each name once."""
     found: list[str] = []
     for group in groups:
         name = _name_of(group, functions)
@@ -199,7 +199,7 @@ _WORD = re.compile(r"[^A-Za-z0-9_-]+")
 
 
 def _name_of(group: _Group, functions: Mapping[str, Values]) -> str:
-    """Find what tells the users of a template: how their names begin, a label, the runtime, an account, a setting."""
+    """Return what identifies the users of a template: a name prefix, a label, the runtime, an account, a setting."""
     users = set(group.users)
     prefixes = {_prefix(key) for key in users}
     if len(prefixes) == 1 and not any(_prefix(key) in prefixes for key in functions if key not in users):

@@ -1,4 +1,4 @@
-"""A manifest as text, of functions as they are live."""
+"""A manifest of live functions, as text."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 from orchestrator.manifest.writing.compact import Compacted, compacted
 from orchestrator.manifest.writing.toml_text import comment, dotted_key, toml_key, toml_value
 
-_WIDTH = 130  # columns; a function that needs more has a table of its own
+_WIDTH = 130  # columns; a function that needs more gets its own table
 
 
 @dataclass(frozen=True, slots=True)
 class FunctionEntry:
-    """One function to be written. `values`: its keys, texts escaped as `literal` does; `notes`: comments above it."""
+    """One function to be written. `values`: its keys, texts escaped by `literal`; `notes`: comments above it."""
 
     key: str
     folder_id: str
@@ -26,7 +26,7 @@ class FunctionEntry:
 def document(
     entries: Iterable[FunctionEntry], *, cloud: Mapping[str, str], head: Sequence[str] = (), tail: Sequence[str] = ()
 ) -> str:
-    """Write a whole manifest. `cloud`: keys of [cloud]; with `folder_id` there, entries need none. `head`, `tail`:
+    """Return a whole manifest. `cloud`: keys of [cloud]; if it has `folder_id`, entries need none. `head`, `tail`:
     comments, a line each, "" for a blank one.
     """
     written = sorted(entries, key=lambda entry: (entry.folder_id, entry.key))
@@ -47,12 +47,12 @@ def document(
     return "\n\n".join(blocks) + "\n"
 
 
-_ALIKE_MIN = 4  # functions that say just the same: below, a line for each is as short
-_PLACEHOLDERS = ("{name}", "{folder}", "{path}")  # what [each] puts in
+_ALIKE_MIN = 4  # functions with equal tables: for fewer, a line for each is as short
+_PLACEHOLDERS = ("{name}", "{folder}", "{path}")  # what [each] replaces
 
 
 def _alike(entries: Sequence[FunctionEntry], made: Compacted) -> list[list[str]]:
-    """Find functions whose own tables are the same, and that nothing is said of."""
+    """Return functions whose own tables are equal, and that have no notes."""
     groups: dict[str, list[str]] = {}
     for entry in entries:
         told = toml_value(made.own[entry.key])
@@ -62,7 +62,7 @@ def _alike(entries: Sequence[FunctionEntry], made: Compacted) -> list[list[str]]
 
 
 def _generators(groups: Sequence[Sequence[str]], made: Compacted) -> list[str]:
-    """Write a table for each of these groups."""
+    """Return an [each] table for each of these groups."""
     blocks: list[str] = []
     names: set[str] = set()
     for keys in groups:
@@ -75,7 +75,7 @@ def _generators(groups: Sequence[Sequence[str]], made: Compacted) -> list[str]:
 
 
 class _Wrapped(list[str]):
-    """A list of texts that is written with as many on a line as there is room for."""
+    """A list of texts that is written with as many on a line as fit."""
 
     def lines(self) -> Iterator[str]:
         line = " "
@@ -88,7 +88,7 @@ class _Wrapped(list[str]):
 
 
 def _functions(entries: Sequence[FunctionEntry], made: Compacted, *, several: bool) -> list[str]:
-    """Write those that fit on a line under one [functions], and behind them those that have tables of their own."""
+    """Return those that fit on a line under one [functions], then those that have their own tables."""
     lines, tables = [], []
     folder = ""
     for entry in entries:
@@ -105,7 +105,7 @@ def _functions(entries: Sequence[FunctionEntry], made: Compacted, *, several: bo
 
 
 def _table(path: tuple[str, ...], values: Mapping[str, Any]) -> str:
-    """Write a table: a line for each key, and behind these, tables and lists that would be too long for one."""
+    """Return a table: a line for each key, then tables and lists that would be too long for a line."""
     lines, behind = [f"[{dotted_key(*path)}]"], []
     for key, value in values.items():
         line = f"{toml_key(key)} = {toml_value(value)}"

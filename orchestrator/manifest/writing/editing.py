@@ -1,7 +1,6 @@
-"""Changes keys of a manifest in its text: comments, layout and every other line stay as they are.
+"""Changes keys of a manifest in its text. Comments, layout and all other lines stay as they are.
 
-What comes out is read again and held against the same changes made to the tables: a text that would say anything else
-is not given.
+The result is parsed and compared with the same changes made to the tables. A text that differs is never returned.
 """
 
 from __future__ import annotations
@@ -21,8 +20,8 @@ REMOVED: Any = object()
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """One change. `path`: of a key, or with a number at its end of an item of a list; `value`: texts escaped as
-    `literal` does, `REMOVED`: it goes. `adds`: the value is one more item of the list at `path`.
+    """One change. `path`: of a key, or with an index at its end of an item of a list; `value`: with texts escaped as
+    `literal` does, or `REMOVED`. `adds`: the value is appended to the list at `path`.
     """
 
     path: KeyPath
@@ -31,11 +30,11 @@ class Edit:
 
 
 class UneditableError(Exception):
-    """A text that cannot be changed in place; the sentence says why."""
+    """A text cannot be changed in place; the message says why."""
 
 
 def edited(text: str, edits: Sequence[Edit]) -> str:
-    """Make the changes. Raises `UneditableError`."""
+    """Return the text with the changes. Raises `UneditableError`."""
     if not edits:
         return text
     wanted = _applied(tomllib.loads(text), edits)
@@ -53,7 +52,7 @@ def edited(text: str, edits: Sequence[Edit]) -> str:
 
 
 def _applied(tables: dict[str, Any], edits: Iterable[Edit]) -> dict[str, Any]:
-    """Make the changes to the tables. Items of lists go last, the farthest first, so that numbers stay true."""
+    """Return the tables with the changes. Items of lists are changed last, from the end, to keep indexes correct."""
     made = deepcopy(tables)
     items = []
     for edit in edits:
@@ -79,7 +78,7 @@ def _applied(tables: dict[str, Any], edits: Iterable[Edit]) -> dict[str, Any]:
 
 
 def _in_any_order(tables: dict[str, Any], lists: Iterable[KeyPath]) -> dict[str, Any]:
-    """Sort these lists: that of what takes values away, and those with names, mean the same in any order."""
+    """Sort these lists: the order of `without`, and of lists with names, has no meaning."""
     for *around, key in lists:
         holder: Any = tables
         for part in around:
@@ -89,7 +88,7 @@ def _in_any_order(tables: dict[str, Any], lists: Iterable[KeyPath]) -> dict[str,
 
 
 class _Editor:
-    """Collects what takes the place of what. `wanted`: the tables as they are to be."""
+    """Collects replacements. `wanted`: the desired tables."""
 
     def __init__(self, text: str, wanted: dict[str, Any]) -> None:
         self._spans = Spans(text)
@@ -97,7 +96,7 @@ class _Editor:
         self._wanted = wanted
         self._made: dict[tuple[int, int], list[str]] = {}
         self._rebuilt: set[KeyPath] = set()
-        self._behind: dict[KeyPath, list[str]] = {}  # tables that are new, with their lines
+        self._behind: dict[KeyPath, list[str]] = {}  # new tables, with their lines
 
     def edited(self, edits: Iterable[Edit]) -> str:
         for edit in edits:
@@ -113,7 +112,7 @@ class _Editor:
         text, at = [], 0
         for (start, end), parts in sorted(self._made.items()):
             if start < at:
-                raise ValueError("two changes of one place")
+                raise ValueError("two changes at one place")
             text += [self._text[at:start], *parts]
             at = end
         made = "".join([*text, self._text[at:]])
@@ -126,8 +125,8 @@ class _Editor:
         self._made.setdefault((start, end), []).append(text)
 
     def _inline_container(self, edit: Edit) -> KeyPath | None:
-        """Find the outermost value on one line that the change is within: it is written anew, since it has no comment.
-        None: the change is one of a line of its own, or in a list of several lines.
+        """Return the outermost single-line value that contains the change: it is rewritten, since it has no comment.
+        None: the change is on a line of its own, or in a list of several lines.
         """
         last = len(edit.path) if edit.adds else len(edit.path) - 1
         for end in range(1, last + 1):
@@ -142,7 +141,7 @@ class _Editor:
             value: Any = self._wanted
             for part in path:
                 if isinstance(value, dict) and part not in value:
-                    return  # it goes as a whole
+                    return  # it is removed as a whole
                 value = value[part]
             self._put(*self._spans.values[path], toml_value(value))
 
@@ -156,7 +155,7 @@ class _Editor:
         *around, key = path
         container = tuple(around)
         span = self._spans.values.get(container)
-        if span is not None and self._text[span[0]] == "{":  # of several lines
+        if span is not None and self._text[span[0]] == "{":  # on several lines
             self._put(span[0] + 1, span[0] + 1, f" {toml_key(str(key))} = {toml_value(value)},")
             return
         line = f"{toml_key(str(key))} = {toml_value(value)}"
@@ -186,7 +185,7 @@ class _Editor:
         return value
 
     def _is_table(self, path: KeyPath) -> bool:
-        """Say whether a table is there by the headers of those in it."""
+        """Return whether a table exists only through the headers of tables in it."""
         return any(section.path[: len(path)] == path for section in self._spans.sections)
 
     def _insert(self, section: Section, at: int, line: str) -> None:
@@ -198,12 +197,14 @@ class _Editor:
             self._put(at, at, said)
 
     def _dotted_around(self, container: KeyPath) -> KeyPath | None:
-        """Find such a line of a table, else of the nearest around it: what dotted keys have begun, no header may."""
+        """Return such a line of a table, or of the nearest around it. A table begun by dotted keys must not get a
+        header.
+        """
         tables = (container[:end] for end in range(len(container), 0, -1))
         return next((last for table in tables if (last := self._dotted(table)) is not None), None)
 
     def _dotted(self, container: KeyPath) -> KeyPath | None:
-        """Find the last line that says something of a table with a dotted key."""
+        """Return the last line that sets something in a table with a dotted key."""
         found = [
             path
             for path, section in self._spans.pair_section.items()
@@ -212,7 +213,7 @@ class _Editor:
         return found[-1] if found else None
 
     def _add_item(self, edit: Edit) -> None:
-        """Put an item first into a list of several lines: what follows it needs no other comma."""
+        """Insert an item at the beginning of a list of several lines: what follows it needs no other comma."""
         span = self._spans.values.get(edit.path)
         if span is not None:
             first = self._spans.values.get((*edit.path, 0))
@@ -236,7 +237,7 @@ class _Editor:
             start, end = self._spans.pairs[path]
             self._put(self._spans.line_start(start), self._spans.line_end(end), "")
             return
-        if path in self._spans.values:  # an item, or a key, of what has several lines
+        if path in self._spans.values:  # an item or a key of a value on several lines
             self._remove_item(path)
             return
         for section in self._spans.sections:
@@ -248,7 +249,7 @@ class _Editor:
                 self._put(self._spans.line_start(start), self._spans.line_end(end), "")
 
     def _remove_item(self, path: KeyPath) -> None:
-        """Take an item out, with the comma behind it, and its line where nothing else is on it."""
+        """Remove an item with the comma after it, and its line if nothing else is on it."""
         start, end = self._spans.pairs.get(path) or self._spans.values[path]
         rest = self._text[end:]
         comma = len(rest) - len(rest.lstrip())

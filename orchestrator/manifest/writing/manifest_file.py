@@ -1,4 +1,4 @@
-"""Writes a file of a manifest: whole or not at all, in place of what a link leads to, with the rights that it had."""
+"""Writes a file of a manifest: completely or not at all, at the target of a link, with its former permissions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from orchestrator.errors import StartError
 
 
 def write_manifest(path: Path, text: str) -> None:
-    """Write it. Raises `StartError`, and what was there before is there still."""
+    """Write the file. Raises `StartError`; the former content is kept then."""
     target, made = Path(os.path.realpath(path)), ""
     try:
         mode = _mode(target)
@@ -27,8 +27,8 @@ def write_manifest(path: Path, text: str) -> None:
         with suppress(OSError):
             Path(made).unlink()
         raise StartError(
-            f"{path} cannot be written: {error.strerror}",
-            advice="it is as it was; mend that, or name another file",
+            f"cannot write {path}: {error.strerror}",
+            advice="it was not changed; fix the cause, or choose another file",
         ) from error
 
 

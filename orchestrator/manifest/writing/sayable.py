@@ -1,5 +1,5 @@
-"""What of a live function a manifest can say: its values held against every rule of deploy.toml, and against what is
-live.
+"""Which values of a live function a manifest can express: they are checked against every rule of deploy.toml, and
+compared with the live ones.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ _REQUIRED = ("runtime", "entrypoint", "memory")
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """`values`: what the manifest takes of a function's keys. `refused`: rules that the others break. `otherwise`: in
-    what a Version made of `values` would differ from the live one. `unknown`: settings that this program does not know;
-    a copy of the code keeps the live Version as long as nothing else changes.
+    """`values`: the keys of a function that the manifest can have. `refused`: rules that the others break. `otherwise`:
+    how a Version made from `values` would differ from the live one. `unknown`: settings that this program does not
+    know. A copy of the code keeps them, as long as nothing else changes.
     """
 
     values: Mapping[str, Any]
     refused: tuple[str, ...] = ()
     otherwise: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
-    declarable: bool = True  # False: without what no function can do without
+    declarable: bool = True  # False: required keys are missing
 
 
 def what_can_be_said(tables: Mapping[str, Mapping[str, Any]], live: Mapping[str, Json]) -> dict[str, Said]:
-    """Hold the keys of functions against the rules. `tables`: by the functions' keys, as `spelled` writes them, with
-    ids in place of names; `live`: the live Versions' JSON.
+    """Check the keys of functions against the rules. `tables`: by the functions' keys, as `spelled` writes them, with
+    IDs instead of names; `live`: the live Versions' JSON.
     """
     file = SourceFile("import")
     refused: dict[str, list[str]] = {key: [] for key in tables}
@@ -69,7 +69,7 @@ def _said(
         }
     lacking = [name for name in _REQUIRED if name not in values]
     if lacking:
-        rules += [] if rules else [f"{name} is not told" for name in lacking]
+        rules += [] if rules else [f"{name} is not known" for name in lacking]
         return Said(kept, tuple(dict.fromkeys(rules)), declarable=False)
     otherwise = differences(settings_from(values), raw)
     return Said(kept, tuple(dict.fromkeys(rules)), tuple(otherwise.values()), unknown_fields(raw))

@@ -1,4 +1,4 @@
-"""The text of a first manifest: of functions that were found, in a form that people go on with."""
+"""The text of a first manifest for functions that were found, for people to continue with."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from orchestrator.manifest.findings import dotted
 from orchestrator.manifest.writing.toml_text import comment, literal, toml_value
 
-_SHARED = ("runtime", "entrypoint")  # keys that go to [defaults] where most functions have the same
+_SHARED = ("runtime", "entrypoint")  # keys that are put in [defaults] if most functions share them
 _FOLDER_VARIABLE = "YC_FOLDER_ID"
 NO_REASONS = MappingProxyType(dict[str, str]())
 
@@ -18,19 +18,19 @@ NO_REASONS = MappingProxyType(dict[str, str]())
 def scaffold_text(
     functions: Mapping[str, Mapping[str, Any]], folder_id: str, bucket: str, runtime_why: Mapping[str, str] = NO_REASONS
 ) -> str:
-    """Write a manifest. `functions`: their keys by name, `source`, `runtime` and `entrypoint` among them. `folder_id`,
-    `bucket`: "" for none. `runtime_why`: sentences by function, written beside the runtime.
+    """Return a manifest. `functions`: their keys by name, with `source`, `runtime` and `entrypoint`. `folder_id`,
+    `bucket`: "" for none. `runtime_why`: sentences by function, written next to the runtime.
     """
     shared = _shared(list(functions.values()))
     reasons = Counter(runtime_why.get(name, "") for name, keys in functions.items() if _has(keys, shared, "runtime"))
     shared_why = reasons.most_common(1)[0][0] if reasons else ""
     blocks = [
         [
-            "# Made by `orchestrator init`. What each key means: docs/manifest.md, and `orchestrator schema`.",
+            "# Created by `orchestrator init`. All keys: docs/manifest.md, and `orchestrator schema`.",
             "[cloud]",
             f"folder_id = {toml_value(literal(folder_id))}"
             if folder_id
-            else f'folder_id = "${{{_FOLDER_VARIABLE}}}"   # set this variable, or write the id of the folder here',
+            else f'folder_id = "${{{_FOLDER_VARIABLE}}}"   # set this variable, or write the ID of the folder here',
         ],
         ["[storage]", f"bucket = {toml_value(literal(bucket))}"]
         if bucket
@@ -39,7 +39,7 @@ def scaffold_text(
             "[defaults]",
             'memory = "128MB"',
             'timeout = "10s"',
-            "create = true           # make functions that the folder does not have yet",
+            "create = true           # create functions that the folder does not have yet",
             *(_line(key, value, shared_why) for key, value in shared.items()),
         ],
         *(
@@ -51,7 +51,7 @@ def scaffold_text(
 
 
 def _shared(functions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Find what most functions have in common; nothing, where there is but one."""
+    """Return the values that most functions share; empty for a single function."""
     found = {}
     for key in _SHARED:
         value, count = Counter(keys[key] for keys in functions).most_common(1)[0]
@@ -67,7 +67,7 @@ def _has(keys: Mapping[str, Any], shared: Mapping[str, Any], key: str) -> bool:
 def _function(
     name: str, keys: Mapping[str, Any], shared: Mapping[str, Any], shared_why: str, why: str
 ) -> Iterator[str]:
-    """Write a function; why it has its runtime stands beside that, or above all where it has that of [defaults]."""
+    """Return a function. The reason for its runtime is a comment next to that, or above all if it is in [defaults]."""
     if _has(keys, shared, "runtime") and why != shared_why:
         yield comment(f"{keys['runtime']}: {why}")
     yield f"[{dotted(('functions', name))}]"
@@ -75,6 +75,6 @@ def _function(
 
 
 def _line(key: str, value: Any, why: str) -> str:
-    """Write a key; beside the runtime, why it is that one."""
+    """Return a key's line; for the runtime with the reason."""
     line = f"{key} = {toml_value(literal(value))}"
     return f"{line}   {comment(why)}" if why and key == "runtime" else line

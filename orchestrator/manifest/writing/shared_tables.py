@@ -1,4 +1,4 @@
-"""Whose tables are changed: each function's own, or the one that all who have a value from it change alike."""
+"""Where changes are made: in each function's own table, or in a shared one whose users all change the same value."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from orchestrator.manifest.writing.editing import REMOVED, Edit
 
 
 def edits_by_file(changes: Sequence[KeyChange], drafts: Mapping[str, Draft]) -> dict[str, list[Edit]]:
-    """Give the edits by file. Where every function that has a value of a shared table, of all `drafts`, changes it
-    alike, that one is changed where it stands; with no drafts each function's own table is.
+    """Return the edits by file. If all functions, of all `drafts`, that have a value from a shared table change it in
+    the same way, the shared table is changed. Without drafts each function's own table is.
     """
     alike: dict[tuple[str, KeyPath, Slot, str], list[KeyChange]] = {}
     for change in changes:
@@ -33,8 +33,8 @@ def edits_by_file(changes: Sequence[KeyChange], drafts: Mapping[str, Draft]) -> 
 
 
 def _may_be_shared(change: KeyChange) -> bool:
-    """Say whether a change could be made in a table that others use: not that of an item of a list, nor one after which
-    a table that needs the entry would be there without it.
+    """Return whether a change can be made in a shared table. Not if it is in an item of a list, or if it removes an
+    entry that a table needs.
     """
     origin = change.origin
     if (
@@ -42,14 +42,14 @@ def _may_be_shared(change: KeyChange) -> bool:
         and change.edits[0].path[0] == "environments"
         and (origin is None or origin.path[0] != "environments")
     ):
-        return False  # other environments have it as well
+        return False  # other environments have it too
     if change.value is REMOVED:
         return len(change.slot) == 1 or change.slot[0] in ("environment", "labels", "named_service_accounts")
     return not named_list(change.slot[0])
 
 
 def _users(drafts: Iterable[Draft], layer: Layer | None, slot: Slot) -> set[str]:
-    """Name the functions that have a value from this table."""
+    """Return the functions that have a value from this table."""
     found = set()
     for draft in drafts:
         having = (one for one in reversed(draft.layers) if one.has(slot))

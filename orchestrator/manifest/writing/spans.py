@@ -1,4 +1,4 @@
-"""Where in a TOML text its values, keys and tables stand: offsets, so that one can be changed and all else left."""
+"""The offsets of values, keys and tables in a TOML text, so that one can be changed and all else is kept."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ Span = tuple[int, int]  # from, to
 
 @dataclass(slots=True)
 class Section:
-    """A table with a header of its own, or what stands above the first one. `end`: behind the line of its last key,
-    else of its header: comments that follow belong to the next table. `indent`: of its last key.
+    """A table with its own header, or the part above the first one. `end`: after the line of its last key, otherwise of
+    its header: comments that follow belong to the next table. `indent`: of its last key.
     """
 
     path: KeyPath
@@ -22,8 +22,8 @@ class Section:
 
 
 class Spans(Scanner):
-    """Notes them on its way. `values`: of every value; `pairs`: key, = and value; `pair_section`: the section of a pair
-    that is a line of its own, no part of an inline table.
+    """Records them while scanning. `values`: of every value; `pairs`: key, = and value; `pair_section`: the section of
+    a pair on its own line, outside inline tables.
     """
 
     def __init__(self, text: str) -> None:
@@ -61,11 +61,11 @@ class Spans(Scanner):
         self._last_path = path
 
     def line_start(self, at: int) -> int:
-        """Give where the line of an offset begins."""
+        """Return where the line of an offset begins."""
         return self.text.rfind("\n", 0, at) + 1
 
     def line_end(self, at: int) -> int:
-        """Give where the next line begins."""
+        """Return where the next line begins."""
         end = self.text.find("\n", at)
         return len(self.text) if end < 0 else end + 1
 
@@ -74,5 +74,5 @@ class Spans(Scanner):
         return line[: len(line) - len(line.lstrip(" \t"))]
 
     def section_of(self, path: KeyPath) -> Section | None:
-        """Find the table that a header opens."""
+        """Return the table that a header opens."""
         return next((section for section in self.sections if section.path == path), None)

@@ -1,6 +1,6 @@
 """Settings as deploy.toml spells them: the inverse of `manifest.values`, by the table of fields. A new field of
-createVersion is spelled without a line of its own: sizes and durations are told by the names of the settings
-(`_bytes`, `_s`), tables and lists by what they are.
+createVersion needs no code here: sizes and durations are recognised by the names of the settings (`_bytes`, `_s`),
+tables and lists by their types.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ _SIZE, _SECONDS = "_bytes", "_s"
 
 
 def spelled(settings: Settings) -> dict[str, Any]:
-    """Write settings as the keys of a function: texts, numbers, lists, tables. What is unset is left out."""
+    """Return settings as the keys of a function: texts, numbers, lists, tables. Unset ones are left out."""
     found = {row.key: _value(row.setting, getattr(settings, row.setting)) for row in (*FIELDS, TAGS)}
     found["service_account"] = settings.service_account
     return {key: value for key, value in found.items() if value is not None}
 
 
 def own_spelled(function: Function) -> dict[str, Any]:
-    """Write what a live Function itself has, whichever version serves, as keys of a function. What was not read of it
-    is left out, and so is what it has not.
+    """Return the settings of a live Function itself, independent of versions, as keys of a function. What was not read,
+    and what it does not have, is left out.
     """
     found = {row.setting: own_value(row, getattr(function, row.live)) for row in FUNCTION_FIELDS if row.updated}
     return {key: value for key, value in found.items() if value}
 
 
 def own_value(row: FunctionField, live: Any) -> Any:
-    """Write the live value of one field; None: it was not read."""
+    """Return the live value of one field; None: it was not read."""
     if live is None or not row.mapped:
         return live
     if row.kind is ChangeKind.ACCESS:
@@ -48,17 +48,17 @@ _ORDER = {key: number for number, key in enumerate(FunctionTable.model_fields)}
 
 
 def keys_in_order(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Give a function's keys in the order in which the reference tells them."""
+    """Return a function's keys in the order of the reference."""
     return dict(sorted(values.items(), key=lambda pair: rank_of_key(pair[0])))
 
 
 def rank_of_key(key: str) -> int:
-    """Give the place of a key there."""
+    """Return the place of a key in that order."""
     return _ORDER[key]
 
 
 def _value(name: str, value: Any) -> Any:
-    """Write one setting; None where it is unset. An empty table of its own (`async_invocation = {}`) is a value."""
+    """Return one setting; None where it is unset. An empty table of its own (`async_invocation = {}`) is a value."""
     if is_dataclass(value) and not isinstance(value, type):
         return _table(value)
     if value is None or value in ("", (), {}):

@@ -1,4 +1,4 @@
-"""TOML as text: what is written where no file is there yet. Whatever a value holds, it reads back as it was."""
+"""Writes TOML. Every value reads back as it was."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ _ESCAPES = {"\\": "\\\\", '"': '\\"', "\b": "\\b", "\t": "\\t", "\n": "\\n", "\f
 
 
 class Variable(str):
-    """A text in which `${NAME}` is meant: it is written as it is."""
+    """A text in which `${NAME}` is a variable: it is written as it is."""
 
     __slots__ = ()
 
 
 def literal(value: Any) -> Any:
-    """Write `$${` for each `${` of texts that mean none, at any depth: a manifest puts variables in otherwise."""
+    """Return texts with `$${` for each literal `${`, at any depth: a manifest would otherwise replace variables."""
     if isinstance(value, Variable):
         return value
     if isinstance(value, str):
@@ -28,17 +28,17 @@ def literal(value: Any) -> Any:
 
 
 def toml_key(name: str) -> str:
-    """Write a key, in quotes where it needs them."""
+    """Return a key, in quotes where it needs them."""
     return name if _BARE.fullmatch(name) else toml_string(name)
 
 
 def dotted_key(*names: str) -> str:
-    """Write a dotted key, or the name of a table."""
+    """Return a dotted key, or the name of a table."""
     return ".".join(map(toml_key, names))
 
 
 def toml_string(text: str) -> str:
-    """Write a basic string. What no terminal shows as it is, such as marks of direction, is escaped too."""
+    """Return a basic string. Characters that terminals do not show, such as direction marks, are escaped too."""
     return f'"{"".join(map(_character, text))}"' if not text.isalnum() else f'"{text}"'
 
 
@@ -52,7 +52,7 @@ def _character(character: str) -> str:
 
 
 def toml_value(value: Any) -> str:
-    """Write a value on one line: a text, a number, true or false, a list, an inline table."""
+    """Return a value on one line: a text, a number, true or false, a list, an inline table."""
     if isinstance(value, str):
         return toml_string(value)
     if isinstance(value, bool):
@@ -66,6 +66,6 @@ def toml_value(value: Any) -> str:
 
 
 def comment(text: str) -> str:
-    """Write a comment of one line."""
+    """Return a comment of one line."""
     safe = "".join(character if character.isprintable() else " " for character in text)
     return f"# {safe}".rstrip()

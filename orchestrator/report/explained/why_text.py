@@ -138,7 +138,7 @@ def _live(row: SettingRow) -> str:
     if row.held is Held.SAME:
         return "same"
     if row.held is Held.LEFT:
-        return f"{row.live or 'another'}, kept as it is"
+        return f"{row.live or 'another'}, left as it is"
     return row.live or {Held.CHANGED: "different", Held.REMOVED: "set", Held.ADDED: "not set"}.get(row.held, "-")
 
 

@@ -158,7 +158,7 @@ def test_what_a_manifest_cannot_say_is_named_and_left_out_of_runs(
         assert f"# {said}" in text
         assert tomllib.loads(text)["functions"]["one"]["enabled"] is False
     else:
-        assert "runtime is not told" in made.left_out["one"]
+        assert "runtime is not known" in made.left_out["one"]
         assert "# left out: one" in text
     assert [unit.action for unit in planned_from(tmp_path, text, live).units] == [Action.UNCHANGED]
 

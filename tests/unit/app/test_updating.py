@@ -115,7 +115,7 @@ def test_a_variable_is_not_written_over_in_silence(tmp_path: Path) -> None:
     made, told = updated(tmp_path, text, [live_function("one", settings(environment={"LEVEL": "debug"}))])
     assert told == text
     assert [left_words(one).rpartition(" at ")[0] for one in made.left] == [
-        "one.environment.LEVEL is left alone: it stands as a variable"
+        "one.environment.LEVEL is left alone: it is written as a variable"
     ]
 
 

@@ -149,7 +149,7 @@ def test_the_environment_that_counts(tmp_path: Path, tables: str, named: str, co
 @pytest.mark.parametrize(
     ("tables", "message", "advice"),
     [
-        ("", "declares no environments", "declare it there, [environments.prd]"),
+        ("", "declares no environments", "declare [environments.prd] there"),
         ("[environments.prod]\n[environments.dev]\n", 'has no environment "prd"; did you mean "prod"?', "prod, dev"),
     ],
 )
@@ -174,7 +174,7 @@ WRONG = [
     (
         "[environments.prod.functions.fan] # <-\ntimeout = 3\n",
         "environments.prod.functions.fan",
-        'there is no [functions.fan]; did you mean "fun"?; a function of one environment alone stands in [functions]',
+        'there is no [functions.fan]; did you mean "fun"?; declare a function of this environment in [functions]',
     ),
     (
         "[environments.prod.functions.old] # <-\ntimeout = 3\n[functions.old]\nonly = ['dev']\n[environments.dev]\n",
@@ -184,7 +184,7 @@ WRONG = [
     (
         "[environments.prod.templates.wb] # <-\ntimeout = 3\n",
         "environments.prod.templates.wb",
-        'there is no [templates.wb] that it could be laid over; did you mean "web"?',
+        'there is no [templates.wb] to merge it over; did you mean "web"?',
     ),
     (
         "[environments.prod.templates.web]\nuse = ['web'] # <-\n",
@@ -195,7 +195,7 @@ WRONG = [
     (
         "[environments.prod]\ndefault = true\n[environments.dev]\ndefault = true # <-\n",
         "environments.dev.default",
-        "[environments.prod] is the default already",
+        "[environments.prod] is already the default",
     ),
     (
         "[environments.prod]\n[functions.old]\nversion_id = 'x'\nonly = ['prod', 'prd'] # <-\n",
@@ -212,7 +212,7 @@ WRONG = [
     (
         "[environments.prod]\nrollout = { on_breach = 'rollback' } # <-\n",
         "environments.prod.rollout.on_breach",
-        "needs a declared max_failures",
+        "needs max_failures",
     ),
     ("[environments.prod.functions.fun]\nuse = ['wb'] # <-\n", "environments.prod.functions.fun.use[0]", '"web"?'),
     ("[environments.prod.defaults]\ntmpfs_size = '8GB' # <-\n", "environments.prod.defaults.tmpfs_size", "(concerns fun)"),
@@ -341,7 +341,9 @@ def test_functions_of_two_environments_are_never_the_same_live_function(tmp_path
         again = survey(path, {"GIVEN": "given"}, choice=ManifestChoice(environment), looks=looks)
         assert (again.mistakes, again.manifest) == (found.mistakes, found.manifest)
         told = sorted(
-            key for key, spec in found.manifest.functions.items() if any("live ones" in m.rule for m in spec.mistakes)
+            key
+            for key, spec in found.manifest.functions.items()
+            if any("same live functions" in m.rule for m in spec.mistakes)
         )
         if kind == "the name of another" and environment == "dev":
             same = ["other"]
@@ -358,7 +360,9 @@ def test_the_process_cannot_lead_into_the_functions_of_another_environment(tmp_p
         manifest = load_for_run(path, {how: folder}, choice=ManifestChoice("dev"))
         mistakes = manifest.functions["fun"].mistakes
         assert len(mistakes) == count
-        assert all("the same live ones as those of prod, by what the process sets" in one.rule for one in mistakes)
+        assert all(
+            "the same live functions as those of prod, by variables of the process" in one.rule for one in mistakes
+        )
     assert not load_for_run(path, {how: "b1p"}, choice=ManifestChoice("prod")).functions["fun"].mistakes
 
 
@@ -410,7 +414,7 @@ def test_that_functions_are_the_same_is_said_once_for_two_environments(tmp_path:
     ((found,),) = told
     assert (found.line, found.key) == (11, "environments.prod")
     assert found.rule.startswith(
-        "has functions that are the same live ones as those of dev: give it a folder of its own"
+        "has functions that are the same live functions as those of dev: give it its own folder"
     )
     assert found.rule.endswith("(concerns fun)")
 

@@ -20,7 +20,7 @@ EACH = "or set it here, in [defaults] or for each function"
 @pytest.mark.parametrize(
     ("text", "environment", "key", "rule"),
     [
-        (f"{HEAD}{FUN}", "", "cloud.folder_id", "or as YC_FOLDER_ID in the process environment"),
+        (f"{HEAD}{FUN}", "", "cloud.folder_id", "or set YC_FOLDER_ID in the process's environment"),
         (TEXT, "prod", "environments.prod.cloud.folder_id", "no folder: set it here, in [defaults]"),
         (TEXT, "", "cloud.folder_id", f"choose an environment: --env dev, --env prod, --env test; {EACH}"),
     ],

@@ -57,21 +57,21 @@ def mistake(tmp_path: Path, text: str) -> str:
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("memroy", '"memroy" begins with no key of a function; did you mean "memory"?'),
-        ("log.min_level", 'log is left as it is live as a whole: say "log"'),
-        ("public.role", 'say "public"'),
-        ("environment.", '"environment." needs a name behind the dot'),
-        ("environment.A.B", '"A.B" can be the name of no entry of environment'),
-        ("secrets.1", '"1" can be the name of no entry of secrets'),
-        ("tags.Blue", '"Blue" can be the name of no entry of tags'),
-        ("labels.Team", '"Team" can be the name of no entry of labels'),
-        ("scaling.$older", '"$older" can be the name of no entry of scaling'),
-        ("mounts.a/b", '"a/b" can be the name of no entry of mounts'),
-        ("named_service_accounts.a b", '"a b" can be the name of no entry of named_service_accounts'),
-        ("source", "source is about the code, which is declared here;"),
-        ("name", "name says which function this is, so it cannot be left open"),
-        ("verify", "verify is nothing that the cloud shows of a function"),
-        ("storage_mounts", 'say "mounts"'),
+        ("memroy", '"memroy" does not begin with a key of a function; did you mean "memory"?'),
+        ("log.min_level", 'log can only be left as it is live as a whole: use "log"'),
+        ("public.role", 'use "public"'),
+        ("environment.", '"environment." needs a name after the dot'),
+        ("environment.A.B", '"A.B" cannot be the name of an entry of environment'),
+        ("secrets.1", '"1" cannot be the name of an entry of secrets'),
+        ("tags.Blue", '"Blue" cannot be the name of an entry of tags'),
+        ("labels.Team", '"Team" cannot be the name of an entry of labels'),
+        ("scaling.$older", '"$older" cannot be the name of an entry of scaling'),
+        ("mounts.a/b", '"a/b" cannot be the name of an entry of mounts'),
+        ("named_service_accounts.a b", '"a b" cannot be the name of an entry of named_service_accounts'),
+        ("source", "source is about the code, which must be declared;"),
+        ("name", "name identifies the function, so it cannot be ignored"),
+        ("verify", "verify is not a setting in the cloud"),
+        ("storage_mounts", 'use "mounts"'),
     ],
 )
 def test_what_cannot_be_left_as_it_is_live_is_a_mistake(tmp_path: Path, name: str, said: str) -> None:
@@ -91,10 +91,10 @@ def test_code_alone_needs_no_settings_and_takes_none_from_farther_tables(tmp_pat
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ('memory = "1GB"', 'functions.fun.memory: does not go with settings = "live"'),
-        ('environment = { A = "1" }', 'functions.fun.environment: does not go with settings = "live"'),
-        ("create = true", "a new function has no live settings to take"),
-        ('ignore = ["memory"]', '"memory" is left as it is live by settings = "live" already'),
+        ('memory = "1GB"', 'functions.fun.memory: is not allowed with settings = "live"'),
+        ('environment = { A = "1" }', 'functions.fun.environment: is not allowed with settings = "live"'),
+        ("create = true", "a new function has no live settings to keep"),
+        ('ignore = ["memory"]', '"memory" is already left as it is live by settings = "live"'),
     ],
 )
 def test_what_stands_beside_code_alone_is_a_mistake(tmp_path: Path, line: str, said: str) -> None:

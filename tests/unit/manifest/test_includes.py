@@ -130,7 +130,7 @@ JOB = '[jobs.of-team]\nrun = "mass_redeploy"\n'
 WRONG: dict[str, tuple[dict[str, str], tuple[str, int, str, str]]] = {
     "a job of two files": (
         {"deploy": MAIN + JOB},
-        ("team.toml", 14, "jobs.of-team", "deploy.toml:19 already"),
+        ("team.toml", 14, "jobs.of-team", "deploy.toml:19"),
     ),
     "a circle": (
         {"inner": f'include = ["../team.toml"]\n{INNER}'},
@@ -138,11 +138,11 @@ WRONG: dict[str, tuple[dict[str, str], tuple[str, int, str, str]]] = {
     ),
     "the main file": (
         {"inner": f'include = ["../*.toml"]\n{INNER}', "team": TEAM},
-        ("inner.toml", 1, "include[0]", "in a circle"),
+        ("inner.toml", 1, "include[0]", "in a cycle"),
     ),
     "two ways": (
         {"deploy": MAIN.replace('["team.toml"]', '["team.toml", "sub/*.toml"]')},
-        ("team.toml", 1, "include[0]", "two ways lead to it"),
+        ("team.toml", 1, "include[0]", "it is included twice"),
     ),
     "a wrong folder": (
         {"team": TEAM.replace('"b1team"', '"b 1"')},
@@ -174,7 +174,7 @@ WRONG: dict[str, tuple[dict[str, str], tuple[str, int, str, str]]] = {
     ),
     "both folders": (
         {"deploy": 'folder_id = "b1x"\n' + MAIN},
-        ("deploy.toml", 1, "folder_id", "[cloud] folder_id says it already"),
+        ("deploy.toml", 1, "folder_id", "[cloud] folder_id is set too"),
     ),
 }  # fmt: skip
 

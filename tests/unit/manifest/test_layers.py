@@ -177,13 +177,13 @@ def test_a_variable_may_become_a_secret_and_back(tmp_path: Path) -> None:
 
 
 IN_VAIN = [
-    ('without = ["secrets.SS"]', 'not inherited here, so it cannot be taken away; did you mean "secrets.S"?'),
-    ('without = ["enviroment.A"]', 'begins with no key that could be inherited; did you mean "environment"?'),
+    ('without = ["secrets.SS"]', 'not inherited here, so it cannot be removed; did you mean "secrets.S"?'),
+    ('without = ["enviroment.A"]', 'does not begin with a key that can be inherited; did you mean "environment"?'),
     ('without = ["environment.A.B"]', "is not inherited here"),
     ('without = ["memory.x"]', "is not inherited here"),
     ('without = ["concurrency"]', "is not inherited here"),
-    ('without = ["use"]', "begins with no key"),
-    ('without = ["without"]', "begins with no key"),
+    ('without = ["use"]', "does not begin with a key"),
+    ('without = ["without"]', "does not begin with a key"),
     ('without = [""]', "must not be empty"),
     ('without = ["environment.A"]\nenvironment = { A = "own" }', "is set in this table too"),
     (f"without = ['secrets.S']\nsecrets = [{secret('S')}]", "is set in this table too"),

@@ -14,9 +14,9 @@ ELSEWHERE = {"echo": ("dev",), "api-trial": ("dev", "test")}
     ("typed", "said"),
     [
         ("workr", 'did you mean "worker"?'),
-        ("ecko", 'did you mean "echo"? It exists in dev alone: choose it with --env dev'),
-        ("echo", "echo exists in dev alone: choose it with --env dev"),
-        ("api-tri*", "api-trial exists in dev, test alone: choose it with --env dev or --env test"),
+        ("ecko", 'did you mean "echo"? It exists only in dev: choose that with --env dev'),
+        ("echo", "echo exists only in dev: choose that with --env dev"),
+        ("api-tri*", "api-trial exists only in dev, test: choose that with --env dev or --env test"),
         ("zzz", ""),
     ],
 )

@@ -43,18 +43,18 @@ def test_a_command_and_an_address_that_is_empty(tmp_path: Path) -> None:
         (f'on = ["faild"]\n{URL}', "notify.ops.on[0]", 'did you mean "failed"?'),
         (f"on = []\n{URL}", "notify.ops.on", "must not be empty"),
         (URL, "notify.ops.on", "is required"),
-        (f'on = ["done", "done"]\n{URL}', "notify.ops.on[1]", "stands here twice"),
+        (f'on = ["done", "done"]\n{URL}', "notify.ops.on[1]", "is listed twice"),
         ('on = ["done"]', "notify.ops", "needs a url, or a command"),
-        (f'on = ["done"]\n{URL}\ncommand = ["true"]', "notify.ops.command", "only one of url and command may stand"),
+        (f'on = ["done"]\n{URL}\ncommand = ["true"]', "notify.ops.command", "set only one of url and command"),
         ('on = ["done"]\nurl = "ftp://x"', "notify.ops.url", "begins with https:// or http://"),
-        ('on = ["done"]\nurl = "https://x/a b"', "notify.ops.url", "no spaces"),
+        ('on = ["done"]\nurl = "https://x/a b"', "notify.ops.url", "must not contain spaces"),
         ('on = ["done"]\ncommand = ["./no.sh"]', "notify.ops.command", "no.sh"),
-        ('on = ["done"]\ncommand = ["true"]\nsecret = "k"', "notify.ops.secret", "goes with url only"),
+        ('on = ["done"]\ncommand = ["true"]\nsecret = "k"', "notify.ops.secret", "is only allowed with url"),
         (f'on = ["done"]\n{URL}\nformat = "xml"', "notify.ops.format", "must be one of json, telegram, slack"),
         (f'on = ["done"]\n{URL}\nformat = "telegram"', "notify.ops.format", "needs chat_id"),
-        (f'on = ["done"]\n{URL}\nchat_id = "1"', "notify.ops.chat_id", 'goes with format = "telegram" only'),
+        (f'on = ["done"]\n{URL}\nchat_id = "1"', "notify.ops.chat_id", 'is only allowed with format = "telegram"'),
         (f'on = ["done"]\n{URL}\nsecret = ""', "notify.ops.secret", "must not be empty"),
-        (f'on = ["done"]\n{URL}\nonly = ["prod"]', "notify.ops.only[0]", '"prod" is no environment'),
+        (f'on = ["done"]\n{URL}\nonly = ["prod"]', "notify.ops.only[0]", '"prod" is not an environment'),
         (f'on = ["done"]\n{URL}\nlink = "x"', "notify.ops.link", "must be a URL"),
         (f'on = ["done"]\n{URL}\ntimeout = "1m"', "notify.ops.timeout", "at most"),
         (f'on = ["done"]\n{URL}\nurls = "x"', "notify.ops.urls", 'did you mean "url"?'),
@@ -87,5 +87,5 @@ def test_only_says_of_which_environments_it_is_told(tmp_path: Path) -> None:
 
 def test_what_is_told_in_clear_is_a_warning(tmp_path: Path) -> None:
     said = loaded(tmp_path, table('on = ["done"]\nurl = "http://x.example/h"')).warnings
-    assert [one.partition("url: ")[2] for one in said] == ["is not https: what is told travels in clear"]
+    assert [one.partition("url: ")[2] for one in said] == ["is not https: notifications are sent unencrypted"]
     assert loaded(tmp_path, table('on = ["done"]\nurl = "http://127.0.0.1:80/h"')).warnings == ()

@@ -42,14 +42,14 @@ OF_ONE_FUNCTION = {
     "a wrong value": ('version_id = "x"\nmemory = "1MB"\ntimeout = "soon"\n', 2),
     "an unknown key": ('version_id = "x"\nmemry = "1GB"\n', 1),
     "another function's name": ('version_id = "x"\nname = "good"\n', 1),
-    "it stands twice": ('version_id = "x"\n', 1),
+    "it is defined twice": ('version_id = "x"\n', 1),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", OF_ONE_FUNCTION)
 def test_a_mistake_of_one_function_stops_no_run_without_it(tmp_path: Path, kind: str) -> None:
     text, count = OF_ONE_FUNCTION[kind]
-    if kind == "it stands twice":
+    if kind == "it is defined twice":
         (tmp_path / "more.toml").write_text("[functions.bad]\n")
         text = f"{TWO}{text}".replace("[cloud]", 'include = ["more.toml"]\n[cloud]')
         found = read(tmp_path, text)

@@ -189,9 +189,9 @@ NINE = str([*"abcdefghi"]).replace("'", '"')
     [
         ('tags = ["a"]\n', []),
         ('promote = ["a"]\nverify = { payload = 1 }\n', []),
-        ('tags = ["a"]\nverify = { payload = 1 }\n', ["tags: they move as the version is made, before "]),
+        ('tags = ["a"]\nverify = { payload = 1 }\n', ["tags: they move when the version is created, before "]),
         (f"promote = {NINE}\n", []),
-        (f"promote = {NINE}\nverify = {{ payload = 1 }}\n", ["verify: a function may have 10 tags: beside these 9 "]),
+        (f"promote = {NINE}\nverify = {{ payload = 1 }}\n", ["verify: a function can have 10 tags: with these 9 "]),
     ],
 )  # fmt: skip
 def test_doubts_about_tags(tmp_path: Path, keys: str, warnings: list[str]) -> None:

@@ -116,7 +116,10 @@ WARNINGS = [
     ('environment = { A = "" }\n', ":10: functions.fun.environment.A: is empty"),
     ('connectivity = { subnet_ids = ["e9b"] }\n', ":10: functions.fun.connectivity.subnet_ids: is deprecated"),
     ('storage_mounts = [{ name = "d", bucket = "bbb" }]\n', ":10: functions.fun.storage_mounts: is deprecated"),
-    (JOB + 'shedule = "x"\n', ':12: jobs.nightly.shedule: is kept as a parameter of the job; did you mean "schedule"?'),
+    (
+        JOB + 'shedule = "x"\n',
+        ':12: jobs.nightly.shedule: is passed to the job as a parameter; did you mean "schedule"?',
+    ),
 ]
 
 

@@ -89,7 +89,7 @@ variables = { HOST = "${LEVEL}.${HOST:-none}.${ORCHESTRATOR_ENV}" }
     text = f'{tables}{FUNCTION}description = "${{LEVEL}} ${{HOST}}"\n'
     with pytest.raises(ManifestError) as caught:  # one of [variables] uses no other of them
         read(tmp_path, text, environment="prod")
-    assert "what LEVEL is declared with: the variable REGION is not set" in caught.value.mistakes[0].rule
+    assert "the declared value of LEVEL: the variable REGION is not set" in caught.value.mistakes[0].rule
     text = text.replace('LEVEL = "${REGION}', 'LEVEL = "${REGION:-de}')
     assert read(tmp_path, text, environment="prod") == "de-a de-a.main.prod"
     assert read(tmp_path, text, {"ZONE": "b"}, environment="prod", REGION="eu") == "eu-b eu-b.main.prod"
@@ -101,7 +101,7 @@ def test_the_name_of_the_environment_is_a_variable_and_nothing_else_is_called_so
     assert read(tmp_path, text, {"ORCHESTRATOR_ENV": "other"}) == "none"
     with pytest.raises(ManifestError) as caught:
         read(tmp_path, f'{text}variables = {{ ORCHESTRATOR_ENV = "x" }}\n', environment="prod")
-    assert "is the environment that is chosen" in caught.value.mistakes[0].rule
+    assert "is reserved for the environment" in caught.value.mistakes[0].rule
 
 
 # what stands before the function, the key, a piece of the rule
