@@ -41,7 +41,6 @@ LEFT = (
     "docs/rollback",
     "docs/rollout",
     "docs/sandbox",
-    "docs/speed",
     "docs/teams",
     "docs/terminal",
     "docs/ui",
