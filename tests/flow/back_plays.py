@@ -1,4 +1,4 @@
-"""How each situation comes about in which a run is taken back: all up to the rollback."""
+"""The situations in which a run is rolled back: everything up to the rollback."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Situations in which a run is taken back, one a row: docs/rollback.md is made of them, and a test plays each."""
+"""Situations in which a run is rolled back, one per row. docs/rollback.md is generated from them, and a test plays
+each.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +13,9 @@ from tests.flow.back_scene import ACCESS, LABELS, LATEST, SCALING, TAGS, Scene
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """`situation` and `does`: words for the page. `play`: all up to the rollback. `left`: the parts that stay as they
-    are just before the rollback; all others are as they were before the run. `says`: part of what is said of it.
-    `new` and `old`: what the next plan does with the manifest of the run, and with the former one; "": there is none.
+    """`situation` and `does`: texts for the page. `play`: everything up to the rollback. `left`: the parts that stay as
+    they are just before the rollback; all others are as they were before the run. `says`: part of its messages. `new`
+    and `old`: what the next plan does with the manifest of the run, and with the former one; "": there is none.
     """
 
     situation: str

@@ -1,4 +1,4 @@
-"""One Function in one memory cloud, of which a run is taken back; and what a user of the cloud sees of it."""
+"""One Function in one memory cloud, whose run is rolled back, and what a user of the cloud sees of it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NEW = function("new", 'tags = ["stable", "blue"]', 'labels = { team = "b", tier 
 
 
 class Scene:
-    """One Function in one cloud. `old` and `new`: the manifests before and with the run; `events`: of the run."""
+    """One Function in one cloud. `old` and `new`: the manifests before and with the run. `events`: of the run."""
 
     def __init__(self, root: Path, **given: Any) -> None:
         for number, name in enumerate(("src", "new", "more")):
@@ -40,7 +40,7 @@ class Scene:
         self.cloud.seeds.add_service_account("folder", "runner", id="aje1")
         self.old, self.new = "", NEW
         self.events: list[Event] = []
-        self.before: dict[str, Any] = {}  # what was seen before the run, or what else is to be seen after the rollback
+        self.before: dict[str, Any] = {}  # what was seen before the run, or what should be seen after the rollback
         self.lossy: tuple[str, ...] = ()
         self.wider: tuple[str, ...] = ()
         self.folder_id = "folder"
@@ -54,7 +54,7 @@ class Scene:
         self.deploy(old)
 
     def go(self, new: str = NEW, **given: Any) -> None:
-        """Let the run be that is taken back."""
+        """Run the run that is to be rolled back."""
         if not self.events:
             self.before = self.seen()
         self.new = new
@@ -62,7 +62,7 @@ class Scene:
         self.events += self.bench.events
 
     def by_hand(self, **fields: Any) -> str:
-        """Let somebody make a Version in the console; gives its id."""
+        """Make a Version as someone does in the console. Returns its ID."""
         made = self.cloud.versions.create(body(self.function_id, **fields))
         self.bench.pass_time(60.0)
         return str(made["metadata"]["functionVersionId"])
@@ -91,7 +91,7 @@ class Scene:
         return next((str(one["id"]) for one in self.versions() if tag in one.get("tags", ())), "")
 
     def seen(self) -> dict[str, Any]:
-        """What a user of the cloud sees: by part, without what no second Version can have."""
+        """Return what a user of the cloud sees, by part, without what is unique to a Version."""
         if not self.function_id:
             return {}
         own = self.cloud.functions.get(self.function_id)

@@ -1,4 +1,4 @@
-"""A run that has ended in each way there is, and the commands that somebody may type then: for tests and for docs."""
+"""Every way in which a run can end, and the commands that may follow: for tests and for docs."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ HOUR_S = 3600.0  # as the job is due
 
 
 class EndBench(RolloutBench):
-    """A bench that hears all that a command says: errors with their advice, and the line that goes on."""
+    """A bench that collects all output of a command: errors with their advice, and the command to continue."""
 
     dies_when: Callable[[], bool] | None = None
 
@@ -53,11 +53,11 @@ class EndBench(RolloutBench):
         super().tick()
 
     def sent_versions(self) -> list[tuple[str, Mapping[str, Any]]]:
-        """Give the createVersion calls that were sent."""
+        """Return the createVersion calls that were sent."""
         return self.functions.sent
 
     def type_in(self, command: str) -> tuple[int | None, str]:
-        """Type a command. Gives its exit code, and what it said that is no progress."""
+        """Run a command. Returns its exit code, and its output except progress."""
         if command in ("show", "runs"):
             given: dict[str, Any] = {
                 "config": self.root / "deploy.toml",
@@ -85,7 +85,7 @@ class EndBench(RolloutBench):
         return self._command("deploy", self._hear(deploy_selected), dry_run=command == "plan", job="")
 
     def _hear(self, main: Callable[[Invocation], Awaitable[CommandResult]]) -> Any:
-        """Keep what a command gives back, and what is to be done about its error."""
+        """Keep the result of a command, and the advice of its error."""
 
         async def work(invocation: Invocation) -> CommandResult:
             try:
@@ -121,7 +121,7 @@ class Scene:
     bench: EndBench
     rollout: str = ""
     revision: int = 0
-    verb: str = "deploy"  # how the run is begun that ends
+    verb: str = "deploy"  # the command of the run that ends
 
     def write(self) -> None:
         """Write the manifest and the sources."""
@@ -138,7 +138,7 @@ class Scene:
         self.write()
 
     def die(self, command: str, made: int) -> None:
-        """Type a command, and let it die once so many more versions were asked for."""
+        """Run a command, and kill it after it has requested so many more versions."""
         bench, before = self.bench, len(self.bench.sent_versions())
 
         def enough() -> bool:
@@ -160,7 +160,7 @@ def scene(root: Path) -> Scene:
 
 
 def once_due(root: Path) -> Scene:
-    """Do so, and let a time come at which the job is due: how a run ends is played with the run of that time."""
+    """The same, and the job is due: the run that ends is the one of this due time."""
     found = scene(root)
     assert found.bench.type_in("run --due")[0] == Exit.DONE
     found.bench.pass_time(HOUR_S)

@@ -1,4 +1,4 @@
-"""A small HTTP server on loopback that answers what a test says and keeps what it was asked."""
+"""A small HTTP server on loopback that answers what a test says, and keeps its requests."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SERVICES = ("serverless-functions", "operation", "iam", "resource-manager", "quo
 
 @dataclass(frozen=True)
 class Seen:
-    """One request as it came in; `target` is raw, as on the wire, `path` its part before the question mark."""
+    """A request as it was received. `target` is raw, as on the wire, `path` its part before the question mark."""
 
     method: str
     target: str
@@ -80,7 +80,7 @@ async def serving(handler: Handler, *, tls: ssl.SSLContext | None = None) -> Asy
 
 @asynccontextmanager
 async def raw_serving(talk: Callable[[SocketStream], Awaitable[None]]) -> AsyncIterator[str]:
-    """A server that speaks what `talk` writes, HTTP or not."""
+    """A server that answers with what `talk` writes, HTTP or not."""
 
     async def handle(stream: SocketStream) -> None:
         async with stream:
@@ -99,7 +99,7 @@ def endpoints_at(url: str) -> Endpoints:
 
 
 def listing(server_url: str, services: tuple[str, ...] = SERVICES) -> web.Response:
-    """What discovery answers where all services are at one place."""
+    """Return the answer of discovery if all services have one address."""
     address = server_url.partition("://")[2]
     return answer({"endpoints": [{"id": service, "address": address} for service in services]})
 

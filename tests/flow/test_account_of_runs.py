@@ -1,4 +1,4 @@
-"""The account of what the real engine does in virtual time: whole at each moment, and right about another limit."""
+"""The account of what the real engine does in virtual time: complete at each moment, and right about another limit."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from orchestrator.sandbox.memory.quotas import Quotas
 from tests.engine import Bench, sources
 from tests.runs import account, started
 
-CROWDED = Quotas(10, 3, 4)  # while the run believes in more
+CROWDED = Quotas(10, 3, 4)  # while the run assumes more
 
 
 def told(bench: Bench, *, count: int) -> list[Event]:
-    """A run's events as a journal has them, with its beginning and its end."""
+    """Return a run's events as in a journal, with its beginning and its end."""
     first, last = min(event.at for event in bench.events), max(event.at for event in bench.events)
     return [started(units=count, at=first), *bench.events, RunEnded(last, 1)]
 
 
 def check(found: Account) -> None:
-    """See that it contradicts nothing."""
+    """Check that it has no contradictions."""
     assert math.fsum(part.seconds for part in found.parts) == pytest.approx(found.seconds, abs=0.02)
     for scope in found.scopes:
         assert [at for at, _ in scope.slots] == sorted(at for at, _ in scope.slots)
@@ -73,7 +73,7 @@ def test_every_beginning_of_a_run_has_an_account_that_contradicts_nothing(tmp_pa
 
 
 def test_what_another_limit_would_give_is_what_it_gives(tmp_path: Path) -> None:
-    """Of a run that is bound by its folder's slots; another run draws other lengths, so it is not the same."""
+    """For a run that is limited by its folder's slots. Another run draws other durations, so it is not the same."""
 
     def seconds(slots: int) -> tuple[Account, float]:
         root = tmp_path / str(slots)

@@ -1,4 +1,4 @@
-"""What each command does after a run that has ended in each way there is: its exit code, and what it says."""
+"""What each command does after every way in which a run can end: its exit code, and its messages."""
 
 from __future__ import annotations
 
@@ -29,24 +29,24 @@ ALL_DONE = "has brought every function that it began to an end"
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """How a run has ended, and the exit code and words of each command that is typed next. In these R is the run, B its
-    rollback.
+    """How a run has ended, and the exit code and messages of each command that may follow. In these, R is the run, B
+    its rollback.
     """
 
     play: Callable[[Scene], None]
     plan: Cell
-    state: str  # as show and runs say it
+    state: str  # as in show and runs
     deploy: Cell
     resume: Cell
     promote: Cell = NOT_PAUSED
     rollback: Cell = TAKES_BACK
-    run: Cell | None = None  # as `deploy`, unless it is told
-    due: Cell | None = None  # `run --due`, likewise: its time came before, and nothing has begun it
-    again: Cell = NOT_DUE  # `run --due` where the run was not of `deploy`, but of this due time
+    run: Cell | None = None  # as `deploy`, unless it is set
+    due: Cell | None = None  # `run --due`, likewise: its due time was before, and no run has begun it
+    again: Cell = NOT_DUE  # `run --due` if the run was not of `deploy`, but of this due time
     then: Cell = (0, "is due since 2026-09-21T16:00:00Z")  # and at the next due time
 
     def cell(self, verb: str) -> Cell:
-        """Give what a command is to say. The job wants of all functions what the manifest does."""
+        """Return the expected messages of a command. The job desires the same as the manifest."""
         if verb in ("show", "runs"):
             return 0, self.state
         found: Cell | None = self.due if verb == "run --due" else getattr(self, verb)

@@ -1,4 +1,4 @@
-"""`ignore` and `settings = "live"` in whole runs: the console edits what is theirs, before, beside and after."""
+"""`ignore` and `settings = "live"` in whole runs: the console edits these settings before, during and after."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def bench(tmp_path: Path) -> Bench:
 
 
 def of(source: str, manifest: str = FUN) -> str:
-    """The manifest with the code of another folder."""
+    """Return the manifest with the code of another folder."""
     return manifest.replace('"src"', f'"{source}"')
 
 
@@ -48,7 +48,7 @@ def latest(bench: Bench) -> Mapping[str, Any]:
 
 
 def edit(bench: Bench, **changes: Any) -> str:
-    """Edit the live version as the console does: its code is copied, and its description with our stamp."""
+    """Edit the live version like the console: it copies the code, and the description with our stamp."""
     live = latest(bench)
     quotas, bench.cloud.active.quotas = bench.cloud.active.quotas, Quotas(100, 100, 100)
     asked = {name: live[name] for name in _ASKED if name in live}
@@ -64,7 +64,7 @@ def between(bench: Bench, **changes: Any) -> str:
 
 
 def prune(bench: Bench) -> None:
-    """Delete all versions but the live one."""
+    """Delete all versions except the live one."""
     for version in bench.versions():
         if "$latest" not in version.get("tags", ()):
             bench.cloud.versions.delete(version["id"], force=True)
@@ -122,7 +122,7 @@ def test_code_alone_takes_every_setting_from_what_is_live(bench: Bench) -> None:
     assert isinstance(one(bench.deploy(CODE_ONLY)), Blocked)
     assert isinstance(one(bench.deploy(FUN)), Deployed)
     edited = between(bench, resources=MEMORY, environment={"X": "y"}, executionTimeout="60s", description="theirs")
-    assert "its code, which may have been edited" in str(one(bench.deploy(CODE_ONLY)))  # our stamp is gone
+    assert "its code, which may have been edited" in str(one(bench.deploy(CODE_ONLY)))  # our stamp is lost
     assert isinstance(one(bench.deploy(CODE_ONLY, adopt=True)), Deployed)
     made = latest(bench)
     assert made["id"] != edited
@@ -139,7 +139,7 @@ def test_jobs_change_what_they_name_and_leave_the_rest_as_it_is_live(bench: Benc
     assert latest(bench)["environment"] == {"LEVEL": "c", "A": "1"}
     assert latest(bench)["resources"] == MEMORY
     assert bench.plan.units[0].reason.startswith("environment: ~LEVEL; memory: left as it is live (1GB)")
-    assert not bench.desired.warnings  # what the job has changed is left so by the next deploy
+    assert not bench.desired.warnings  # the next deploy leaves what the job has changed
     assert isinstance(one(bench.deploy(FUN)), Unchanged)
     between(bench, environment={"LEVEL": "d", "A": "1"})
     assert isinstance(one(bench.run_job(FUN + JOBS, "copies")), Deployed)
@@ -176,10 +176,10 @@ def test_a_rollback_makes_the_former_version_again_and_leaves_theirs_of_since_al
 
 
 def test_what_a_job_names_of_theirs_does_not_count_in_the_mark_of_ours(bench: Bench) -> None:
-    """Else the job's version is taken for one that was made before something was taken out of `ignore`."""
+    """Otherwise the job's version would count as made before something was removed from `ignore`."""
     assert isinstance(one(bench.deploy(FUN)), Deployed)
     assert isinstance(one(bench.run_job(FUN + JOBS, "level")), Deployed)
-    assert isinstance(one(bench.deploy(FUN.replace(', A = "1"', ""))), Deployed)  # ours, so nobody is asked
+    assert isinstance(one(bench.deploy(FUN.replace(', A = "1"', ""))), Deployed)  # ours, so no consent is needed
     assert latest(bench)["environment"] == {"LEVEL": "c"}
 
 
@@ -211,7 +211,7 @@ def test_what_was_made_before_anything_of_it_was_left_so_is_known_by_what_is_dec
 
 def test_what_is_declared_otherwise_and_shows_no_difference_is_deployed_unless_something_is_left(bench: Bench) -> None:
     plain = FUN.replace("[functions.fun]\n", '[functions.fun]\ndescription = "d"\n')
-    spaced = plain.replace('"d"', '"d "')  # live descriptions are read without blanks at their end
+    spaced = plain.replace('"d"', '"d "')  # trailing blanks are removed from live descriptions
     assert isinstance(one(bench.deploy(plain.replace(LEFT, ""))), Deployed)
     assert isinstance(one(bench.deploy(spaced.replace(LEFT, ""))), Deployed)
     assert bench.plan.units[0].reason == "settings changed"

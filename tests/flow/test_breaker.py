@@ -1,4 +1,4 @@
-"""What is refused alike ends what would be refused too, and nothing else; in virtual time."""
+"""Repeated equal refusals stop the calls that would be refused too, and nothing else; in virtual time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DENIED = "Permission denied"
 
 
 class Refusing(RecordingFunctions):
-    """A cloud that refuses the calls that `refuses` says, before it looks at them."""
+    """A cloud that refuses the calls in `refuses` at once."""
 
     def __init__(self, bench: Bench, refuses: Callable[[ApiRequest, str], bool]) -> None:
         super().__init__(bench.wire)
@@ -93,7 +93,7 @@ def test_both_folders_may_be_refused(tmp_path: Path) -> None:
 
 
 def test_what_one_kind_of_change_is_refused_for_is_no_reason_against_another(tmp_path: Path) -> None:
-    """Whoever may make versions, but no functions, can deploy those that are there."""
+    """An account that may make versions, but no functions, can deploy existing functions."""
     bench = Bench(tmp_path, durations="fixed:1")
     bench.deploy(sources(tmp_path, 20))
     bench.functions = Refusing(bench, lambda request, _folder: request.call == "create function")
@@ -113,7 +113,7 @@ def test_a_declared_limit_is_the_only_one(tmp_path: Path, max_failures: int | st
 
 
 def test_once_one_was_accepted_refusals_are_those_functions_own(tmp_path: Path) -> None:
-    """Rights can be given for single functions: twenty that lack them say nothing of the rest."""
+    """Roles can be granted for single functions: twenty refusals say nothing about the others."""
     bench = Bench(tmp_path, durations="fixed:1")
     manifest = sources(tmp_path, 60)
     bench.deploy(manifest)

@@ -1,4 +1,4 @@
-"""Claims in virtual time: each due time is run once, whoever dies when."""
+"""Claims in virtual time: each due time is run once, whichever machines die."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_a_due_time_that_a_breach_ended_is_taken_up_by_no_call_but_the_next_is()
                 " 1 of 9 failed; next: 2027-01-01T14:00:00Z"
             )
         await anyio.sleep(3600)
-        killed = await held(records, "d")  # and dies, which changes nothing of what was before it
+        killed = await held(records, "d")  # and dies, which changes nothing from before
         later = await held(records, "e")
         assert (killed.said, later.due_at) == ("", killed.due_at)
         await later.end(done=False)
@@ -177,7 +177,7 @@ def test_a_claimant_that_lives_is_left_alone() -> None:
             assert anyio.current_time() - began_at <= CLAIM_TIMINGS.beat_s + 2
             group.cancel_scope.cancel()
         assert told == 'job "nightly": 2027-01-01T13:00:00Z is being run by a on host of a'
-        assert len(said) == 1  # that it looks; nothing was lost
+        assert len(said) == 1  # that it checks; nothing was lost
 
     run(main)
 
@@ -193,7 +193,7 @@ def test_a_claimant_that_died_is_taken_over_after_a_minute_and_its_ghost_is_told
         assert CLAIM_TIMINGS.dead_after_s <= anyio.current_time() - began_at <= CLAIM_TIMINGS.dead_after_s + 5
         assert after.key == ghost.key
         assert after.said == "a on host of a is dead: taken over"
-        await ghost.keep(lost.append)  # a machine that slept, say
+        await ghost.keep(lost.append)  # for example a machine that slept
         assert lost == ["another run has taken over 2027-01-01T13:00:00Z"]
         await ghost.end(done=True)  # changes nothing
         await after.end(done=True)
@@ -220,7 +220,7 @@ def test_a_claimant_that_died_after_its_breach_leaves_its_due_time_stopped_and_n
         await anyio.sleep(later_h * 3600)
         found = await call("b")
         assert asked == ["a"]
-        if later_h:  # the next due time begins anew
+        if later_h:  # the next due time starts again
             assert isinstance(found, Claim)
             assert found.due_at == ghost.due_at + timedelta(hours=1)
             await found.end(done=False)
@@ -339,7 +339,7 @@ def test_a_record_that_cannot_be_read_is_said_with_its_place(body: bytes) -> Non
 
 
 class Machines:
-    """Cron calls every minute on each machine; runs take a while, some die, answers are late or lost."""
+    """Cron calls every minute on each machine. Runs take a while, some die, answers are late or lost."""
 
     def __init__(self, seed: int) -> None:
         self.rng = random.Random(seed)

@@ -1,4 +1,4 @@
-"""What leases and claims leave in the bucket over a whole course of events, as the first program did, byte for byte."""
+"""What leases and claims write to the bucket over a whole course of events, byte for byte like the first program."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_leases_taken_beaten_ended_and_taken_over() -> None:
         with anyio.move_on_after(6):
             await one.keep()
         await two.end()
-        await Machine(records, "three").take("f")  # one has died
+        await Machine(records, "three").take("f")  # one is dead
         await Machine(records, "four", owner="folder of three").take("h")
         first = lease("one", "one", "00", 1, 0, "Vd57mIv-wPWLCN5Z")
         second = lease("two", "two", "00", 2, 0, "2i6g63CK")

@@ -1,4 +1,4 @@
-"""A run that takes settings or code of what is live was cut off, and somebody did something to that."""
+"""A run that copies settings or code of the live version was interrupted, and someone changed that version."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OF_IT = ("runtime", "entrypoint", "resources", "executionTimeout", "description"
 
 
 def reasons(scene: Scene) -> dict[str, str]:
-    """Go on with the run. Gives why functions are blocked, by key."""
+    """Resume the run. Returns why functions are blocked, by key."""
     assert scene.bench.type_in("resume")[0] == 1
     with open_store(scene.bench.state_dir, read_only=True) as store:
         run = store.chain_state(store.find("last"))
@@ -33,7 +33,7 @@ def not_begun(scene: Scene) -> list[str]:
 
 
 def make_by_hand(scene: Scene, function_id: str, **fields: Any) -> tuple[str, str]:
-    """Copy the live version of a function by hand. Gives its id and that of the new one."""
+    """Copy the live version of a function by hand. Returns its ID and that of the new one."""
     versions = scene.bench.cloud.versions
     found = versions.by_tag({"functionId": function_id, "tag": "$latest"})
     own = {name: found[name] for name in OF_IT if name in found}
@@ -70,7 +70,9 @@ def test_what_became_of_the_version_that_was_to_be_copied_is_told(tmp_path: Path
 def test_a_version_whose_settings_were_left_as_they_are_live_and_that_is_gone_is_told(
     gone: bool, edited: bool, tmp_path: Path
 ) -> None:
-    """Somebody changes what is left as it is live, which stops nothing; then deletes what was live before."""
+    """Someone changes what is left as it is live, which stops nothing, then deletes the version that
+    was live before.
+    """
     scene = ends.scene(tmp_path)
     bench, ids = scene.bench, ids_of(scene)
     path = tmp_path / "deploy.toml"

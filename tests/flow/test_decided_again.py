@@ -1,4 +1,4 @@
-"""`$latest` is looked at right before a version is asked for: what somebody has deployed since the plan is not lost."""
+"""`$latest` is read right before a version is requested: what someone has deployed since the plan is not lost."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def latest(bench: Bench, name: str) -> dict[str, Any]:
 
 
 def hotfix(bench: Bench, name: str, **fields: Any) -> str:
-    """Make a version as somebody else does, in a second, with a slot more than we have."""
+    """Make a version as another user would, in one second, with a slot beyond our own."""
     quotas, bench.cloud.active.quotas = bench.cloud.active.quotas, Quotas(100, 100, 100)
     bench.faults.settle_next("createVersion", Fate(duration_s=1.0))
     try:
@@ -63,7 +63,7 @@ def changed(manifest: str) -> str:
 
 
 def outcome_of_two(bench: Bench, manifest: str, act: Callable[[], Any]) -> Outcome:
-    """Deploy two functions one after the other; while the first is made, somebody acts on the second."""
+    """Deploy two functions in turn; while the first is made, someone changes the second."""
     bench.deploy(manifest)
     outcomes = bench.deploy(changed(manifest), meanwhile=meanwhile(act))
     assert isinstance(outcomes["f000"], Deployed)
@@ -97,7 +97,7 @@ def test_what_somebody_else_has_deployed_already_is_unchanged(tmp_path: Path) ->
 
 
 def checked(manifest: str) -> str:
-    """Let every function be verified, and promoted."""
+    """Return the manifest with verification and promotion for every function."""
     return manifest.replace(
         "create = true\n", 'create = true\nverify = { payload = {}, safe = true }\npromote = ["stable"]\n'
     )
@@ -169,7 +169,7 @@ def test_a_copy_that_changes_what_the_other_has_changed_is_blocked(tmp_path: Pat
 
 
 class Overtaken(RecordingFunctions):
-    """Somebody deploys in the very moment between our look and our call."""
+    """Someone deploys at the moment between our check and our call."""
 
     def __init__(self, wire: Wire, act: Callable[[], Any]) -> None:
         super().__init__(wire)

@@ -1,4 +1,4 @@
-"""Due times after what people have decided: on another machine, and those that had waited for it."""
+"""Due times after decisions by users: on another machine, and those that had waited for a decision."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SETTLED = "was rolled back by run"
 
 
 def waited(root: Path) -> Scene:
-    """Let the run of a due time pause, and the next due time wait for it."""
+    """Run a due time until it pauses, with the next due time waiting for it."""
     scene = ends.once_due(root)
     ends.paused(scene)
     scene.bench.pass_time(ends.HOUR_S)
@@ -86,7 +86,7 @@ def test_what_was_rolled_back_by_name_is_not_begun_by_the_due_time_though_it_nev
     code, said = bench.type_in("run --due")
     assert (code, f"{len(named)} blocked" in said) == (1, True), said
     bench.pass_time(2 * ends.HOUR_S)
-    assert "1 deployed" in bench.type_in("run --due")[1]  # the one that nothing has withdrawn
+    assert "1 deployed" in bench.type_in("run --due")[1]  # the one that was not withdrawn
 
 
 @pytest.mark.parametrize("patterns", [(), ("f00",)], ids=["all", "by name"])

@@ -1,4 +1,4 @@
-"""What a plan can know is in the plan, and nothing is sent for it; in virtual time."""
+"""What a plan can find out in advance is in the plan, and sends no changes; in virtual time."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_a_quota_that_nobody_tells_is_not_guessed(tmp_path: Path) -> None:
     )
     changed = sources(tmp_path, 15).replace('memory = "128MB"', 'memory = "256MB"')
     assert kinds(bench.deploy(changed)) == {"Deployed": 15}
-    assert bench.foreseen.warnings == ()  # nothing new: nobody asks
+    assert bench.foreseen.warnings == ()  # nothing new: no quota is read
 
 
 def test_an_eleventh_tag_is_foreseen_though_old_versions_hold_the_others(tmp_path: Path) -> None:
@@ -254,7 +254,7 @@ def test_a_folder_of_very_many_is_counted_and_not_looked_through(
     (found,) = undeclared(left, live_of(bench, left))
     assert found == Undeclared("folder", (), 14)
     made = {name: count - before.get(name, 0) for name, count in bench.wire.calls.items() if count != before.get(name)}
-    assert made == {"list functions": 1, "listVersions": 1, "get folder": 1}  # of the one that is wanted
+    assert made == {"list functions": 1, "listVersions": 1, "get folder": 1}  # of the desired one
 
 
 def test_a_folder_that_was_not_read_whole_says_nothing() -> None:

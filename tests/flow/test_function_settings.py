@@ -1,4 +1,4 @@
-"""A Function's own settings are changes of its unit: asked for, followed, read back, and taken up like any other."""
+"""A Function's own settings are changes of its unit: requested, followed, read back, and resumed like any other."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_settings_and_a_version_change_in_one_unit(bench: Bench, tmp_path: Path)
 
 
 def test_a_label_that_came_back_by_hand_is_set_again(bench: Bench, tmp_path: Path) -> None:
-    """The same update has the same key; what the former one has done does not answer for this one."""
+    """The same update has the same key, but the result of the former one does not count for this one."""
     bench.deploy(declared(tmp_path, labels='{ team = "a" }'))
     for _ in range(3):
         bench.deploy(declared(tmp_path, labels='{ team = "b" }'))
@@ -124,7 +124,7 @@ def test_a_label_that_somebody_has_set_otherwise_since_the_plan_is_left_alone(tm
     plain = sources(tmp_path, 3).replace("create = true", 'create = true\nlabels = { team = "a" }')
     bench.deploy(plain)
     functions = {one["name"]: one["id"] for one in bench.cloud.functions.list({"folderId": "folder"})["functions"]}
-    theirs = {"f001": {"team": "mine"}, "f002": {"team": "b", "by": "hand"}}  # another value, and the wanted one
+    theirs = {"f001": {"team": "mine"}, "f002": {"team": "b", "by": "hand"}}  # another value, and the desired one
 
     async def by_hand(_stop: Stop) -> None:
         await anyio.sleep(2.0)

@@ -1,4 +1,6 @@
-"""With on_breach = "rollback": what a breach leads to, what goes back at once, and what two phases leave alone."""
+"""With on_breach = "rollback": the effects of a breach, what is rolled back at once, and what two
+phases leave alone.
+"""
 
 from __future__ import annotations
 
@@ -73,7 +75,7 @@ def test_the_exit_code_of_a_run_that_was_rolled_back(back: int, code: int) -> No
 
 
 def answer(bench: Bench, *failing: str) -> None:
-    """Let the next verification of each function pass, but for these."""
+    """Let the next verification of each function pass, except these."""
     for name in failing:
         bench.cloud.seeds.calls.answer(
             function=name, status=502, body={"errorMessage": "boom"}, headers={"X-Function-Error": "true"}, times=1
@@ -206,8 +208,8 @@ def test_a_breach_by_what_was_never_touched_takes_nothing_back(bench: Bench) -> 
 @pytest.mark.parametrize(
     ("stopped_at_s", "left"),
     [
-        (0.5, {"createVersion"}),  # its labels are set, the version is not asked for
-        (1.5, {"verify"}),  # the version is being made, and is verified by whoever takes the run up
+        (0.5, {"createVersion"}),  # its labels are set, the version is not requested
+        (1.5, {"verify"}),  # the version is being made, and the resuming run verifies it
     ],
 )
 def test_what_a_resume_finds_bad_goes_back_at_once_with_all_that_its_chain_has_done(

@@ -1,4 +1,6 @@
-"""The guard is the last await before a call is sent: who was suspended anywhere and lost the lease sends nothing."""
+"""The guard is the last await before a call is sent: a run that was suspended anywhere and lost the lease sends
+nothing.
+"""
 
 from __future__ import annotations
 
@@ -66,7 +68,7 @@ class LeasedBench(Bench):
         return plan
 
     def sleep(self) -> None:
-        """Be suspended right now, and wake when another run has the lease."""
+        """Suspend now, and resume when another run has the lease."""
         if KEY not in self.records.objects:
             return
         self.slept_s += ASLEEP_S
@@ -83,7 +85,7 @@ class LeasedBench(Bench):
 
 
 def deploy(bench: LeasedBench, patch: pytest.MonkeyPatch, at: int) -> int:
-    """Deploy one function, suspended before the event loop's `at`-th round. Gives how many rounds there were."""
+    """Deploy one function, suspended before the event loop's `at`-th round. Returns how many rounds there were."""
     whole: Callable[[VirtualLoop], None] = VirtualLoop._run_once  # type: ignore[attr-defined]
     rounds = 0
 
@@ -138,7 +140,7 @@ def test_a_run_that_lost_its_lease_ends_as_one_to_resume_whatever_it_saw() -> No
 
 
 class Tokens:
-    """Tokens that take a while, and tell when they were asked for."""
+    """Tokens that take a while, and record when they were requested."""
 
     refreshable, origin, advice, account = True, "a test", "", ""
     warnings: tuple[str, ...] = ()

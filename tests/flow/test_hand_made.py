@@ -1,4 +1,4 @@
-"""What somebody has made or edited by hand after a deployment of ours, and what becomes of it, whoever comes by."""
+"""What someone has made or edited by hand after a deployment of ours, and what later commands do about it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def deploy(bench: Bench, source: str = "first", manifest: str = FUN, *, adopt: s
 
 
 def deployed(bench: Bench, *names: str) -> str:
-    """Deploy several sources, one after the other. Gives the id of the last version."""
+    """Deploy several sources in turn. Returns the ID of the last version."""
     for source in names:
         assert isinstance(deploy(bench, source), Deployed)
     return str(live(bench)["id"])
@@ -57,7 +57,7 @@ def by_id(bench: Bench, version_id: str) -> Mapping[str, Any]:
 
 
 def by_hand(bench: Bench, of: str = "", **changes: Any) -> str:
-    """Make a version as the console does: what another has, its description included, with some of it changed."""
+    """Make a version like the console: a copy of another with its description, and some changes."""
     former = by_id(bench, of) if of else live(bench)
     asked = {name: former[name] for name in _ASKED if name in former}
     code = {"versionId": of} if of else inline("index.py")
@@ -84,7 +84,7 @@ def test_a_job_does_not_make_a_hotfix_ours(bench: Bench) -> None:
         why = blocked(deploy(bench, manifest=manifest))
         assert "its code, which was made or edited by hand before job lvl copied it" in why
         assert f"--adopt fun@{copied}" in why
-    # the job may run again, and copies of its copies are no more ours than the first
+    # the job may run again; copies of its copies are still not ours
     assert isinstance(bench.run_job(HEAD + JOB.replace("debug", "trace"), "lvl")["fun"], Deployed)
     again = str(live(bench)["id"])
     assert "before job lvl copied it" in blocked(deploy(bench, manifest=FUN + LEVEL, adopt=copied))

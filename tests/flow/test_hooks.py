@@ -1,4 +1,4 @@
-"""Posting of notifications to receivers as they are: slow, broken, gone, elsewhere, talkative."""
+"""Posting of notifications to real-world receivers: slow, broken, missing, elsewhere, talkative."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _haste(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def delivered(handler: Callable[[Seen], web.Response], **changes: object) -> tuple[str, Server]:
-    """Post to a receiver; give why it was not taken, and what that has seen."""
+    """Post to a receiver. Returns why it was not accepted, and what the receiver has seen."""
 
     async def main() -> tuple[str, Server]:
         async with serving(handler) as server, open_transport({}, version=VERSION) as transport:

@@ -1,4 +1,4 @@
-"""Whatever bytes come back, it is an answer or one error that is fit to be shown."""
+"""Any answer is either valid or one error that is safe to show."""
 
 from __future__ import annotations
 

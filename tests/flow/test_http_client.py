@@ -1,4 +1,4 @@
-"""The client: tokens on calls, one refresh, keep-alive, waits and clocks told by headers."""
+"""The client: tokens on calls, one refresh, keep-alive, waits and clocks from headers."""
 
 from __future__ import annotations
 

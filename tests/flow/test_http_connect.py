@@ -1,4 +1,4 @@
-"""Connecting: everything that can be wrong at the start is said before anything is sent."""
+"""Connecting: everything that can be wrong at the start is reported before anything is sent."""
 
 from __future__ import annotations
 

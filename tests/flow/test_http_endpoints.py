@@ -1,4 +1,4 @@
-"""Discovery: addresses of an installation, and clear words where there are none."""
+"""Discovery: addresses of an installation, and clear errors if there are none."""
 
 from __future__ import annotations
 

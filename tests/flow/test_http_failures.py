@@ -1,4 +1,4 @@
-"""Every way in which a call can go wrong becomes one CloudError with its facts."""
+"""Every way in which a call can fail becomes one CloudError with its facts."""
 
 from __future__ import annotations
 

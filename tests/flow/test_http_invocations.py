@@ -1,4 +1,4 @@
-"""Calls of Functions over HTTP: what is sent where, and what becomes of answers that are none."""
+"""Calls of Functions over HTTP: what is sent where, and how invalid answers are handled."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Listings are whole or an error; look-ups tell what they found."""
+"""Listings are complete or an error; look-ups return what they found."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Proxies and certificates, as the environment names them."""
+"""Proxies and certificates from the environment."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_plain_http_goes_through_the_proxy_whole() -> None:
 
 @asynccontextmanager
 async def tunnel(port: int, heard: list[bytes], refusal: bytes = b"") -> AsyncIterator[str]:
-    """A CONNECT proxy that leads to one port of this machine, whatever name is asked for."""
+    """A CONNECT proxy that leads to one port of this machine, whatever name is requested."""
 
     async def talk(client: SocketStream) -> None:
         heard.append(await client.receive())
@@ -104,7 +104,7 @@ async def pump(source: SocketStream, sink: SocketStream) -> None:
 
 
 def certificate(folder: Path) -> tuple[ssl.SSLContext, Path]:
-    """A server's TLS context for HOST and loopback, and the file that makes it trusted."""
+    """Return a server's TLS context for HOST and loopback, and the file that makes it trusted."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, HOST)])
     names = [x509.DNSName(HOST), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]

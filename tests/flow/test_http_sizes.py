@@ -1,4 +1,4 @@
-"""Answers without end: read up to a bound, with the call named, whoever gives them."""
+"""Answers without end from any service are read up to a limit, and the error names the call."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_an_answer_larger_than_any_is_not_read(name: str, status: int, monkeypat
     assert error.message == f"the answer to {name} is larger than 1MB: it was not read"
     assert (error.call, error.http_status) == (name, status)
     assert "something else than the cloud's API answered" in error.advice
-    assert judge(error) is ErrorClass.UNSURE  # what it would have said is not known
+    assert judge(error) is ErrorClass.UNSURE  # the rest of it is not known
 
 
 def test_an_answer_of_200_mb_packed_small_takes_no_such_memory() -> None:

@@ -1,4 +1,4 @@
-"""Which credentials are used, and what each asks of whom."""
+"""Which credentials are used, and where each requests its token."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def choose(environ: Mapping[str, str]) -> TokenSource:
 
 
 def ask(environ: Mapping[str, str], handler: Handler, times: int = 1) -> tuple[str, list[Seen]]:
-    """Ask for tokens; "{address}" in a value of `environ` is the server's."""
+    """Request tokens; "{address}" in a value of `environ` is the server's."""
 
     async def main() -> tuple[str, list[Seen]]:
         async with serving(handler) as server, open_transport({}, version=VERSION, clock=lambda: NOW) as transport:

@@ -1,4 +1,4 @@
-"""Tokens in a cache: renewed early, once for all, and kept where renewing fails."""
+"""Tokens in a cache: renewed early, once for all, and kept if renewing fails."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from orchestrator.errors import CloudError, Code
 
 
 class Iam:
-    """Issues t-1, t-2 … after a moment, on a clock that the test turns."""
+    """Issues t-1, t-2 … after a moment, on a clock that the test controls."""
 
     def __init__(self, life_s: float = 43_200.0) -> None:
         self.now = 1_000_000.0

@@ -1,4 +1,4 @@
-"""The built-in jobs over the memory cloud: wanted, planned, done, and planned again."""
+"""The built-in jobs on the memory cloud: bound, planned, carried out, and planned again."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ COPIES = '[jobs.copies]\nrun = "mass_redeploy"\nfunctions = ["*"]\nfolders = ["f
 
 
 def by_hand(bench: Bench, name: str, *, runtime: str = "python39", **fields: Any) -> str:
-    """Make a function and a version of it as somebody else does."""
+    """Make a function and a version of it as another user would."""
     function = bench.cloud.functions.create({"folderId": "folder", "name": name})["metadata"]["functionId"]
     bench.pass_time(60.0)
     version(bench, function, runtime=runtime, **fields)
@@ -89,7 +89,7 @@ def test_a_declared_function_that_is_upgraded_stays_as_it_is_declared(tmp_path: 
     bench.deploy(manifest)
     assert kinds(bench.run_job(f"{manifest}\n{UPGRADE}", "up")) == {"Deployed": 2}
     assert [warning for warning in bench.desired.warnings if "or the next deploy of them is blocked" in warning]
-    # The code is known again: with the runtime changed in the file too, there is nothing left to do.
+    # The code is recognised: with the runtime changed in the file too, there is nothing left to do.
     assert kinds(bench.deploy(manifest.replace('"python39"', '"python312"'))) == {"Unchanged": 2}
 
 
@@ -175,7 +175,7 @@ def test_a_variable_of_a_job_is_guarded_and_the_job_may_run_again(tmp_path: Path
     outcomes = bench.deploy(manifest)
     assert "was made by job nightly, and the new version would remove environment LEVEL" in str(outcomes)
     again = job.replace("LEVEL", "OTHER")
-    assert kinds(bench.run_job(again, "nightly")) == {"Deployed": 1}  # what it made is its own
+    assert kinds(bench.run_job(again, "nightly")) == {"Deployed": 1}  # it may change its own versions
 
 
 def test_a_value_of_a_job_is_not_put_back_but_by_who_names_it_and_another_one_is_meant(tmp_path: Path) -> None:
@@ -184,7 +184,7 @@ def test_a_value_of_a_job_is_not_put_back_but_by_who_names_it_and_another_one_is
     one, two = (sources(tmp_path, 1).replace("[functions.f000]", declared.format(value)) for value in "12")
     job = f'{one}\n{NIGHTLY}environment = {{ A = "job" }}\n'
     bench.deploy(one)
-    for value in ("job", "more"):  # the second one has a version of the job's before it
+    for value in ("job", "more"):  # the base of the second one is a version of the job
         assert kinds(bench.run_job(job.replace('job"', f'{value}"'), "nightly")) == {"Deployed": 1}
         back = bench.deploy(one)
         assert kinds(back) == {"Blocked": 1}
@@ -199,7 +199,7 @@ def test_what_a_job_makes_just_as_it_is_declared_is_no_work_of_the_job(tmp_path:
     bench = Bench(tmp_path, durations="fixed:1")
     manifest = sources(tmp_path, 1).replace("[functions.f000]", '[functions.f000]\nenvironment = { A = "1" }')
     assert kinds(bench.run_job(f"{manifest}\n{NIGHTLY}", "nightly")) == {"Deployed": 1}
-    assert kinds(bench.deploy(sources(tmp_path, 1))) == {"Deployed": 1}  # A goes, as the manifest has it
+    assert kinds(bench.deploy(sources(tmp_path, 1))) == {"Deployed": 1}  # A is removed, as in the manifest
 
 
 def test_a_copy_that_would_be_the_same_again_is_not_made_and_another_is_made_once(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Listings that lag behind Operations that are done: looked at again for some seconds, then told as it is."""
+"""Listings that lag behind finished Operations are read again for some seconds, then reported as they are."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LENGTH_S = 2.0
 
 
 class LateFunctions(RecordingFunctions):
-    """Shows a version only some seconds after its Operation is done; until then `$latest` is the one before."""
+    """Returns a version only some seconds after its Operation is done; until then `$latest` is the one before."""
 
     def __init__(self, bench: Bench, late_s: float) -> None:
         super().__init__(bench.wire)

@@ -1,4 +1,6 @@
-"""Leases in virtual time: of two runs over the same function one waits, whoever dies, sleeps or loses an answer."""
+"""Leases in virtual time: of two runs over the same function one waits, even if a run dies, sleeps or
+loses an answer.
+"""
 
 from __future__ import annotations
 
@@ -134,7 +136,7 @@ def test_a_dead_holder_is_taken_over_and_wakes_to_find_it() -> None:
         with pytest.raises(StoppedError, match=r"was taken over by run two \(process of two\)"):
             await one.check()
         assert len(dead.losses) == 1
-        await one.end()  # which is not its own any more
+        await one.end()  # which it no longer owns
         await lease.check()
 
     held(main)
@@ -150,7 +152,7 @@ def test_a_holder_that_slept_asks_for_nothing_before_it_has_seen_that_the_lease_
         assert records.objects[KEY][1] != before  # a beat
         await one.check()
 
-        machine.slept_s = 2 * LEASE_TIMINGS.give_up_s  # and while it slept, somebody waited for it
+        machine.slept_s = 2 * LEASE_TIMINGS.give_up_s  # and while it slept, another run waited for it
         records.objects[KEY] = (Registry(fencing=9).encode(), "new")
         with pytest.raises(StoppedError, match="was taken over, because this run had not renewed it"):
             await one.check()
@@ -216,7 +218,7 @@ def test_a_registry_comes_back_as_it_was_written(holders: list[Holder], fencing:
 
 @dataclass
 class World:
-    """Machines that take leases, work, sleep, die. `calls`: who asked for what, with which lease, in their order."""
+    """Machines that take leases, work, sleep, die. `calls`: who requested what, with which lease, in order."""
 
     rng: random.Random
     calls: list[tuple[str, int]] = field(default_factory=list)  # (function, fencing number)
@@ -241,10 +243,10 @@ class World:
                         await lease.check()
                         self.calls.append((self.rng.choice(functions), lease.fencing))
                     group.cancel_scope.cancel()
-                await anyio.sleep(self.rng.uniform(0, 1.5 * LEASE_TIMINGS.dead_after_s))  # suspended: no beat
+                await anyio.sleep(self.rng.uniform(0, 1.5 * LEASE_TIMINGS.dead_after_s))  # suspended: no heartbeat
                 await lease.check()
                 self.calls.append((functions[0], lease.fencing))
-            if self.rng.random() < 0.7:  # else it dies
+            if self.rng.random() < 0.7:  # otherwise it dies
                 await lease.end()
 
 
@@ -267,7 +269,7 @@ def test_no_call_is_made_with_a_lease_that_somebody_else_has_taken_over(seed: in
 
 
 def test_a_beat_that_was_answered_after_a_sleep_proves_nothing() -> None:
-    """The beat had arrived, the machine slept, another run saw no life in it for long enough."""
+    """The beat had arrived, then the machine slept, and another run saw no new beat for long enough."""
 
     async def main(records: MemoryRecords) -> None:
         one = Machine(records, "one")
@@ -290,7 +292,7 @@ def test_a_beat_that_was_answered_after_a_sleep_proves_nothing() -> None:
 
 
 def test_a_lease_that_was_seen_to_be_lost_is_not_believed_for_its_last_beat() -> None:
-    """Somebody has removed the record: the clock alone would say that nobody else can hold it yet."""
+    """Someone has removed the record: by the clock alone, no other run could hold it yet."""
 
     async def main(records: MemoryRecords) -> None:
         one = Machine(records, "one")

@@ -1,4 +1,4 @@
-"""The counts of the live region over whole runs: every function in one place, and nothing left in a slot at the end."""
+"""The counts of the live region over whole runs: every function is counted once, and no slot is in use at the end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is told beside a run: at once, all at the same time, and at its end for a bounded time."""
+"""Who is notified beside a run: at once, all at the same time, and at its end for a bounded time."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ EVERYTHING = ("failed", "breach", "rolled_back", "paused", "done")
 
 
 class Commands:
-    """Commands that take so long, each as its program is called: "5", "60"."""
+    """Commands with a duration, which is the name of their program: "5", "60"."""
 
     def __init__(self) -> None:
         self.told: list[tuple[float, str, str]] = []
@@ -43,7 +43,9 @@ class Commands:
 def told(
     events: list[Event], *seconds: str, follows: bool = False, called_off: bool = False
 ) -> tuple[list[tuple[float, str, str]], list[str], float]:
-    """Run with hooks that take so many seconds: what they were told and when, what was lost, how long the end took."""
+    """Run with hooks of these durations in seconds. Returns what they were sent and when, what was lost, how long the
+    end took.
+    """
     commands, messages, state = Commands(), Messages(), RunState()
     hooks = tuple(Notify(one, EVERYTHING, command=(one,), folder=Path()) for one in seconds)
     session: Any = SimpleNamespace(

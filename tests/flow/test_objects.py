@@ -1,4 +1,4 @@
-"""Zips that are in a bucket already: one that was overwritten is other code; what cannot be told is said."""
+"""Zips that are in a bucket already: an overwritten one is new code, and if this is unknown, it is reported."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def bench_with(tmp_path: Path) -> Bench:
 
 
 def carry_out(bench: Bench, code: BucketPackage | VersionCopy = OBJECT, **changes: Any) -> tuple[Action, str]:
-    """Deploy one function; tell what the plan said of it."""
+    """Deploy one function. Returns its reason in the plan."""
     specs: dict[str, FunctionSpec] = {"fun": spec("fun", code=code, create=True, settings=settings(**changes))}
     bench.carry_out(lambda _live: Desired(specs, Rollout()), specs)
     (unit,) = bench.plan.units

@@ -1,4 +1,4 @@
-"""The network gone in the middle of a run, in virtual time: it pauses, and goes on where it was."""
+"""The network fails in the middle of a run, in virtual time: the run pauses, and continues where it was."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ GONE = Rates(lost=1.0)
 
 
 def between(bench: Bench, start_s: float, end_s: float, rates: Rates = GONE) -> Callable[[Stop], Awaitable[None]]:
-    """Make a network that is gone for a while."""
+    """Return a network that fails for a while."""
 
     async def meanwhile(_stop: Stop) -> None:
         await anyio.sleep(start_s)
@@ -159,14 +159,14 @@ def test_builds_that_fail_alike_stop_nothing(tmp_path: Path) -> None:
 
 
 def test_a_quota_of_functions_that_is_used_up_stops_new_functions_alone(tmp_path: Path) -> None:
-    mute = CloudSettings(quota_manager=False)  # else the plan would say so
+    mute = CloudSettings(quota_manager=False)  # otherwise the plan would report it
     bench = Bench(tmp_path, durations="fixed:1", quotas=Quotas(functions_per_cloud=10), settings=mute)
     bench.deploy(sources(tmp_path, 10))
     asked = bench.wire.calls["create function"]
     changed = sources(tmp_path, 60).replace('memory = "128MB"', 'memory = "256MB"')
     outcomes = bench.deploy(changed)
     assert kinds(outcomes) == {"Deployed": 10, "Failed": 50}
-    assert bench.wire.calls["create function"] - asked <= 20  # those that were on their way
+    assert bench.wire.calls["create function"] - asked <= 20  # those in transit
     assert bench.result.breach == ""
 
 

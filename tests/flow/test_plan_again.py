@@ -1,5 +1,5 @@
-"""What was carried out is nothing to do when it is planned again: here, from another checkout, whatever was declared,
-and whatever the cloud filled in by itself.
+"""Whatever was declared, and whatever the cloud filled in, a second plan after a deploy has nothing to do: here, or
+from another checkout.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ _values = st.sampled_from(["", "0", "1", "${", "a b ", "[orchestrator:1:0.0]", '
 _disk = {"name": "tmp", "disk_size": "1GB"}
 _bucket = {"name": "data", "mode": "read_only", "bucket": "data-1", "prefix": "p/"}
 _secret = {"environment_variable": "TOKEN", "name": "db", "key": "k"}
-# The keys of a function, and what may stand there.
+# The keys of a function, and their possible values.
 KEYS: dict[str, st.SearchStrategy[Any]] = {
     "timeout": st.sampled_from(["3s", "1m30s", 2.5]),
     "description": _texts | st.just(f"from the console [orchestrator:1:{'0' * 16}.{'1' * 16}]"),
@@ -82,7 +82,7 @@ ACCOUNTS = st.sampled_from([{}, {"service_account": "runner"}, {"service_account
 
 @dataclass(frozen=True, slots=True)
 class Checkout:
-    """A manifest with the sources that it names: path → content and whether it is executable."""
+    """A manifest with its sources: path → content and whether it is executable."""
 
     manifest: str
     files: Mapping[str, tuple[str, bool]]
@@ -102,7 +102,7 @@ class Checkout:
 
 
 def toml(value: Any) -> str:
-    """Write a value as TOML has it."""
+    """Return a value as TOML."""
     if isinstance(value, Mapping):
         return "{ " + ", ".join(f'"{name}" = {toml(item)}' for name, item in value.items()) + " }"
     if isinstance(value, list):
@@ -114,7 +114,7 @@ def toml(value: Any) -> str:
 
 @st.composite
 def checkouts(draw: st.DrawFn, names: tuple[str, ...] = ("one", "two", "three")) -> Checkout:
-    """Draw a manifest of up to three functions with anything in them, and their sources."""
+    """Draw a manifest of up to three functions with any settings, and their sources."""
     lines = ['[defaults]\nruntime = "nodejs22"\nentrypoint = "index.handler"\nmemory = "1GB"\ncreate = true']
     files: dict[str, tuple[str, bool]] = {}
     for name in names:
@@ -141,7 +141,7 @@ def bench_in(folder: Path, wire: Callable[[Any], Wire] = Wire) -> Bench:
 
 
 def assert_nothing_to_do(bench: Bench, act: Callable[[], Mapping[str, object]]) -> None:
-    """Plan again, and carry that out: everything is unchanged, and only questions are asked."""
+    """Plan again, and carry that out: everything is unchanged, and nothing is written."""
     before = Counter(bench.wire.calls)
     outcomes = act()
     assert {unit.action for unit in bench.plan.units} == {Action.UNCHANGED}, [unit.reason for unit in bench.plan.units]
@@ -181,7 +181,7 @@ def test_after_a_change_of_anything_there_is_nothing_to_do(tmp_path: Path, first
 
 
 class FillingWire(Wire):
-    """Shows Versions as a cloud does that fills in whatever was left open."""
+    """Returns Versions like a cloud that fills in whatever was left open."""
 
     async def call(self, name: str, act: Callable[[], Record]) -> tuple[Record, str]:
         answer, request_id = await super().call(name, act)
@@ -224,7 +224,7 @@ def test_what_the_cloud_fills_in_is_nothing_to_do(tmp_path: Path, checkout: Chec
 
 
 class LosingWire(Wire):
-    """Shows Versions as a cloud does that has made them without some of what was asked for."""
+    """Returns Versions like a cloud that dropped some of what was requested."""
 
     async def call(self, name: str, act: Callable[[], Record]) -> tuple[Record, str]:
         answer, request_id = await super().call(name, act)
@@ -279,7 +279,7 @@ def test_a_copy_of_a_version_made_by_hand_keeps_all_and_is_made_once(
     after = latest(bench, function_id)
     if wire is Wire:
         assert after == before
-    else:  # what was filled in is asked for now, and nothing else differs
+    else:  # what was filled in is requested now, and nothing else differs
         assert replace(after, **{name: getattr(before, name) for name in FILLED}) == before
     assert_nothing_to_do(bench, lambda: bench.run_job(COPIES, "copies"))
     assert_nothing_to_do(bench, lambda: bench.run_job(COPIES, "copies", environment='{ ADDED = "1" }'))

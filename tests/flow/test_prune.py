@@ -1,4 +1,4 @@
-"""Old versions are deleted by the engine: several at once, never by force, and what cannot go is named."""
+"""The engine deletes old versions: several at once, never by force, and reports those that cannot be deleted."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def bench(tmp_path: Path) -> Bench:
 
 
 def deployed(bench: Bench, times: int, names: str = "ab") -> list[list[Event]]:
-    """Deploy so many times, each time something else. Gives the events of the runs, the newest first."""
+    """Deploy this many times, each time something else. Returns the events of the runs, the newest first."""
     runs: list[list[Event]] = []
     for number in range(times):
         outcomes = bench.deploy(manifest(number, names))
@@ -65,7 +65,7 @@ def deployed(bench: Bench, times: int, names: str = "ab") -> list[list[Event]]:
 
 
 def left(bench: Bench) -> dict[str, list[str]]:
-    """By function the `N` of its versions, the oldest first."""
+    """Return the `N` of each function's versions, the oldest first."""
     names = {one["id"]: one["name"] for one in bench.cloud.functions.list({"folderId": "folder"})["functions"]}
     found: dict[str, list[str]] = {name: [] for name in names.values()}
     for version in bench.versions():
@@ -130,7 +130,7 @@ def test_what_it_does_stands_in_the_journal_before_it_is_asked_for(bench: Bench)
     assert {change.change.kind for change in state.changes} == {ChangeKind.DELETE}
     asked = [one for one in bench.events if isinstance(one, Requested)]
     assert len({one.idempotency_key for one in asked}) == len(asked) == 2
-    assert state.version_id == ""  # what is gone is none that serves
+    assert state.version_id == ""  # a deleted version does not serve
 
 
 def test_a_version_that_gets_a_tag_meanwhile_stays_and_is_named(bench: Bench) -> None:
@@ -193,7 +193,7 @@ def test_refusals_of_rights_are_not_asked_for_again_and_again(bench: Bench) -> N
 
 
 def test_one_that_cannot_be_deleted_stops_no_other(bench: Bench) -> None:
-    runs = deployed(bench, 16, "a")  # more than go at once
+    runs = deployed(bench, 16, "a")  # more are deleted at once
     broken = Fault(Code.FAILED_PRECONDITION, "no")
     bench.cloud.faults.settle_next("deleteVersion", Fate(), Fate(error=broken), Fate())
     outcomes = prune(bench, manifest(15, "a"), TWO, runs)
@@ -276,7 +276,7 @@ def test_what_is_still_listed_at_the_end_is_no_success(bench: Bench) -> None:
         emit(event)
         put_back(event)
 
-    bench.emit = heard  # type: ignore[method-assign]  # somebody interferes right then
+    bench.emit = heard  # type: ignore[method-assign]  # someone interferes at this moment
     (outcome,) = prune(bench, manifest(3, "a"), TWO, runs).values()
     assert isinstance(outcome, Failed)
     assert outcome.step is Step.READ_BACK

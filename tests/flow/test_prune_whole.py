@@ -1,4 +1,4 @@
-"""A cloud of many functions with many versions: what stays is what a second opinion says, page after page."""
+"""A cloud of many functions with many versions: what stays matches a second implementation, page by page."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ POLICY = PrunePolicy(keep=5, runs=3)
 
 @dataclass
 class Fleet:
-    """Functions as they were deployed, tagged, copied from and edited. What is drawn for each stands in tables."""
+    """Functions that were deployed, tagged, copied from and edited. The choices for each are in tables."""
 
     bench: Bench
     rng: random.Random
-    versions: dict[str, list[str]] = field(default_factory=dict)  # by function id, the oldest first
+    versions: dict[str, list[str]] = field(default_factory=dict)  # by Function ID, the oldest first
     ours: set[str] = field(default_factory=set)
     tagged: set[str] = field(default_factory=set)
     named: set[str] = field(default_factory=set)
@@ -95,7 +95,7 @@ class Fleet:
         self.named |= {version_id} if rng.random() < 0.02 else set()
 
     def _deploy_again(self, number: int, function_id: str) -> None:
-        """Tell of runs that have made, or tagged, any of its versions: some times fewer than K, some times more."""
+        """Record runs that made, or tagged, any of its versions: some times fewer than K, some times more."""
         known = self.rng.randint(0, 2 * POLICY.runs)
         if known >= POLICY.runs:
             self.recorded.add(function_id)
@@ -109,7 +109,7 @@ class Fleet:
             self.runs.append(_run(f"f{number:05}", function_id, base, made, EPOCH_S - DAY_S * (one + number / 1e6)))
 
     def stays(self) -> set[str]:
-        """The second opinion."""
+        """The second implementation."""
         found = set[str]()
         for function_id, versions in self.versions.items():
             found |= set(versions[-POLICY.keep :])
@@ -161,7 +161,7 @@ def test_what_stays_is_what_a_second_opinion_says(tmp_path: Path, functions: int
     assert made.bench.wire.calls["listVersions"] >= functions * versions / 1000
 
 
-@pytest.mark.timeout(600)  # half a minute alone, and four times that beside five other workers on two cores
+@pytest.mark.timeout(600)  # half a minute alone, and four times that with five other workers on two cores
 @LONG
 def test_what_stays_of_a_thousand_functions_is_what_a_second_opinion_says(tmp_path: Path) -> None:
     made = fleet(tmp_path, 1000, 60)  # carried out by `python -m tests.benchmarks.prune 1000 53`, in two minutes
@@ -216,7 +216,7 @@ def _runs_need_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_mutant_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One page only; a tag ignored; a record that is missing taken for empty; runs that need nothing."""
+    """Only one page is read; a tag is ignored; a missing record counts as empty; runs need nothing."""
     made = fleet(tmp_path, 20, 60)
     stays = made.stays()
     assert planned(made, 20) == stays

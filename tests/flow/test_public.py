@@ -1,4 +1,4 @@
-"""Access without authentication as a change of a function's unit: given last, taken away first, never given back by a
+"""Access without authentication as a change of a function's unit: granted last, removed first, never granted again by a
 rollback alone.
 """
 
@@ -87,7 +87,7 @@ def test_nothing_is_read_that_nobody_declares(bench: Bench) -> None:
     bench.deploy(declared(bench, count=3))
     bench.deploy(declared(bench, count=3))
     assert "listAccessBindings" not in bench.wire.calls
-    bench.deploy(declared(bench, OPENS, count=3))  # the last of three: planned, looked at again, read back
+    bench.deploy(declared(bench, OPENS, count=3))  # the last of three: planned, checked again, read back
     assert bench.wire.calls["listAccessBindings"] == 3
     bench.wire.calls.clear()
     bench.deploy(declared(bench, OPENS, count=3))
@@ -170,7 +170,7 @@ def test_a_rollback_opens_nothing_by_itself(bench: Bench) -> None:
     closed(bench, 'description = "new"')
     events = list(bench.events)
     outcomes = bench.roll_back(events)
-    assert isinstance(outcomes["f000"], Failed)  # the rest of it is back
+    assert isinstance(outcomes["f000"], Failed)  # the rest of it is rolled back
     assert "`orchestrator rollback RUN f000 --wider f000`" in outcomes["f000"].failure.message
     assert (is_public(bench), len(bench.versions())) == (False, 3)
     outcomes = bench.roll_back(events, wider=["f000"])

@@ -1,4 +1,4 @@
-"""A run is taken back by the same engine: tags first, then copies of what was live before."""
+"""The same engine rolls a run back: tags first, then copies of what was live before."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def bench(tmp_path: Path) -> Bench:
 
 
 def live(bench: Bench) -> dict[str, Any]:
-    """What serves, and under which tags, but for ids and descriptions; and the functions' own settings."""
+    """Return what serves, and under which tags, except IDs and descriptions; and the functions' own settings."""
     names = {function["id"]: function for function in bench.cloud.functions.list({"folderId": "folder"})["functions"]}
     found: dict[str, Any] = {}
     for version in bench.versions():

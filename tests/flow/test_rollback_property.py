@@ -1,4 +1,4 @@
-"""A rollback after a run gives back what was live before it: whatever that was, whatever the run has changed."""
+"""A rollback after a run restores what was live before it, whatever that was, and whatever the run has changed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ by_hand = st.none() | st.sampled_from(["", "by hand", "ends in a blank ", "x" * 
 
 
 def seen(bench: Bench) -> Seen:
-    """What a user of the cloud sees of each Function: its own settings, `$latest` with its code, its tags."""
+    """Return what a user of the cloud sees of each Function: its own settings, `$latest` with its code, its tags."""
     found: Seen = {}
     for function in bench.cloud.functions.list({"folderId": "folder"}).get("functions", []):
         versions = [one for one in bench.versions() if one["functionId"] == function["id"]]
@@ -41,7 +41,7 @@ def seen(bench: Bench) -> Seen:
 
 
 def assert_same(after: Seen, before: Seen) -> None:
-    """Compare all; a description may have a back mark behind it, where that fits."""
+    """Compare all. A description may have a back mark at its end, if it fits."""
     assert after.keys() == before.keys()
     for name, (settings, code, description, tags, own) in before.items():
         now = after[name]

@@ -1,4 +1,6 @@
-"""Each row of docs/rollback.md, played on the memory cloud: what goes back, what is said, what the next plan does."""
+"""Each row of docs/rollback.md, played on the memory cloud: what is rolled back, the messages, what
+the next plan does.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ from tests.flow.back_scene import FIELD, LATEST, Scene
 
 
 def did(unit: Unit) -> str:
-    """Say what a plan does, in the words of the table."""
+    """Return what a plan does, in the words of the table."""
     kind = unit.failure.kind if unit.failure is not None else ""
     return "withdrawn" if kind == "withdrawn" else str(unit.action)
 

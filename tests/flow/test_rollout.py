@@ -15,7 +15,7 @@ from tests.engine import Bench, sources
 
 
 def started_before(events: list[Event], wave: int) -> int:
-    """Count the units that ended before a wave began."""
+    """Return how many units ended before a wave began."""
     ended = 0
     for event in events:
         if isinstance(event, WaveStarted) and event.number == wave:
@@ -73,7 +73,7 @@ def test_without_max_failures_a_wave_with_a_failure_is_the_last_one(tmp_path: Pa
     bench = Bench(tmp_path, faults=Faults(failing_functions={"f003"}))
     outcomes = bench.deploy(sources(tmp_path, 40), rollout=Rollout(waves=(1, "25%", "100%")))
     found = Counter(type(outcome).__name__ for outcome in outcomes.values())
-    assert found == {"Deployed": 9, "Failed": 1, "Cancelled": 30}  # the rest of that wave went on
+    assert found == {"Deployed": 9, "Failed": 1, "Cancelled": 30}  # the rest of that wave continued
     why = "1 function of wave 2 failed, and max_failures is not declared: no other wave starts"
     assert (bench.result.breach, bench.stop.reason) == (why, why)
     assert {outcome.reason for outcome in outcomes.values() if isinstance(outcome, Cancelled)} == {why}

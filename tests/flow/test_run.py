@@ -118,7 +118,7 @@ def test_operation_slots_are_never_passed_and_every_one_is_used(tmp_path: Path) 
     bench = Bench(tmp_path, durations="fixed:2")
     outcomes = bench.deploy(sources(tmp_path, 60))
     assert kinds(outcomes) == {"Deployed": 60}
-    assert not any(isinstance(event, StepRetried) for event in bench.events)  # no refusal: quotas were kept to
+    assert not any(isinstance(event, StepRetried) for event in bench.events)  # no refusal: quotas were observed
 
 
 def test_each_refusal_of_a_slot_says_whose_limit_it_was(tmp_path: Path) -> None:
@@ -168,7 +168,7 @@ def test_an_error_before_done_is_waited_out_holding_the_slot(tmp_path: Path) -> 
     bench.faults.settle_next("createVersion", Fate(error=Fault(Code.INTERNAL, "boom"), error_early=True))
     outcomes = bench.deploy(sources(tmp_path, 2))
     assert kinds(outcomes) == {"Failed": 1, "Deployed": 1}
-    # Had the slot been given back at the early error, the second create would have been refused by the quota of one.
+    # If the slot had been released at the early error, the quota of one would have refused the second create.
     assert not any(isinstance(event, StepRetried) for event in bench.events)
 
 
@@ -244,7 +244,7 @@ def test_what_was_unknown_but_is_live_at_the_end_counts_as_deployed(tmp_path: Pa
 def test_the_same_deploy_again_finds_the_operation_that_is_still_running(tmp_path: Path) -> None:
     bench = Bench(tmp_path, durations="fixed:60", limits=Limits(operation_deadline_s=40.0))
     manifest = sources(tmp_path, 1)
-    bench.deploy(manifest)  # makes the function, and leaves its version running
+    bench.deploy(manifest)  # makes the function, and leaves its version in flight
     assert kinds(bench.deploy(manifest)) in ({"Deployed": 1}, {"Unknown": 1})
     assert kinds(bench.deploy(manifest)) in ({"Deployed": 1}, {"Unchanged": 1})
     assert len(bench.versions()) == 1
@@ -427,7 +427,7 @@ def test_the_slot_of_an_operation_that_is_late_is_free_once_it_has_ended(tmp_pat
     bench = Bench(tmp_path, durations="fixed:1", limits=Limits(operations_per_folder=1, operation_deadline_s=30.0))
     bench.faults.settle_next("createVersion", Fate(duration_s=60.0))
     outcomes = bench.deploy(sources(tmp_path, 3))
-    assert kinds(outcomes) == {"Deployed": 3}  # the late one too: it is seen when all is read back
+    assert kinds(outcomes) == {"Deployed": 3}  # the late one too: it is found when all is read back
     assert bench.seconds < 120
 
 

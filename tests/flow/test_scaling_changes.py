@@ -1,4 +1,4 @@
-"""Scaling policies as changes of a function's unit: planned, made, read back, taken up and taken back."""
+"""Scaling policies as changes of a function's unit: planned, made, read back, resumed and rolled back."""
 
 from __future__ import annotations
 
@@ -237,9 +237,9 @@ def test_room_for_provisioned_instances_is_foreseen(tmp_path: Path) -> None:
 
 
 ROLLED: list[tuple[Mapping[str, str] | None, str, dict[str, Any]]] = [
-    (None, ONE, {}),  # none before: it is taken away
+    (None, ONE, {}),  # none before: it is removed
     ({"zoneRequestsLimit": "7"}, ONE, {"$latest": {"r": 7}}),
-    ({"zoneRequestsLimit": "7"}, "zone_requests = 0", {"$latest": {"r": 7}}),  # taken away: it is set again
+    ({"zoneRequestsLimit": "7"}, "zone_requests = 0", {"$latest": {"r": 7}}),  # removed: it is set again
 ]
 
 

@@ -1,4 +1,4 @@
-"""Rules of the engine that whole runs seldom come to: each is seen to be broken in tests/simulation/test_mutants.py."""
+"""Rules of the engine that whole runs rarely reach: tests/simulation/test_mutants.py breaks each."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_what_is_in_flight_is_ours_only_if_it_was_forced_alike(tmp_path: Path, f
 
 
 def test_a_quota_of_one_function_stops_no_other(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, limits=Limits(operations_per_folder=1))  # one after the other
+    bench = Bench(tmp_path, limits=Limits(operations_per_folder=1))  # in turn
     manifest = sources(tmp_path, 4)
     bench.deploy(manifest)
     full = Trouble(refusal=Fault(Code.RESOURCE_EXHAUSTED, "The limit on tags per function is exceeded"))

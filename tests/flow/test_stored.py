@@ -1,4 +1,6 @@
-"""What is ours in a bucket is read whole, or nothing is removed; what may go goes, whatever comes between."""
+"""What is ours in a bucket is read completely, or nothing is deleted. What may be deleted is, whatever happens in
+between.
+"""
 
 from __future__ import annotations
 
@@ -59,13 +61,13 @@ def record(*events: Event) -> bytes:
 
 
 def killed(run_id: str = RUN, days: float = 40.0) -> bytes:
-    """The record of a run that was killed once it had planned."""
+    """Return the record of a run that was killed after it had planned."""
     first = whole_run("a", run_id=run_id, at=at(days))[0]
     return record(first, planned("a", at=at(days)))
 
 
 class Scene:
-    """A bucket with what is put there, so many days ago, and commands that prune it."""
+    """A bucket with objects of certain ages in days, and commands that prune it."""
 
     def __init__(self, root: Path, prefix: str = "functions/") -> None:
         self.root = root
@@ -80,7 +82,7 @@ class Scene:
 
     @property
     def names(self) -> list[str]:
-        """The names of what is there, without the prefix."""
+        """The names of the objects, without the prefix."""
         prefix = self.bench.storage.prefix
         return [one.key.removeprefix(prefix) for one in self.bench.objects.list(BUCKET, limit=5000).objects]
 
@@ -100,7 +102,7 @@ class Scene:
     def prune(
         self, between: Callable[[Stop], None] = lambda _stop: None, **asked: object
     ) -> tuple[StoredLeftovers, dict[str, Removed]]:
-        """Find what may go, let something come `between`, and remove it."""
+        """Find what may be deleted, call `between`, and delete it."""
 
         async def main() -> tuple[StoredLeftovers, dict[str, Removed]]:
             access, stop = self.access(), Stop()
@@ -228,7 +230,7 @@ def test_what_is_needed_stays(scene: Scene, needed: Callable[[Scene], None], why
     found, _ = scene.prune(here=scene.here)
     assert PACKAGE in scene.names
     [said] = [reason for reason in found.kinds[0].kept if why in reason]
-    assert found.kinds[0].kept[said].number in (1, 2)  # a lease whose time is not told keeps all
+    assert found.kinds[0].kept[said].number in (1, 2)  # a lease with an unknown time keeps all
 
 
 def test_what_keeps_packages_is_told_with_the_way_out(scene: Scene) -> None:
@@ -339,7 +341,7 @@ def test_old_records_go_with_their_rows(scene: Scene) -> None:
 def test_the_last_runs_of_a_function_and_what_is_undone_stay(scene: Scene) -> None:
     many_runs(scene, KEPT_ALWAYS + 5)
     old = [f"20240101T00000{number}-bbbbbb" for number in range(4)]
-    for number, name in enumerate(old[:3]):  # three of a function that nothing has changed since
+    for number, name in enumerate(old[:3]):  # three of a function that has not changed since
         body = record(*whole_run("rare", run_id=name, at=at(2000 - number)))
         scene.put(f"runs/{name}.json", body, days=2000 - number)
     scene.put(f"runs/{old[3]}.json", killed(old[3], 3000), days=3000)

@@ -1,4 +1,4 @@
-"""Of two paused runs of the same functions the later one supersedes the first: `runs` says so."""
+"""Of two paused runs of the same functions the later one supersedes the first: `runs` reports it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FIRST, LATER = "20260101T000002-000002", "20260101T000003-000003"
 
 
 def listed(scene: ends.Scene) -> tuple[dict[str, str], str]:
-    """List the runs. Gives by which each is superseded, as JSON tells, and the text."""
+    """List the runs. Returns which run supersedes each, from the JSON, and the text."""
     bench = scene.bench
     given: dict[str, Any] = {
         "config": bench.root / "deploy.toml", "state": bench.state_dir, "endpoint": None, "bucket": None,

@@ -1,4 +1,4 @@
-"""No two holders are ever sure at once, of a lease or of a due time, whatever happens to machines and answers."""
+"""Two holders are never sure at once, of a lease or of a due time, whatever happens to machines and answers."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def due_time(records: MemoryRecords, name: str, rng: random.Random) -> Cla
 
 @dataclass
 class World:
-    """Machines that want the same. Calls are late, or hang, and they or their answers are lost."""
+    """Machines that need the same. Calls are late, or hang, and they or their answers are lost."""
 
     take: Take
     dead_after_s: float
@@ -67,9 +67,9 @@ class World:
                 group.start_soon(beats, lambda _: group.cancel_scope.cancel())
                 await anyio.sleep(self.rng.uniform(0, 2 * self.dead_after_s))
                 group.cancel_scope.cancel()
-            await anyio.sleep(self.rng.uniform(0, 1.5 * self.dead_after_s))  # suspended: no beat
+            await anyio.sleep(self.rng.uniform(0, 1.5 * self.dead_after_s))  # suspended: no heartbeat
             await held._heartbeat.check()
-        if self.rng.random() < 0.7:  # else it dies
+        if self.rng.random() < 0.7:  # otherwise it dies
             await (held.end() if isinstance(held, Lease) else held.end(done=self.rng.random() < 0.5))
 
     async def look(self) -> None:

@@ -1,4 +1,4 @@
-"""A tag that somebody has moved since the plan is not moved over in silence: by a setTag, or with a new Version."""
+"""A tag that someone has moved since the plan is not moved silently, by a setTag or with a new Version."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TAGGED = 'tags = ["stable"]\n'
 
 
 def former(bench: Bench, name: str) -> str:
-    """Give a Version of a function that is not `$latest`."""
+    """Return a Version of a function that is not `$latest`."""
     now = latest(bench, name)["id"]
     return next(
         str(one["id"]) for one in bench.versions() if one["functionId"] == id_of(bench, name) and one["id"] != now
@@ -26,7 +26,7 @@ def former(bench: Bench, name: str) -> str:
 
 
 def move(bench: Bench, version_id: str, *, away: bool = False) -> None:
-    """Move the tag as somebody does by hand, or take it away, with a slot more than we have."""
+    """Move the tag by hand, or remove it, with a slot beyond our own."""
     quotas, bench.cloud.active.quotas = bench.cloud.active.quotas, Quotas(100, 100, 100)
     act = bench.cloud.versions.remove_tag if away else bench.cloud.versions.set_tag
     bench.faults.settle_next("removeTag" if away else "setTag", Fate(duration_s=0.0))
@@ -47,7 +47,7 @@ def calls(bench: Bench) -> list[str]:
 
 
 def two_versions(bench: Bench, root: Path, *, tagged: bool) -> str:
-    """Deploy two functions twice. Gives the manifest; of f001 the first Version is tagged, if any is."""
+    """Deploy two functions twice. Returns the manifest. The tag is on the first Version of f001, if anywhere."""
     manifest = sources(root, 2)
     bench.deploy(manifest + (TAGGED if tagged else ""))
     bench.deploy(changed(manifest))

@@ -1,4 +1,4 @@
-"""The cloud's times are believed only as far as what a run has watched bears them out."""
+"""The cloud's times are trusted only as far as the run's own observations confirm them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class TimedBench(Bench):
     """A cloud whose `Date` is `ahead_s` ahead of the times of its Operations, which `told` may change."""
 
     ahead_s = 0.0
-    tick_s = 1.0  # the finest that it tells
+    tick_s = 1.0  # the finest resolution that it returns
     told: Callable[[Operation], Operation] = staticmethod(lambda operation: operation)
 
     def world(self) -> World:
@@ -46,7 +46,7 @@ class TimedBench(Bench):
         return self.last_world
 
     def as_it_is(self, operation: Operation) -> Operation:
-        """Tell of an Operation that is over in the very answer to its call."""
+        """Return an Operation that is done in the very answer to its call."""
         return decode.operation(self.cloud.operations.get(operation.id))
 
     def calls(self, name: str) -> int:
@@ -74,7 +74,7 @@ def test_an_operation_that_had_failed_before_the_run_is_known_all_the_same(ahead
     bench.calls("createVersion")
     bench.ahead_s = ahead_s
     assert kinds(bench.deploy(manifest)) == {"Deployed": 1}
-    assert bench.calls("createVersion") == 2  # what had failed, answered for its key, and the next attempt
+    assert bench.calls("createVersion") == 2  # the failed one, returned for its key, and the next attempt
 
 
 @pytest.mark.parametrize("ahead_s", [0.0, 20.0, -20.0])
@@ -97,7 +97,7 @@ def test_a_failure_that_is_told_at_once_is_repeated_once_at_most(ahead_s: float,
     bench = TimedBench(tmp_path, durations="fixed:0", faults=Faults(failing_functions={"f000"}))
     bench.ahead_s = ahead_s
     manifest = sources(tmp_path, 1)
-    assert kinds(bench.deploy(manifest.replace("128MB", "256MB"))) == {"Failed": 1}  # now the function is there
+    assert kinds(bench.deploy(manifest.replace("128MB", "256MB"))) == {"Failed": 1}  # now the function exists
     bench.calls("createVersion")
     if hasty:
         bench.told = bench.as_it_is
@@ -105,7 +105,7 @@ def test_a_failure_that_is_told_at_once_is_repeated_once_at_most(ahead_s: float,
     made = bench.calls("createVersion")
     assert made == 1 + (hasty or ahead_s > 0)
     assert kinds(bench.deploy(manifest)) == {"Failed": 1}
-    assert bench.calls("createVersion") == made + 1  # what the run before has made is passed over
+    assert bench.calls("createVersion") == made + 1  # what the run before has made is skipped
 
 
 def test_an_update_that_is_done_at_once_is_repeated_once_at_most_whatever_the_date_says(tmp_path: Path) -> None:

@@ -1,4 +1,6 @@
-"""New versions are called before they count as deployed, and promoted after that: each row of what answers mean."""
+"""New versions are called before they count as deployed, and promoted after that: each row of the
+meaning of answers.
+"""
 
 from __future__ import annotations
 
@@ -202,7 +204,7 @@ def test_what_was_never_called_as_it_should_be_is_inconclusive(tmp_path: Path, s
     answered(bench, status=status)
     outcome = only(bench.deploy(manifest(bench, EVENT, 'promote = ["stable"]')))
     assert isinstance(outcome, Inconclusive)
-    assert bench.invocations.calls == 2  # once more at the wave's end
+    assert bench.invocations.calls == 2  # again at the end of the wave
     assert list(tags(bench).values()) == [{"$latest", "orc-a"}]
 
 
@@ -230,7 +232,7 @@ def test_a_tag_that_routes_late_is_waited_for(tmp_path: Path, missing: bool) -> 
     bench = bench_of(tmp_path)
     answered(bench)
     text = manifest(bench, EVENT)
-    for _ in range(2):  # so that the ring tag led elsewhere before
+    for _ in range(2):  # so that the ring tag was routed elsewhere before
         assert isinstance(only(bench.deploy(text)), Deployed)
         edit(bench)
     bench.cloud.seeds.calls.late.append(LateRouting(Matching(), 8.0, missing))
@@ -335,7 +337,7 @@ def test_a_live_version_without_a_verdict_is_verified_and_promoted_without_anoth
     assert [unit.action for unit in bench.plan.units] == [Action.VERIFY]
     assert [event.call for event in bench.events if isinstance(event, Requested)] == [ChangeKind.TAG]
     assert tags(bench) == {made.version_id: {"$latest", "orc-a", "stable"}}
-    bench.passed.clear()  # the journal is lost, and no record tells: it is called once more, and nothing else
+    bench.passed.clear()  # the journal is lost, and there is no record: it is called again, and nothing else happens
     assert only(bench.deploy(text)) == Deployed(made.version_id, read_back=True)
     assert bench.invocations.calls == 2
 
@@ -356,7 +358,7 @@ def test_a_run_that_stops_between_version_and_verdict_leaves_the_rest_to_the_nex
     text = manifest(bench, EVENT, 'promote = ["stable"]')
 
     async def meanwhile(stop: Stop) -> None:
-        await anyio.sleep(3)  # the version is asked for
+        await anyio.sleep(3)  # the version is requested
         stop.request("interrupted")
 
     stopped = only(bench.deploy(text, meanwhile=meanwhile))

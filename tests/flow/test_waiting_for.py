@@ -1,4 +1,4 @@
-"""What a function waits for, as its journal tells at each moment of a run."""
+"""What a function waits for, according to its journal at each moment of a run."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ W = WaitsFor
 
 
 def stored(bench: Bench, rollout: Rollout) -> list[Event]:
-    """What the journal would have of a run, its first record included."""
+    """Return what the journal of a run would have, including its first record."""
     first = replace(
         started(units=len(bench.plan.units), at=EPOCH_S), waves=rollout.waves, max_failures=rollout.max_failures
     )
@@ -43,7 +43,7 @@ def stored(bench: Bench, rollout: Rollout) -> list[Event]:
 
 
 def waits(events: Sequence[Event], key: str) -> list[WaitingFor]:
-    """What it waits for after each event, as soon as the plan has it."""
+    """Return what it waits for after each event, as soon as the plan has it."""
     live, found = LiveRun(), list[WaitingFor]()
     for event in events:
         live.apply(event)
@@ -95,7 +95,7 @@ def test_a_function_of_the_second_wave_waits_for_the_first_the_pause_and_the_gat
 
 @pytest.mark.parametrize("seed", range(4))
 def test_at_any_moment_it_is_told_and_agrees_with_what_is_asked_for(tmp_path: Path, seed: int) -> None:
-    """Of every function, after every record: an Operation while one is in flight, its end when that is written."""
+    """For every function, after every record: an Operation while one is in flight, its end when that is written."""
     bench = Bench(tmp_path, seed=seed, quotas=Quotas(10, 2, 20))
     rollout = Rollout(waves=(1, "50%", "100%"))
     bench.deploy(sources(tmp_path, 4), rollout=rollout)
@@ -150,7 +150,7 @@ def test_a_unit_that_no_plan_has_waits_for_nothing() -> None:
 
 
 def of_a_call(*, error: str = "", verdict: Verdict | None = None, done: bool = True) -> list[Event]:
-    """A version that is asked for, made, verified; then its promoted tag is to move."""
+    """Return a version that is requested, made, verified; then its promoted tag is to move."""
     facts = "a", "createVersion", "d4e-a"
     changes = (
         Change(ChangeKind.VERSION),

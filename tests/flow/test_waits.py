@@ -1,4 +1,6 @@
-"""Every wait that a server asks for: one longer than the run may wait ends it as one to resume, a long one is said."""
+"""All waits that a server requests: one longer than the run may wait ends the run resumably, and a long one is
+reported.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,7 @@ from tests.memory_records import MemoryRecords, never_stopped
 FOR_EVER_S = 1_000_000_000.0
 WHILE_S = 40.0
 REFUSALS = {"429": (Code.RESOURCE_EXHAUSTED, 429), "503": (Code.UNAVAILABLE, 503)}
-# Each call that a run makes; a listing of what is being made is one that it can do without.
+# Each call that a run makes; it can do without a listing of what is being made.
 CALLS = (
     "list functions", "listVersions", "head object", "put object", "create function", "createVersion", "get operation",
     "listOperations",
@@ -48,7 +50,7 @@ def refusal(refused: str, wait_s: float) -> CloudError:
 
 
 def wishing(bench: Bench, name: str, refused: str, wait_s: float, times: int = 1) -> list[str]:
-    """Let the first calls of that name be refused with a Retry-After. Gives those that were."""
+    """Refuse the first calls of that name with a Retry-After. Returns the refused ones."""
     whole, met = bench.wire.call, list[str]()
 
     async def call(called: str, act: Callable[[], Record]) -> tuple[Record, str]:
@@ -62,7 +64,7 @@ def wishing(bench: Bench, name: str, refused: str, wait_s: float, times: int = 1
 
 
 def deployed(bench: Bench, name: str) -> Exit:
-    if name == "listOperations":  # is asked for where an answer was lost
+    if name == "listOperations":  # is requested if an answer was lost
         bench.faults.fail_next("createVersion", Trouble(lost=True))
     try:
         outcomes = bench.deploy(sources(bench.root, FEW + 1 if name == "listVersions" else 4))

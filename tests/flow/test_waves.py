@@ -1,4 +1,4 @@
-"""What comes first in a rollout and what comes between its waves: canary, pauses, gates, second verifications."""
+"""What comes first in a rollout, and what comes between its waves: canary, pauses, gates, second verifications."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def bench_of(tmp_path: Path, *gate: CommandEnd, **how: Any) -> Bench:
 
 
 def names(outcomes: dict[str, Any]) -> str:
-    """One letter for each function: what became of it."""
+    """Return one letter for each function: its outcome."""
     return "".join(type(outcomes[key]).__name__[0] for key in sorted(outcomes))
 
 
@@ -124,7 +124,7 @@ def test_what_a_gate_says_of_a_wave(
     rollout = Rollout(waves=(2, "100%"), gate=GATE, on_inconclusive=on_inconclusive)
     assert names(bench.deploy(sources(tmp_path, 4), rollout=rollout)) == outcomes
     assert found(bench, GateEnded)[0].verdict is verdict
-    assert len(bench.commands.requests) == (2 if outcomes == "DDDD" else 1)  # the last wave is judged as well
+    assert len(bench.commands.requests) == (2 if outcomes == "DDDD" else 1)  # the last wave is judged, too
     assert (bench.result.paused is not None) is (then == "paused")
     assert bench.result.breach.startswith(then if then != "paused" else "")
 
@@ -178,7 +178,7 @@ def test_a_breach_that_pauses_asks_somebody(tmp_path: Path) -> None:
 
 
 def checked(tmp_path: Path, count: int) -> str:
-    """Functions that a command verifies, and that are promoted then."""
+    """Return functions that a command verifies, and that are promoted then."""
     smoke = tmp_path / "smoke.sh"
     smoke.write_text("#!/bin/sh\n")
     smoke.chmod(0o755)

@@ -1,4 +1,4 @@
-"""The way back is planned with the way forth, and what was rolled back is not deployed again by itself."""
+"""The way back is planned in advance, and what was rolled back is not deployed again by itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run that wants a lease, or a due time, does about the record that it has read: the tables, row by row."""
+"""What a run that needs a lease, or a due time, does about the record that it has read: the tables, row by row."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ DONE_AT_NOON = "2027-01-01T12:00:00Z"
                 Claimed(NOON + timedelta(hours=1), "other on there is dead: taken over"),
             ),
         ),
-        (  # our own claim, whose write had lost its answer
+        (  # our own claim; the answer to its write was lost
             Record(DONE_AT_NOON, replace(OURS, beat=3)), None, 1,
             Write(Record(DONE_AT_NOON, OURS), Claimed(NOON + timedelta(hours=1), "")),
         ),
@@ -141,7 +141,7 @@ OLDER = StoppedDue("2027-01-01T11:00:00Z", "older", "2 of 9 failed")
             Record(DONE_AT_NOON, OTHER, breach=OLDER), {"other": "1 of 9 failed"}, 1,
             Write(Record(DONE_AT_NOON, breach=STOPPED), NotDue('job "nightly"', STOPPED)),
         ),
-        (  # the next due time begins anew
+        (  # the next due time starts again
             Record(DONE_AT_NOON, OTHER), {"other": "1 of 9 failed"}, 2,
             Write(
                 Record(DONE_AT_NOON, replace(OURS, due_at="2027-01-01T14:00:00Z"), breach=STOPPED),
@@ -157,7 +157,7 @@ def test_a_dead_claimants_run_that_was_stopped_for_good_is_not_run_again(
 
 
 def shortened(step: object) -> object:
-    """Leave out what a sentence says after its first part."""
+    """Leave out of a message what follows its first part."""
     match step:
         case Wait(why):
             return Wait(why.split(": checking")[0])

@@ -1,4 +1,4 @@
-"""Who counts as alive, and what a write whose answer was lost means for the one who wrote."""
+"""Who counts as alive, and what a write means whose answer was lost."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ def test_a_beat_is_as_old_as_the_first_look_at_it() -> None:
         ([(0.0, {"a": 1}), (29.0, {"a": 1})], {"a": Life.UNKNOWN}),
         ([(0.0, {"a": 1}), (30.0, {"a": 1})], {"a": Life.DEAD}),
         ([(0.0, {"a": 1}), (29.0, {"a": 2})], {"a": Life.ALIVE}),
-        ([(0.0, {"a": 1}), (40.0, {"a": 2})], {"a": Life.ALIVE}),  # a slow look is no sign of death
+        ([(0.0, {"a": 1}), (40.0, {"a": 2})], {"a": Life.ALIVE}),  # a slow check is no sign of death
         ([(0.0, {"a": 1}), (1.0, {"a": 2}), (31.0, {"a": 2})], {"a": Life.DEAD}),
-        ([(0.0, {"a": 1}), (1.0, {"b": 1})], {"b": Life.ALIVE}),  # it came while we watched
+        ([(0.0, {"a": 1}), (1.0, {"b": 1})], {"b": Life.ALIVE}),  # it appeared while we watched
         ([(0.0, {"a": 1, "b": 1}), (30.0, {"a": 1, "b": 2})], {"a": Life.DEAD, "b": Life.ALIVE}),
         ([(0.0, {}), (1.0, {"a": 1})], {"a": Life.UNKNOWN}),
     ],
@@ -69,7 +69,7 @@ def test_a_watch_judges_all_that_are_in_the_way(
 
 
 class Shaky(MemoryRecords):
-    """Records whose next `lost` writes arrive, while their answers do not. `error`: what is answered instead."""
+    """Records whose next `lost` writes arrive, but not their answers. `error`: the answer instead."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -101,9 +101,9 @@ PAYLOAD = Payload(TIMINGS, beaten, lambda _: "taken over")
 @pytest.mark.parametrize(
     ("stored", "found", "known_at_s", "answered"),
     [
-        (THEIRS, OURS, 3.0, True),  # nobody wrote in between
-        (OURS, OURS, 3.0, False),  # our own write, whose answer was lost
-        (Record("2028-01-01"), Record("2028-01-01"), None, False),  # somebody else's
+        (THEIRS, OURS, 3.0, True),  # no write in between
+        (OURS, OURS, 3.0, False),  # our own write; its answer was lost
+        (Record("2028-01-01"), Record("2028-01-01"), None, False),  # another holder's
     ],
 )
 def test_what_is_there_after_a_write(stored: Record, found: Record, known_at_s: float | None, answered: bool) -> None:
@@ -124,7 +124,7 @@ def test_what_is_there_after_a_write(stored: Record, found: Record, known_at_s: 
 
 
 def test_a_beat_whose_answer_was_lost_is_not_taken_for_a_new_one() -> None:
-    # Others have seen it since it arrived, so to count it from a later try would leave two runs sure at once.
+    # Others have seen it since it arrived. If it counted from a later attempt, two runs would be sure at once.
     async def main() -> None:
         records = Shaky()
         there = shared(records)

@@ -1,4 +1,4 @@
-"""Stopping a run of another process: that one, or nobody."""
+"""Stopping a run of another process stops exactly that one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from orchestrator.coordination.interrupting import interrupt_run
 from orchestrator.errors import UsageError
 
 SINCE = 1000.0
-# Says that it is ready, and how it was interrupted.
+# Reports that it is ready, and how it was interrupted.
 PROGRAM = """
 import signal, sys
 {ignores}
@@ -65,7 +65,7 @@ def test_nobody_else_is(tmp_path: Path) -> None:
         interrupt_run(tmp_path, SINCE + 1)
     with holder(other) as process:
         say(lock, pid=process.pid)
-        with pytest.raises(UsageError, match="its process has ended"):  # its number is another process's by now
+        with pytest.raises(UsageError, match="its process has ended"):  # its ID belongs to another process by now
             interrupt_run(tmp_path, SINCE + 1)
         for started_at, facts in ((SINCE - 1, {}), (SINCE + 1, {"host": "elsewhere"}), (SINCE + 1, {"pid": "x"})):
             say(lock, **({"pid": process.pid} | facts))

@@ -1,4 +1,6 @@
-"""A holder that beats: when it stops, what it never writes over, and the figures that other machines count on."""
+"""A holder that writes heartbeats: when it stops, what it never overwrites, and the intervals that other machines rely
+on.
+"""
 
 from __future__ import annotations
 

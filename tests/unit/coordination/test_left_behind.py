@@ -1,4 +1,4 @@
-"""Claims that nobody makes any more, and leases of runs that have died."""
+"""Records of jobs that no longer exist, and leases of dead runs."""
 
 from __future__ import annotations
 

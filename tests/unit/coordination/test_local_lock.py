@@ -145,7 +145,7 @@ def test_the_lock_of_another_process_holds_and_a_dead_one_is_free(tmp_path: Path
             anyio.run(refused)
         finally:
             holder.send_signal(signal.SIGKILL)
-    assert (tmp_path / FILE).read_bytes() != b""  # it had no time to say that it left
+    assert (tmp_path / FILE).read_bytes() != b""  # it had no time to record its end
     anyio.run(taken)
 
 
@@ -219,7 +219,7 @@ def test_a_folder_that_is_removed_or_replaced_is_not_locked_any_more(tmp_path: P
             state.rename(tmp_path / "away")
             with pytest.raises(JournalError, match="was removed during this run"):
                 held.check()
-            async with lock(state) as another:  # the second run, which nothing keeps away
+            async with lock(state) as another:  # the second run, which is not blocked
                 another.check()
                 with pytest.raises(JournalError, match="another run may be in progress"):
                     held.check()
@@ -248,7 +248,7 @@ def test_a_copy_of_a_state_folder_is_another_owner(tmp_path: Path) -> None:
 def test_two_machines_with_one_host_name_device_and_inode_are_two_owners(
     same: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """From one image with a state folder in it (another boot), or without one (another random value)."""
+    """Made from one image with a state folder in it (another boot), or without one (another random value)."""
     state, boot = tmp_path / "state", tmp_path / "boot_id"
     boot.write_text("11111111-1111\n")
     monkeypatch.setattr(local_lock, "_BOOT_ID", boot)

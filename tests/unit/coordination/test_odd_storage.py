@@ -1,4 +1,4 @@
-"""A storage, or a proxy before it, that does not do what conditional writes ask for: found out, and never for ever."""
+"""A storage, or a proxy before it, that ignores the conditions of writes is detected, and in bounded time."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ KEY, PROBE = "functions/leases.json", "functions/conditions.json"
 
 
 class Rewriting(MemoryRecords):
-    """What is read has an ETag that the storage does not know: weak, or with an ending, as proxies that pack do."""
+    """Returns ETags that the storage does not know: weak, or with a suffix, like proxies that compress."""
 
     async def read(self, key: str) -> tuple[bytes, str] | None:
         found = await super().read(key)
@@ -29,7 +29,7 @@ class Rewriting(MemoryRecords):
 
 
 class Deaf(MemoryRecords):
-    """Writes whatever the condition. `to`: which kind it is deaf to."""
+    """Writes whatever the condition. `to`: the kind of condition that it ignores."""
 
     def __init__(self, *to: str) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ def test_a_storage_that_heeds_conditions_is_believed(runs: int) -> None:
         records = MemoryRecords()
         for _ in range(runs):
             assert await conditions_hold(place(records), PROBE)
-        assert list(records.objects) == [PROBE]  # what is tried touches nothing else
+        assert list(records.objects) == [PROBE]  # the check changes nothing else
 
     run(main)
 
@@ -79,7 +79,7 @@ def test_etags_that_are_rewritten_end_in_an_error() -> None:
 
 
 def test_a_write_that_others_win_is_theirs_at_once() -> None:
-    """Nothing odd: what was read has changed meanwhile."""
+    """Nothing is odd: the record has changed since it was read."""
 
     async def main() -> None:
         records = MemoryRecords()

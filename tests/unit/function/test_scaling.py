@@ -1,4 +1,4 @@
-"""What is declared of scaling and access against what is live: the tables of both rooms."""
+"""Declared and live scaling and access: the tables of both modules."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_what_was_not_read_is_left_as_it_is() -> None:
 
 
 def after(function: Function, change: Change) -> Function:
-    """Give a Function once a change is made."""
+    """Return a Function after a change."""
     ((name, made),) = change.after.items()
     live: dict[str, Any] = {**getattr(function, name), **made}
     kept = {key: value for key, value in live.items() if value is not None}
@@ -148,4 +148,4 @@ def test_keys_tell_calls_tags_and_what_was_there_apart() -> None:
         request = own_request(Function("d4e1", "", "", scaling={}, public={}), change)
         if request is not None:
             keys |= {own_key("d4e1", request, change, attempt) for attempt in (1, 2)}
-    assert len(keys) == 2 * 3  # a policy over another one; one where there is none; access
+    assert len(keys) == 2 * 3  # a policy in place of another one; a first one; access

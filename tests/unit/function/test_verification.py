@@ -1,4 +1,4 @@
-"""What an answer, or the end of a command, says of a version."""
+"""What an answer, or the end of a command, means for a version."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Wrong parameters of jobs are found while the manifest is read, with everything else that is wrong in it."""
+"""Wrong parameters of jobs are found while the manifest is read, together with all other mistakes in it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ UP = '[jobs.up]\nrun = "runtime_upgrade"\nfrom = ["python37"]\nto = "python312"\
 MASS = '[jobs.mass]\nrun = "mass_redeploy"\n'
 ROW = 'function = "a", reason = "b", owner = "c"'
 
-# what stands in the manifest → the keys and the beginnings of what is said
+# the manifest → the keys, and the beginnings of the messages
 WRONG = [
     (f'{MASS}selct = ["a"]\n', ["jobs.mass.selct"], 'takes no parameter "selct", given here; did you mean "select"?'),
     (f'{MASS}to = "python312"\n', ["jobs.mass.to"], 'takes no parameter "to"'),
@@ -92,7 +92,7 @@ def test_a_wrong_value_that_is_typed_is_told_before_anything_is_read(
         bind(loaded(tmp_path, f"{FUNCTION}{MASS}{UP}"), job, typed, NOW)
 
 
-# Whatever selects: an empty list that is given is a mistake, and never everything.
+# For all parameters that select: an empty list is a mistake, and never means everything.
 SELECTING = [
     (name, parameter, other)
     for name in builtin_jobs()

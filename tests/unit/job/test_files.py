@@ -1,4 +1,4 @@
-"""Finding and loading jobs by path, and what they are given."""
+"""Finding and loading jobs by path, and their parameters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `mass_redeploy` and `scheduled` want: tables of selections and changes."""
+"""What `mass_redeploy` and `scheduled` desire: tables of selections and changes."""
 
 from __future__ import annotations
 
@@ -173,7 +173,7 @@ def test_a_scheduled_job_forces_unless_told_otherwise() -> None:
 
 
 def test_a_function_whose_folder_cannot_be_told_leads_to_no_folder() -> None:
-    """Its mistake is said once it is wanted; nobody asks the cloud for a folder without an id."""
+    """Its mistake is reported if it is selected. The cloud is not asked for a folder without an ID."""
     given = {name: parameter.default for name, parameter in JOB.PARAMETERS.items()}
     flawed = spec("flawed", folder_id="", mistakes=(Mistake("deploy.toml", 1, "functions.flawed", "no folder"),))
     whole = replace(manifest(), functions={**DECLARED, "flawed": flawed})

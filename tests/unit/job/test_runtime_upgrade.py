@@ -1,4 +1,4 @@
-"""What `runtime_upgrade` wants of what is live: tables of functions, skips and traps."""
+"""What `runtime_upgrade` desires, depending on the live state: tables of functions, skips and traps."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def manifest(**functions: Any) -> Manifest:
 
 
 def there(**runtimes: str) -> LiveState:
-    """A folder in which each function has one version."""
+    """Return a folder in which each function has one version."""
     functions = [function(name) for name in runtimes]
     versions = [version(f"v-{name}", f"id-{name}", runtime=runtime) for name, runtime in runtimes.items()]
     return indexed(functions, versions, runtimes=RUNTIMES)

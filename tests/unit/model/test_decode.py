@@ -1,4 +1,4 @@
-"""Reading what the cloud answers: defaults left out, numbers as strings, times with any number of digits."""
+"""Parsing the cloud's answers: omitted defaults, numbers as strings, times with any number of digits."""
 
 from __future__ import annotations
 

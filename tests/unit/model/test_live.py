@@ -1,4 +1,4 @@
-"""What Operations, Functions and Versions say of themselves, so that nobody else spells it as the API does."""
+"""What Operations, Functions and Versions offer, so that no other module uses the API's spelling."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What is left as it is live: whatever it is there, nothing is to do and nothing is guarded, and a Version that is made
-for another reason carries it on. What is not left so is as it ever was.
+"""Settings that are left as they are live: whatever they are, nothing has to be done, nothing is guarded, and new
+versions keep them. All other settings behave as usual.
 """
 
 from __future__ import annotations
@@ -69,14 +69,14 @@ def left(*names: str, whole: bool = False) -> AsLive:
 
 
 def made(id: str, sent: Settings, named: AsLive = NONE_LEFT, **shown: Any) -> Version:
-    """A Version of ours that was made of these settings, of which some were left as they were live."""
+    """Return a version of ours with these settings, some of which were left as they were live."""
     mark = live_mark(sent, named)
     digest = replace(fingerprint(sent, code_digest(spec().code, None)), marks=(mark,) if mark is not None else ())
     return version(id, "id-f", **(settings_fields(sent, stamped(sent.description, digest)) | shown))
 
 
 def by_hand(id: str, before: Version, now: Settings, **shown: Any) -> Version:
-    """The Version that somebody makes of one of ours in the console, which keeps its description, stamp and all."""
+    """Return the version that someone makes from one of ours in the console, which keeps its description and stamp."""
     description = before.description
     if now.description != settings_of(before).description:
         stamp = read_stamp(description)
@@ -85,7 +85,7 @@ def by_hand(id: str, before: Version, now: Settings, **shown: Any) -> Version:
 
 
 def row(*versions: Version) -> LiveState:
-    """A folder whose one function got these Versions one after the other."""
+    """Return a folder whose one function got these versions in turn."""
     timed = [
         replace(one, created_at=datetime(2027, 1, 1, 0, number, tzinfo=UTC), tags=())
         for number, one in enumerate(versions)
@@ -93,7 +93,7 @@ def row(*versions: Version) -> LiveState:
     return indexed([function()], [replace(timed[-1], tags=("$latest",)), *timed[:-1]])
 
 
-# Of each field what is declared, and what somebody else has made of it: more, less, nothing.
+# For each field the declared value, and the values that someone else set: more, less, nothing.
 VALUES: dict[str, tuple[Any, Any]] = {
     "runtime": ("python312", "python39"),
     "entrypoint": ("index.handler", "other.handler"),
@@ -138,7 +138,7 @@ def test_whatever_is_live_of_what_is_left_so_nothing_is_to_do_and_a_new_version_
         assert getattr(unit.spec.settings, setting) == getattr(settings_of(edited), setting)
         assert replace(unit.spec.settings, **{setting: ours_of_it}) == changed.settings
         assert "left as it is live" in unit.reason
-    if not gone:  # else the cloud may have filled it in
+    if not gone:  # otherwise the cloud may have filled it in
         assert plan_one(spec(settings=declared), there).action is not Action.UNCHANGED
 
 
@@ -215,7 +215,7 @@ def test_a_variable_is_one_whether_it_has_a_value_or_is_a_secret() -> None:
     there = row(ours, by_hand("v2", ours, settings(secrets=(secret,))))
     unit = plan_one(spec(settings=settings(environment={"A": "1"}), as_live=named, code=NEW_CODE), there)
     assert (dict(unit.spec.settings.environment), unit.spec.settings.secrets) == ({}, (secret,))
-    # Where all variables are left so, one that is declared as a secret is ours all the same.
+    # If all variables are left as they are live, one that is declared as a secret is still ours.
     whole, plain = left("environment"), made("v1", settings(environment={"A": "1", "B": "2"}))
     unit = plan_one(spec(settings=settings(secrets=(secret,)), as_live=whole), row(plain))
     assert (dict(unit.spec.settings.environment), unit.spec.settings.secrets) == ({"B": "2"}, (secret,))
@@ -290,7 +290,7 @@ def test_taking_what_is_live_twice_is_taking_it_once() -> None:
     assert with_parts(settings(), with_memory(2), replace(MEMORY, but=frozenset({"memory_bytes"}))) == settings()
 
 
-# --- what was planned before somebody changed what is theirs --------------------------------------------------------
+# --- what was planned before someone changed their settings ---------------------------------------------------------
 
 
 @pytest.mark.parametrize("exact", [False, True])

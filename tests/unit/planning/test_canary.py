@@ -106,7 +106,7 @@ def test_a_breach_that_pauses_is_past_once_somebody_lets_the_run_go_on() -> None
     said = [state.rollout.paused]
     state.apply(RunStarted(3.0, "r2", "deploy", "sandbox", "deploy.toml", 1, "1", resumes="r1", approves="r1"))
     said.append(state.rollout.paused)
-    assert said == [RunPaused(1.0, "too many"), None]  # though it was killed before it said so
+    assert said == [RunPaused(1.0, "too many"), None]  # though it was killed before it recorded this
     assert (state.breach, state.rollout.then) == ("", "")
     assert state.units["f"].excused
     assert state.chain[1].approves == "r1"

@@ -1,4 +1,6 @@
-"""Versions made by hand after ours: shown as drift, told from what the cloud fills in, nothing taken in silence."""
+"""Versions made by hand after ours are shown as drift, and distinguished from what the cloud fills in. Nothing is
+removed silently.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,7 @@ from tests.unit.planning.test_planner import live, plan_one
 
 DISK = {"name": "tmp", "ephemeralDiskSpec": {"size": "1073741824"}}
 
-# what is declared, what the cloud shows of it
+# the declaration, and what the cloud returns for it
 FILLED_IN: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({}, {"logOptions": {"logGroupId": "e23"}}),
     ({}, {"concurrency": "1", "metadataOptions": {"gceHttpEndpoint": "ENABLED"}, "tmpfsSize": "536870912"}),
@@ -54,7 +56,7 @@ FILLED_IN: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"async_invocation": AsyncInvocation()}, {"asyncInvocationConfig": {"retriesCount": "3"}}),
 ]  # fmt: skip
 
-# what is declared, what somebody made of it by hand, and how that is shown
+# the declaration, its manual edit, and how that is shown
 EDITED: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     ({}, {"executionTimeout": "9s"}, "timeout 9s → 10s"),
     ({}, {"entrypoint": "main.run"}, "entrypoint main.run → index.handler"),
@@ -155,7 +157,7 @@ CLOUD_FILLS = {
 
 
 def made(before: Settings, *, code: str = "0" * 16, **shown: Any) -> LiveState:
-    """A folder in which a version of ours with these settings is live, as the cloud shows it."""
+    """Return a folder in which a version of ours with these settings is live, as the cloud returns it."""
     sent = settings_fields(before, stamped(before.description, fingerprint(before, code)))
     return indexed([function()], [version("v1", "id-f", **({**sent, "executionTimeout": "10.000s"} | shown))])
 
@@ -201,7 +203,7 @@ def test_an_edited_version_is_guarded_whatever_changes_in_the_manifest(
     edit: dict[str, Any], lost: str, fills: dict[str, Any], changes: dict[str, Any]
 ) -> None:
     before = settings(**WANTED)
-    there = made(before, code="f" * 16, **(fills | edit))  # the source has changed as well
+    there = made(before, code="f" * 16, **(fills | edit))  # the source has changed, too
     wanted = replace(before, **({"environment": {"A": "1", "B": "2"}} | changes))
     unit = plan_one(spec(settings=wanted), there)
     assert unit.action is Action.BLOCKED
@@ -233,7 +235,7 @@ def test_no_version_of_ours_counts_as_edited(before: Settings, wanted: Settings)
 
 
 def row(*versions: Version) -> LiveState:
-    """A folder whose one function got these versions one after the other."""
+    """Return a folder whose one function got these versions in turn."""
     *older, latest = (
         replace(one, created_at=datetime(2027, 1, 1, 0, number, tzinfo=UTC)) for number, one in enumerate(versions)
     )

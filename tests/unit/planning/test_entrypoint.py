@@ -24,7 +24,7 @@ FOUND = [
     ("golang123", "index.Handler", ("index.go", "go.mod")),
     ("golang123", "main.Handler", ("handler.go", "go.mod")),  # the package's name, not a file's
     ("php82", "index.handler", ("index.php",)),
-    ("php82", "handler", ("other.php",)),  # not of the form that can be judged
+    ("php82", "handler", ("other.php",)),  # not in a form that can be checked
     ("java21", "com.example.Handler", ("pom.xml",)),
     ("kotlin20", "Handler", ("Handler.kt",)),
     ("dotnet8", "Function.Handler", ("Function.csproj",)),

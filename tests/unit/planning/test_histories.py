@@ -1,4 +1,4 @@
-"""Who held the tags of many functions is asked a few at once, not one after the other."""
+"""The tag histories of many functions are read several at a time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from orchestrator.prediction.virtual_time import run
 
 
 class Asked:
-    """Answers each question after a second. `most`: questions that were under way at once."""
+    """Answers each question after a second. `most`: the maximum of simultaneous questions."""
 
     def __init__(self, refused: str = "") -> None:
         self.functions: Any = self

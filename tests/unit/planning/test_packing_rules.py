@@ -1,4 +1,4 @@
-"""A packing rule of ours that changes redeploys nothing, and is named once: when something else changes."""
+"""A changed packing rule of ours redeploys nothing. It is reported once, when something else changes."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_what_the_rules_do_not_concern_has_no_mark() -> None:
 
 @pytest.mark.parametrize(("was", "named"), [(("index.py",), ""), (("deploy.toml", "index.py"), "deploy.toml")])
 def test_of_known_files_only_what_was_in_the_live_package_is_named(was: tuple[str, ...], named: str) -> None:
-    """A manifest that came into the source since is in neither package."""
+    """A manifest that was added to the source since is in neither package."""
     digests = "0" * DIGEST_CHARS
     before = PackedFiles(was, "1" * DIGEST_CHARS * len(was))
     live_code = fingerprint(settings(), code_digest(source(), Tree(EDITED, 10, was)))

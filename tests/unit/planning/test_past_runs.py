@@ -1,4 +1,4 @@
-"""Which run has made a Version, of those that have sent the call, heard the answer, or followed the Operation."""
+"""Which run has made a version: one that sent the call, got the answer, or followed the Operation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ OPEN, DONE = "not seen to end", "done"
 
 
 def run(number: int, *, sent: str = "", ended: str = "", key: str = "k", version_id: str = "v") -> PastRun:
-    """A run that begins at that minute, sends the call ten seconds later, and knows the Operation as `ended`."""
+    """Return a run that begins at that minute, sends the call ten seconds later, and knows the Operation as `ended`."""
     at = f"2026-11-27T03:{number:02}:{{}}+00:00"
     return PastRun(
         f"r{number}", "deploy", "done", at.format("00"), f"by{number}", "", "new version", "", "",
@@ -27,11 +27,11 @@ def run(number: int, *, sent: str = "", ended: str = "", key: str = "k", version
     [
         ([run(1, sent="k", ended=DONE)], 1, "r1", ""),
         ([run(1, sent="k", ended=OPEN), run(2, ended=DONE)], 1, "r1", "r2"),  # found by its id
-        ([run(1, sent="k"), run(2, sent="k", ended=DONE)], 1, "r1", "r2"),  # killed before it heard the answer
+        ([run(1, sent="k"), run(2, sent="k", ended=DONE)], 1, "r1", "r2"),  # killed before it got the answer
         ([run(1, sent="k"), run(2, sent="k", ended=DONE)], 2, "r2", ""),  # killed before it had sent anything
         ([run(1, sent="k"), run(2, sent="k", ended=DONE)], 0, "r1", "r2"),  # clocks that differ
         ([run(1, sent="k"), run(2, sent="k", ended=OPEN), run(3, ended=DONE)], 1, "r1", "r3"),
-        ([run(1, sent="k"), run(2, sent="k", ended=OPEN)], 1, "r1", "r2"),  # nobody has seen its end yet
+        ([run(1, sent="k"), run(2, sent="k", ended=OPEN)], 1, "r1", "r2"),  # its end is not known yet
         ([run(1, sent="other"), run(2, sent="k", ended=DONE)], 1, "r2", ""),  # another body
         ([run(1, sent=""), run(2, ended=DONE, key="")], 1, "r2", ""),  # a former program's record
         ([run(1, sent="k", ended="failed")], 1, "", ""),
@@ -41,7 +41,7 @@ def run(number: int, *, sent: str = "", ended: str = "", key: str = "k", version
             3,
             "r1",
             "",
-        ),  # looked at later
+        ),  # read later
     ],
 )
 def test_who_has_made_a_version(runs: list[PastRun], minute: int, maker: str, followed_by: str) -> None:

@@ -1,4 +1,4 @@
-"""One grammar of selections, on the command line and in jobs: the same table holds for both."""
+"""Selections have one grammar, on the command line and in jobs: both pass the same table."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_files_of_patterns(tmp_path: Path) -> None:
 def test_standard_input_may_begin_with_a_byte_order_mark(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("\ufeffweb\n"))
     assert expanded(["@-"]) == ("web",)
-    assert expanded(["@-"]) == ("web",)  # a plan that is made again asks again
+    assert expanded(["@-"]) == ("web",)  # a plan that is made again reads the list again
 
 
 def test_every_name_that_is_lost_is_told_with_its_line(tmp_path: Path) -> None:

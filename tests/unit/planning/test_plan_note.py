@@ -1,4 +1,4 @@
-"""Notes of saved plans: what they keep, until when, and what is no note."""
+"""Notes of saved plans: what they keep, until when, and which are invalid."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ EMPTY = indexed([], [])
 def live(
     wanted: FunctionSpec, *, prepared: Prepared = None, description: str | None = None, **changes: object
 ) -> LiveState:
-    """A folder in which the wanted function is deployed just so."""
+    """Return a folder in which the desired function is deployed exactly so."""
     digest = fingerprint(wanted.settings, code_digest(wanted.code, prepared if isinstance(prepared, Tree) else None))
     raw: dict[str, object] = {
         "description": description if description is not None else stamped(wanted.settings.description, digest),

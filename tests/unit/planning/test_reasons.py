@@ -1,4 +1,6 @@
-"""Each field changed alone gives exactly its reason in a plan, for new versions and for copies; no value ever shows."""
+"""Each field changed alone gives exactly its reason in a plan, for new versions and for copies. Values
+are never shown.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,7 @@ CODES: list[tuple[Code, Action]] = [(source(), Action.VERSION), (VersionCopy("$l
 
 
 def deployed(made: Settings, *, by_hand: bool = False) -> LiveState:
-    """A folder in which `source()` is live with these settings."""
+    """Return a folder in which `source()` is live with these settings."""
     digest = fingerprint(made, code_digest(source(), TREE))
     raw = settings_fields(made, made.description if by_hand else stamped(made.description, digest))
     tags = ("$latest", *raw.pop("tag", ()))
@@ -48,7 +50,7 @@ def test_each_field_alone_gives_its_reason(name: str, value: Any, reason: str, c
 
 
 def test_every_field_has_its_row() -> None:
-    # Names of accounts are ids before a plan is made; tags have a test of their own.
+    # Names of accounts are IDs before a plan is made; tags have their own test.
     assert {row[0] for row in TABLE} | {"service_account", "tags"} == {field.name for field in fields(Settings)}
 
 
@@ -112,7 +114,7 @@ BEFORE = digested("a" * 64, a=1, b=2, c=3, d=4, e=5)
     [
         (digested("b" * 64, a=9, b=2, c=3, d=4, f=6), "code: a, +f, -e"),
         (digested("b" * 64, a=9, b=9, c=9, x=1), "code: a, b, c, 3 more"),
-        (digested("b" * 64, a=1, b=2, c=3, d=4, e=5), None),  # nobody knows why
+        (digested("b" * 64, a=1, b=2, c=3, d=4, e=5), None),  # the maker is not known
         (replace(BEFORE, hash="b" * 64, digests=""), None),
     ],
 )

@@ -1,4 +1,4 @@
-"""Resolved settings: what is shown of a function is what is sent of it, and nothing secret is shown."""
+"""Resolved settings: what is shown of a function is what is sent, without secrets."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from orchestrator.report.formats import FORMATS
 from orchestrator.version.body import body
 
 HEAD = '[cloud]\nfolder_id = "b1g"\n'
-# Of each key two lines that may stand in any table.
+# Two lines for each key, valid in any table.
 LINES = {
     "runtime": ('runtime = "nodejs22"', 'runtime = "nodejs18"'),
     "entrypoint": ('entrypoint = "index.handler"', 'entrypoint = "a.b"'),
@@ -84,7 +84,7 @@ TABLES = ("defaults", "templates.one", "templates.two", "functions.fun")
 
 @st.composite
 def manifests(draw: st.DrawFn) -> str:
-    """Tables of which each may have a line of each key; what is required stands in [defaults] at the least."""
+    """Draw tables that may each have a line for each key. Required keys are at least in [defaults]."""
     lines = []
     for table in TABLES:
         lines.append(f"[{table}]")
@@ -120,7 +120,7 @@ def sent(spec: FunctionSpec) -> dict[str, Any]:
 @given(text=manifests())
 @settings(max_examples=60, deadline=None)
 def test_what_is_shown_is_what_is_sent(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
-    """The text is a manifest of its own, without variables to be set; the values of the JSON are those of the text."""
+    """The text is a complete manifest without unset variables, and the JSON has the same values."""
     path = write(tmp_path_factory.mktemp("resolved"), text)
     assume(not survey(path, ENVIRON).mistakes)
     meant = load(path, ENVIRON).functions["fun"]
@@ -129,7 +129,7 @@ def test_what_is_shown_is_what_is_sent(tmp_path_factory: pytest.TempPathFactory,
     text = shown(one, "text")
     found = load(write(path.parent, text), {}).functions["fun"]
     assert sent(found) == sent(meant)
-    # The code and the Function's own settings as well, but for what others ignore, and this function does not declare.
+    # The code and the Function's own settings too, except what others ignore and this function does not declare.
     assert replace(found, place=meant.place, as_live=meant.as_live) == meant
     idle = meant.as_live.names - found.as_live.names
     assert found.as_live.whole == meant.as_live.whole

@@ -1,4 +1,4 @@
-"""A unit of a former run is a Function of a folder; what the manifest called it is only a label."""
+"""A unit of a former run is a Function of a folder; its key in the manifest is only a label."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_units_are_found_by_folder_and_function(
 
 
 def test_a_function_whose_name_cannot_be_told_is_found_by_its_key() -> None:
-    """Its mistakes are said then, in place of its loss."""
+    """Its mistakes are reported then, instead of its absence."""
     unit = UnitState("api", "api", "one", "d4e1")
     for untold, is_found in ((frozenset({"name"}), True), (frozenset[str](), False)):
         found, _ = named_now({"api": unit}, {"api": spec("api", folder_id="one", name="?", untold=untold)})
@@ -76,7 +76,7 @@ MOVING = replace(CUT_OFF, action=Action.RETAG)
 LEFT_ALONE = replace(CUT_OFF, action=Action.UNCHANGED, fingerprint=A)
 WHY = "its settings or its source have changed since the run began"
 
-# the run's unit, what is live (id, fingerprint), what is wanted now → the outcome, None: it is carried out
+# the run's unit, the live state (ID, fingerprint), the desired state now → the outcome, None: it is carried out
 MEANT: list[tuple[str, UnitState, tuple[str, str], str, Outcome | None]] = [
     ("as planned", CUT_OFF, ("v0", A), B, None),
     ("changed", CUT_OFF, ("v0", A), C, Blocked(WHY)),
@@ -123,8 +123,8 @@ def test_a_unit_is_done_only_as_what_the_run_was_about(
 
 OWN = "the function's own settings have changed since the run began"
 MADE: dict[str, Any] = {"name": "f", "labels": {"team": "b"}}
-# what the run was to change of the Function itself, its labels and description by now, what is wanted of them now
-# → blocked for it
+# what the run was to change of the Function itself, its labels and description by now, their desired values now →
+# blocked for it
 OWN_TABLE: list[tuple[str, dict[str, Any], dict[str, str] | None, dict[str, str], str | None, bool]] = [
     ("nothing, then as now", {}, {"team": "a"}, {"team": "a"}, None, False),
     ("as planned", {"labels": {"team": "b"}}, {"team": "a"}, {"team": "b"}, None, False),
@@ -222,7 +222,7 @@ def test_what_is_wanted_no_more_is_told_by_what_is_live(
 
 
 def _run(**changes: Any) -> UnitState:
-    """A run that was to make a version with a tag, which another version had, and to change a label."""
+    """Return a run that was to make a version with a tag that another version had, and to change a label."""
     version_to_make = Change(ChangeKind.VERSION, {"$latest": "v0", "stable": "v0"}, {"$latest": None, "stable": None})
     label = Change(ChangeKind.UPDATE, {"labels": {"team": "a"}}, {"labels": {"team": "b"}})
     given = {"changes": [ChangeState(label), ChangeState(version_to_make)], **changes}

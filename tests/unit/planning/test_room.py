@@ -1,4 +1,4 @@
-"""What quotas leave room for: the truth tables, and what is not known."""
+"""What quotas leave room for: the truth tables, and unknown quotas."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ TAGS = Quota("serverless.functions.tags", 10, 0)
         (TEN, ("t3",), False),  # it moves
         (TEN[:9], ("new",), False),
         (TEN[:9], ("t3", "new", "other"), True),
-        ((*TEN, "t10"), ("t3",), False),  # more than is allowed, and none more
+        ((*TEN, "t10"), ("t3",), False),  # more than is allowed, and no additional one
         ((), (*TEN, "new"), True),
         (TEN, (), False),
     ],
@@ -94,7 +94,7 @@ def test_the_eleventh_tag_is_foreseen(
     units, state = tagged(*live, wanted=wanted, action=action)
     found, warnings = without_tags(units, state, {"cloud": [TAGS]})
     assert (bool(found), warnings) == (refused, ())
-    found, warnings = without_tags(units, state, {})  # nobody tells: the documented quota is no certainty
+    found, warnings = without_tags(units, state, {})  # unknown: the documented quota may not be the real one
     assert (found, bool(warnings)) == ({}, refused)
 
 
@@ -143,7 +143,7 @@ def test_what_a_secret_lacks(versions: dict[str, tuple[str, ...]], says: str | N
     ("status", "says"),
     [
         ("ACTIVE", None),
-        ("", None),  # not told
+        ("", None),  # unknown
         ("SCHEDULED_FOR_DESTRUCTION", "version v1 of secret e6q is SCHEDULED_FOR_DESTRUCTION"),
         ("DESTROYED", "version v1 of secret e6q is DESTROYED"),
     ],

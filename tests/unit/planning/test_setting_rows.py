@@ -1,4 +1,4 @@
-"""Each declared value held against what is live: as a plan compares them, with the place that it comes from."""
+"""Each declared value compared with the live one, as a plan compares them, with its place in the manifest."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ PLACE = Place("deploy.toml", 7)
 
 
 def live(made_of: Settings, *, description: str = "", **raw: Any) -> LiveState:
-    """One function, whose live Version was made of these settings."""
+    """Return one function whose live Version was made with these settings."""
     fields = settings_fields(made_of, description or made_of.description)
     return indexed([function("f")], [version("v1", "id-f", tags=("$latest", "stable"), **fields | raw)])
 
 
 def origins_for(one: FunctionSpec) -> list[ValueOrigin]:
-    """An origin for each value of a function's Version, as the manifest gives them."""
+    """Return an origin for each value of a function's Version, as the manifest has them."""
     found = []
     wanted = settings_fields(one.settings, one.settings.description)
     for row in FIELDS:
@@ -100,7 +100,7 @@ def test_what_the_cloud_has_filled_in_is_no_difference() -> None:
     stamp = stamped("", fingerprint(wanted, "c" * 16))
     made = live(wanted, description=stamp, concurrency="4")
     assert all(row.held is Held.SAME for row in rows(wanted, made).values())
-    by_others = live(wanted, concurrency="4")  # nobody knows what it was made of
+    by_others = live(wanted, concurrency="4")  # it is not known what it was made from
     assert rows(wanted, by_others)["concurrency"].held is Held.REMOVED
 
 

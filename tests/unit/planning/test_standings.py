@@ -1,4 +1,4 @@
-"""How far the functions of a chain are, counted from marks: held against the fold of all events, at each moment."""
+"""How far the functions of a chain are, counted from marks and compared with the fold of all events, at each moment."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ELSEWHERE = replace(planned("far"), folder_id="b1hfolder")
 
 
 def renamed(events: Iterable[Event]) -> list[Event]:
-    """The same, where the manifest calls the functions by other keys."""
+    """Return the same events for functions with other keys in the manifest."""
     return [replace(event, key=f"new-{event.key}") if hasattr(event, "key") else event for event in events]  # type: ignore[call-arg]
 
 
@@ -30,8 +30,8 @@ CHAIN: list[Event] = [
     *PLAN,
     ELSEWHERE,
     *deployment("f0", outcome=failed())[1:],
-    *deployment("f1")[1:13],  # asked for, refused, asked for again
-    *deployment("f2")[1:-2],  # killed with an Operation under way
+    *deployment("f1")[1:13],  # requested, refused, requested again
+    *deployment("f2")[1:-2],  # killed with an Operation in flight
     replace(started("r1", units=6), resumes="r0"),
     *renamed(PLAN[:5]),
     *renamed([planned("rest")]),  # it has changed meanwhile

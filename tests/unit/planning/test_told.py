@@ -1,4 +1,4 @@
-"""What is said of a version that was replaced unseen: whole sentences that a fresh reader can act on."""
+"""The messages about a version that was replaced unseen: whole sentences that are enough to act on."""
 
 from __future__ import annotations
 

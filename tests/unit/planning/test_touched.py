@@ -1,4 +1,4 @@
-"""What a chain of runs may have changed where records of lost machines tell of it, which may be behind."""
+"""What a chain of runs may have changed if records of lost machines, which may be behind, are all that is known."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SECOND = replace(started("second"), resumes="first")
     ("then", "recorded", "own", "perhaps"),
     [
         ((), True, True, True),  # killed: it may have done anything that it had planned
-        ((), False, None, None),  # a journal tells all that was asked for
+        ((), False, None, None),  # a journal has all requests
         ((SECOND, replace(PLANNED, changes=(VERSION,)), MADE), True, True, False),  # the labels were there by then
         ((SECOND, replace(PLANNED, changes=(VERSION,)), MADE), False, False, False),
         ((SECOND, PLANNED, UnitEnded(STARTED_AT, "f", Deployed("version", read_back=True))), True, True, True),

@@ -1,4 +1,4 @@
-"""What a plan adds so that a version is verified and promoted; what is left of that for a run that is taken up."""
+"""What a plan adds so that a version is verified and promoted, and what is left of that for a resumed run."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def moves(holder: str, to: str | None) -> Change:
 
 
 def live(*tags: str, **others: tuple[str, ...]) -> LiveState:
-    """v1 is live with these tags; other versions hold theirs."""
+    """Return a folder in which v1 is live with these tags, and other versions hold theirs."""
     versions = [version("v1", "id-f", tags=("$latest", *tags), description=f"[orchestrator:1:{B}]")]
     return indexed([function()], [*versions, *(version(one, "id-f", tags=held) for one, held in others.items())])
 
@@ -168,7 +168,7 @@ def test_a_tag_was_taken_from_the_version_that_had_it(rows: list[TagHeld], taken
 
 
 def then(*, verdict: bool = False, action: Action = Action.VERSION) -> UnitState:
-    """The unit of a run that has made v1, and was killed."""
+    """Return the unit of a run that has made v1, and was killed."""
     made = ChangeState(Change(ChangeKind.VERSION, {"$latest": "v0"}, {"$latest": None}))
     made.operations["o"] = OperationAccepted(0.0, "f", ChangeKind.VERSION, "o", "id-f", "v1")
     verdicts = {"v1": VersionVerified(0.0, "f", "v1", Verdict.PASSED)} if verdict else {}

@@ -1,4 +1,6 @@
-"""Every row of the table of fields, alone, on a version made by hand: what is gone or less is guarded, nothing else."""
+"""Every row of the table of fields, alone, on a version made by hand: what is removed or reduced is guarded, nothing
+else.
+"""
 
 from __future__ import annotations
 
@@ -36,11 +38,11 @@ OLD_MOUNT = {"mountPointName": "data", "bucketId": "b"}
 QUEUE = {"ymqTarget": {"queueArn": "yrn:q", "serviceAccountId": "aje6"}}
 GB = 1 << 30
 
-# by row: what is live, what is wanted, what goes
+# by row: the live value, the desired one, what is lost
 Row = tuple[dict[str, Any], Settings, tuple[str, ...]]
 LOST: dict[str, list[Row]] = {
     "runtime": [({"runtime": "python312"}, settings(runtime="python39"), ("runtime python312 → python39",))],
-    "entrypoint": [],  # it has a value in every Version, neither more nor less than another
+    "entrypoint": [],  # every Version has a value, neither more nor less than another
     "execution_timeout_s": [
         ({"executionTimeout": "60s"}, settings(), ("timeout 1m → 10s",)),
         ({"executionTimeout": "60s"}, settings(execution_timeout_s=None), ("timeout 1m",)),
@@ -139,7 +141,7 @@ LOST: dict[str, list[Row]] = {
     "description": [],  # not guarded: see the table
 }  # fmt: skip
 
-# what is live, what is wanted: another value, more, an addition, or what the cloud fills in
+# live and desired value: another value, more, an addition, or what the cloud fills in
 KEPT: list[tuple[dict[str, Any], Settings]] = [
     ({}, settings(environment={"NEW": "1"})),
     ({"description": "by hand"}, settings()),
@@ -213,7 +215,7 @@ A = {"A": "1", "B": "1"}
 def test_what_would_be_put_back(
     before: dict[str, Any], live: dict[str, Any], wanted: Settings, back: tuple[str, ...]
 ) -> None:
-    """What is live otherwise than before, and is desired as it was before; another value than either is meant."""
+    """The live value has changed, and the desired one is as before the change. A third value is intended."""
     assert put_back(wanted, version("v2", "f", **live), version("v1", "f", **before)) == back
     named = {"environment.A", "environment.B", "memory_bytes", "description"}
     assert put_back(wanted, version("v2", "f", **live), version("v1", "f", **before), named) == ()
@@ -227,7 +229,7 @@ def test_other_values_more_and_what_the_cloud_fills_in_are_no_loss(live: dict[st
 def test_every_row_of_the_table_has_cases_here_or_is_exempt() -> None:
     assert LOST.keys() == {row.setting for row in FIELDS}
     silent = {setting for setting, rows in LOST.items() if not rows}
-    assert silent == {"entrypoint", "description"}  # a new row wants a case, not a place in this set
+    assert silent == {"entrypoint", "description"}  # a new row needs a case, not an entry in this set
 
 
 def test_every_part_of_an_object_has_cases() -> None:
@@ -290,7 +292,7 @@ def test_equal_settings_and_additions_are_never_guarded(made: Settings) -> None:
         mounts=(*made.mounts, Mount("more", "read_only", bucket="b")),
         service_account_id="aje9",
     )
-    live.pop("tag", None)  # asked for under this name, told under another
+    live.pop("tag", None)  # requested under this name, returned under another
     for wanted in (made, more):
         assert goes(live, wanted) == ()
 
@@ -298,7 +300,7 @@ def test_equal_settings_and_additions_are_never_guarded(made: Settings) -> None:
 @given(any_settings(), any_settings())
 @limits(max_examples=60, deadline=None)
 def test_whoever_keeps_all_names_and_never_goes_down_loses_nothing_else(made: Settings, wanted: Settings) -> None:
-    """What is said to go is really there and really not in the new version."""
+    """What is reported as lost is live and not in the new version."""
     lost = goes(settings_fields(made, made.description), wanted)
     gone = {*made.environment} - {*wanted.environment} - {one.environment_variable for one in wanted.secrets}
     assert [said for said in lost if said.startswith("environment ")] == (
@@ -314,7 +316,7 @@ NETWORK = {"networkId": "enp1"}
 @pytest.mark.parametrize(
     ("former", "taken"),
     [
-        ({}, ()),  # no version of ours to tell from: the cloud may have filled it in
+        ({}, ()),  # without a version of ours to compare: the cloud may have filled it in
         ({"connectivity": NETWORK}, ("subnets e9b1, e9b2",)),
         ({"connectivity": {**NETWORK, "subnetId": ["e9b1"]}}, ("subnets e9b2",)),  # filled in then
         ({"connectivity": {**NETWORK, "subnetId": ["e9b2", "e9b1", "e9b3"]}}, ()),

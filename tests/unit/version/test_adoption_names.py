@@ -1,4 +1,4 @@
-"""--adopt NAME@VERSION_ID: which live versions may lose what they have, and how that is written."""
+"""--adopt NAME@VERSION_ID: which live versions may lose what they have, and its syntax."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_the_option_takes_a_value_only_where_it_looks_like_one(
 
 @pytest.mark.parametrize("typed", [["--adopt", "f"], ["--yes", "--adopt", "auth-*", "f"], ["--adopt", "@names.txt"]])
 def test_a_name_without_a_version_adopts_nothing(typed: list[str]) -> None:
-    """Whether it or everything is meant decides what is lost."""
+    """It could mean this name or everything, which decides what is lost."""
     given: dict[str, Any] = dict(cli.commands["deploy"].make_context("deploy", with_adoption(typed)).params)
     given.pop("output")
     with pytest.raises(UsageError, match="is not NAME@VERSION_ID"):

@@ -1,4 +1,4 @@
-"""The mark that a rollback leaves in a description, and what is read past it."""
+"""The mark that a rollback leaves in a description, and how the rest is read."""
 
 from __future__ import annotations
 

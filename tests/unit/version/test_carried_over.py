@@ -16,7 +16,7 @@ from tests.settings import any_settings
 A, B, C = (Secret("A", "k", "e6q1"), Secret("B", "k", "e6q2"), Secret("C", "k", "e6q3"))
 A2 = replace(A, version_id="e6qv")
 TMP, DATA = Mount("tmp", disk_size_bytes=1 << 30), Mount("data", "read_only", "bucket")
-# setting, former value, what we make of it, what somebody else has made of it, both
+# setting, former value, our new value, someone else's new value, both
 MERGED: list[tuple[str, Any, Any, Any, Any]] = [
     ("runtime", "python311", "python312", "python311", "python312"),
     ("runtime", "python311", "python311", "python312", "python312"),

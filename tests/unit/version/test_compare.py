@@ -1,4 +1,4 @@
-"""Each field changed alone gives exactly its reason; values of the environment and of secrets give none."""
+"""Each field changed alone gives exactly its reason. Values of variables and of secrets are never in it."""
 
 from __future__ import annotations
 
@@ -56,12 +56,12 @@ TABLE: list[tuple[str, Any, str]] = [
     ("concurrency", 4, "concurrency 2 → 4"),
     ("metadata", MetadataOptions(gce_http_endpoint=True), "metadata changed"),
 ]  # fmt: skip
-# Not sent as they are: names are resolved before, tags move on their own.
+# Not sent as they are: names are resolved before, tags move separately.
 NO_REASON = {"service_account", "tags"}
 
 
 def echoed(given_settings: Settings) -> dict[str, Any]:
-    """Give a Version's JSON as the cloud echoes these settings."""
+    """Return a Version's JSON as the cloud returns these settings."""
     return settings_fields(given_settings, given_settings.description)
 
 

@@ -1,4 +1,4 @@
-"""A live Version as settings: nothing is lost on the way there and back."""
+"""A live Version as settings: nothing is lost in either direction."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from tests.settings import any_settings
 PLACE = Place("deploy.toml", 1)
 DIGEST = Fingerprint("0" * 16, "1" * 16)
 
-# Every field of Settings with a value that the API takes; what a copy never has is None.
+# Every field of Settings with a value that the API takes; None for what a copy never has.
 EACH: dict[str, Any] = {
     "runtime": "python311", "entrypoint": "index.run", "memory_bytes": 2 << 30, "execution_timeout_s": 600.5,
     "description": "text", "service_account_id": "aje1", "service_account": None, "environment": {"A": "1", "B": ""},

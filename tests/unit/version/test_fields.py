@@ -1,4 +1,4 @@
-"""The table of fields is whole: each setting has its row, each row its setting, its key and a name of the API."""
+"""The table of fields is complete: each setting has a row, each row a setting, a key and a name in the API."""
 
 from __future__ import annotations
 

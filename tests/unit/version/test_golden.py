@@ -1,7 +1,7 @@
-"""What bodies, copies, comparison, adoption and fingerprints said of some hundred settings, held to the byte.
+"""The results of bodies, copies, comparison, adoption and fingerprints for some hundred settings, byte for byte.
 
-`golden.json` has a digest of each answer, in the order of `CASES`; a new field changes none of them, since what is
-unset is left out. `python -m tests.unit.version.test_golden` writes it: only where an answer is meant to change.
+`golden.json` has a digest of each result, in the order of `CASES`. A new field changes none of them, since unset fields
+are left out. `python -m tests.unit.version.test_golden` writes it: only if a result is meant to change.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ CASES = 400
 
 
 class Chance:
-    """Draws by `random()` alone: its numbers are the same in every Python."""
+    """Draws only by `random()`: its numbers are the same in every Python."""
 
     def __init__(self, seed: int) -> None:
         self._random = Random(seed).random
@@ -59,7 +59,7 @@ class Chance:
 
 
 def some_settings(chance: Chance) -> Settings:
-    """Draw settings of which many are unset."""
+    """Draw settings, many of them unset."""
     return Settings(
         runtime=chance.one(("python312", "python311", "nodejs22")),
         entrypoint=chance.one(("index.handler", "main.run")),
@@ -111,7 +111,9 @@ def some_target(chance: Chance) -> AsyncTarget:
 
 
 def some_live(chance: Chance, made_of: Settings) -> dict[str, Any]:
-    """Draw a Version's JSON: what was sent, with defaults filled in, left out, spelled otherwise, or unknown to us."""
+    """Draw a Version's JSON: what was sent, with defaults filled in, left out, spelled differently, or
+    unknown to us.
+    """
     raw: dict[str, Any] = json.loads(json.dumps(settings_fields(made_of, made_of.description)))
     raw.pop("tag", None)
     raw |= {"id": "d4e1", "functionId": "d4e", "createdAt": "2027-01-01T00:00:00Z", "status": "ACTIVE"}
@@ -161,14 +163,14 @@ CHANGES: list[Callable[[dict[str, Any]], Any]] = [
 
 
 def told(settings: Settings) -> str:
-    """Write settings without what is unset: a new field changes nothing."""
+    """Return settings as text without unset ones, so that a new field changes nothing."""
     plain = Settings("", "", 0)
     values = {field.name: getattr(settings, field.name) for field in fields(settings)}
     return repr({name: value for name, value in values.items() if value != getattr(plain, name)})
 
 
 def answers(seed: int) -> list[str]:
-    """Give what the program says of one case, each answer as a digest."""
+    """Return the results of one case, each as a digest."""
     chance = Chance(seed)
     desired = some_settings(chance)
     raw = some_live(chance, desired if chance.often(0.7) else some_settings(chance))

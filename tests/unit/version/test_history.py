@@ -1,4 +1,4 @@
-"""What the Versions of a Function say of each other: whose code is in doubt, and whose is not."""
+"""What the Versions of a Function show about each other: whose code is in doubt, and whose is not."""
 
 from __future__ import annotations
 
@@ -45,26 +45,26 @@ SOUND: list[tuple[str, ...]] = [
     (a,),
     (a, b),
     (a, b, marked(A, base_mark("v2"))),  # forth and back
-    (BY_HAND,),  # nobody has said what it is
+    (BY_HAND,),  # nothing is known about it
     (BY_HAND, BY_HAND),
     (BY_HAND, a),
     (a, BY_HAND, b),  # adopted
     (a, a, b),
     (a, b, back(a, B)),  # a rollback
-    (a, b, back(a, B), marked(B, base_mark("v3")), back(a, B)),  # the same failure, taken back twice
-    (a, b, back(a, B), back(b, A)),  # a rollback taken back
-    (back(a, B),),  # what it speaks of was deleted
-    (BY_HAND, a, back(BY_HAND, A)),  # what nobody had made before is back
+    (a, b, back(a, B), marked(B, base_mark("v3")), back(a, B)),  # the same failure, rolled back twice
+    (a, b, back(a, B), back(b, A)),  # a rollback that was rolled back
+    (back(a, B),),  # what it names was deleted
+    (BY_HAND, a, back(BY_HAND, A)),  # what was new before is restored
     (marked(A, ("j", "nightly")), a),
     (a, marked(A, HAND_MARK), b),
 ]
 DOUBTED: list[tuple[tuple[str, ...], str]] = [
     ((a, a), EDITED),
-    ((a, b, a), EDITED),  # the copy of an older one, by hand
+    ((a, b, a), EDITED),  # a manual copy of an older one
     ((a, b, c, b), EDITED),
     ((a, BY_HAND), EDITED),
     ((BY_HAND, a, BY_HAND), EDITED),
-    ((a, b, back(a, B), back(a, B)), EDITED),  # a copy of what a rollback made, by hand
+    ((a, b, back(a, B), back(a, B)), EDITED),  # a manual copy of a rollback's copy
     ((a, a, b, back(a, B)), EDITED),  # a rollback to what was copied by hand
     ((a, BY_HAND, b, back(BY_HAND, B)), EDITED),
     ((marked(A, HAND_MARK),), "its code, which was made or edited by hand before it was copied"),
@@ -101,7 +101,7 @@ def test_what_is_still_being_made_says_nothing_and_the_live_one_is_the_newest_of
     for order in ([latest, twin], [twin, latest]):
         assert history_of(order, latest).doubt(latest) is not None
         assert history_of(order, latest).doubt(twin) is None
-    known = history(a, b, a)  # the last of which was asked for later, and was ready sooner
+    known = history(a, b, a)  # the last of them was requested later, and was ready sooner
     assert history_of(known.versions, known.versions[0]).doubt(known.versions[0]) is None
 
 

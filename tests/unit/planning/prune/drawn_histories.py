@@ -1,4 +1,4 @@
-"""Functions with versions as they come to be: deployed, forced, rolled back, made and copied by hand, tagged."""
+"""Functions with random histories of versions: deployed, forced, rolled back, made and copied by hand, tagged."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Drawn:
         return self.versions[-1]
 
     def grow(self, steps: int, *, days: float = 400.0) -> None:
-        """Let so much happen to it, until now."""
+        """Make this many random steps."""
         began = NOW - timedelta(days=days)
         for number in range(steps):
             at = began + timedelta(days=days * (number + self.rng.random()) / steps)
@@ -49,9 +49,9 @@ class Drawn:
         kind = rng.random()
         if kind < 0.15:
             return "by hand"
-        if kind < 0.25 and versions:  # a copy by hand, stamp and all
+        if kind < 0.25 and versions:  # a copy by hand, with its stamp
             return rng.choice(versions).description
-        if kind < 0.45 and len(versions) > 1:  # a rollback: what was there before, in the place of the last
+        if kind < 0.45 and len(versions) > 1:  # a rollback: the version before the last one takes its place
             withdrawn = read_stamp(self.latest.description)
             former = versions[-2]
             if withdrawn is not None:

@@ -1,4 +1,4 @@
-"""Which packages may go, and which runs, plans and manifests keep them."""
+"""Which packages may be deleted, and which runs, plans and manifests keep them."""
 
 from __future__ import annotations
 
@@ -81,8 +81,8 @@ def test_without_a_prefix_only_the_top_of_the_bucket_is_ours() -> None:
 
 
 def run(id: str, began: float, *, ended: float | None = None, code: int | None = 0, **changes: object) -> RunDigest:
-    """A run that began and ended so many days ago; its record was written last then. `changes`: of the digest, or of
-    its run.
+    """Return a run that began and ended so many days ago; its record was last written then. `changes`: of the digest,
+    or of its run.
     """
     summary = RunSummary(
         id, "deploy", "https://api", NOW - began * DAY_S, None if ended is None else NOW - ended * DAY_S,
@@ -94,7 +94,7 @@ def run(id: str, began: float, *, ended: float | None = None, code: int | None =
 
 
 def spans(*runs: RunDigest, alive: tuple[str, ...] = ()) -> dict[str, tuple[float, float]]:
-    """From how many days ago to how many days ago packages are kept for which runs."""
+    """Return for each run the interval, in days ago, in which packages are kept for it."""
     found = relying_runs(newest_first(runs), alive)
     return {one.run_id: tuple(round((NOW - at) / DAY_S, 3) for at in (one.since, one.until)) for one in found}  # type: ignore[misc]  # two of them
 
@@ -114,7 +114,7 @@ SOME = Identity("/deploy.toml", selection=Selection(("a",)))
         ([run("r", 40, left=A)], (), {"r": (56, 10)}),
         ([run("r", 40, left=A)], ("r",), {"r": (56, -float("inf"))}),
         ([run("r", 40, ended=39, code=3, given_up=True, left=A)], (), {}),
-        # taken up: the chain counts from its first run, and is judged by its last
+        # resumed: the chain counts from its first run, and is judged by its last
         ([INTERRUPTED, run("s", 20, ended=19, resumes="r", done=A)], (), {}),
         ([INTERRUPTED, run("s", 20, ended=19, code=3, resumes="r", left=A)], (), {"s": (56, 18)}),
         # done by later runs

@@ -1,4 +1,4 @@
-"""What goes of a prune that is taken up: no more than was agreed to, and what is being deleted by it."""
+"""A resumed prune deletes no more than was agreed to, including what it is deleting already."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from orchestrator.planning.prune.rule import JudgedVersion, Why
     [
         (Why.OLD, "", True, True),
         (Why.OLD, "", False, False),
-        (Why.CHANGING, "DELETING", True, True),  # it was asked for, and its end was not seen
+        (Why.CHANGING, "DELETING", True, True),  # requested, and its end is not known
         (Why.CHANGING, "DELETING", False, False),
         (Why.CHANGING, "CREATING", True, False),
         (Why.TAGGED, "stable", True, False),

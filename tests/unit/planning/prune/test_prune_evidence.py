@@ -1,4 +1,4 @@
-"""What is kept says of itself what it said before a prune, and what was withdrawn stays so."""
+"""A prune does not change what the remaining versions show, and what was withdrawn stays so."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def said(versions: list[Version], latest: Version, asked: list[Version]) -> dict
 
 
 def held_back(versions: list[Version], latest: Version) -> list[bool]:
-    """Which of all that may be wanted a plan holds back, since a rollback has withdrawn it."""
+    """Return for each desired state whether a plan blocks it because a rollback has withdrawn it."""
     return [
         is_withdrawn(latest, digest) or _withdrawn_before(digest, versions) is not None for digest in DIGESTS
     ]  # fmt: skip
@@ -47,7 +47,7 @@ def test_plans_say_the_same_after_a_prune(seed: int) -> None:
 
 
 def test_it_is_few_that_are_kept_for_that() -> None:
-    """A function that goes forth and back between two sources keeps no version of either for it."""
+    """A function that alternates between two sources keeps no version of either as evidence."""
     drawn = Drawn(random.Random(1))
     drawn.grow(1)
     plain = [one for one in drawn.versions if read_stamp(one.description)]
@@ -55,13 +55,13 @@ def test_it_is_few_that_are_kept_for_that() -> None:
 
 
 def deployed(drawn: Drawn, times: int, *, since: int = 0) -> None:
-    """Deploy something that was not there before."""
+    """Deploy something new."""
     for number in range(since, since + times):
         drawn._add(stamped("", Fingerprint(f"{number:016x}", "a" * 16)), at(drawn))
 
 
 def rolled_back(drawn: Drawn) -> None:
-    """Put a copy of what was there before in the place of the last."""
+    """Replace the last version by a copy of the one before."""
     withdrawn, former = read_stamp(drawn.latest.description), drawn.versions[-2]
     assert withdrawn is not None
     drawn._add(marked_back(former.description, back_mark(withdrawn, former)), at(drawn))
@@ -72,7 +72,7 @@ def at(drawn: Drawn) -> datetime:
 
 
 def kept_for_it(drawn: Drawn, later: int) -> frozenset[str]:
-    """What stays though nothing but the last is asked for."""
+    """Return what stays, although only the last one is needed."""
     return evidence(drawn.versions, drawn.latest, {drawn.latest.id}, {drawn.latest.id}, later=later)
 
 
@@ -99,6 +99,6 @@ def test_a_rollback_after_each_deployment_keeps_no_more_than_the_last_ones_need(
     copies = [one.id for one in drawn.versions if read_back_mark(one.description)]
     found = kept_for_it(drawn, later)
     assert {*copies[-later:]} - {drawn.latest.id} <= found
-    first = drawn.versions[0].id  # whose code all of them have
+    first = drawn.versions[0].id  # all of them have its code
     assert first in found
     assert len(found) <= 2 * later + 2

@@ -1,4 +1,4 @@
-"""What runs tell of a function before a prune: which versions the last ones need, and whether it is left alone."""
+"""What runs say about a function before a prune: which versions the last ones need, and whether it is left alone."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ def run(
     action: Action = Action.VERSION,
     resumes: str = "",
 ) -> list[Event]:
-    """A run that has made version v{number} in the place of v{number - 1}, which had `tags`, and moved tags besides:
-    tag → the version that held it.
+    """Return a run that made version v{number} in place of v{number - 1}, which had `tags`, and moved other tags: tag →
+    the version that held it.
     """
     at, made = 1000.0 * number, f"v{number}"
     held = {LATEST: f"v{number - 1}", **(tags or {})}
@@ -80,7 +80,7 @@ def run(
 
 
 def past(*chains: list[Event], runs: int = 3, gaps: Iterable[int] = (), journal: bool = False) -> Past:
-    """What is known by these, the newest first; `gaps`: before which of them one is missing."""
+    """Return what is known from these, the newest first. `gaps`: positions of missing runs."""
     found = Past(runs, NAMES, {f"v{number}": f"v{number}" for number in range(100)}, journal=journal)
     for number, events in enumerate(chains):
         found.gap = found.gap or number in gaps
@@ -135,13 +135,13 @@ def test_what_was_not_changed_is_no_run_of_the_function() -> None:
 
 
 def asked(number: int) -> list[Event]:
-    """A run that died before its request was answered."""
+    """Return a run that was killed before its request was answered."""
     ended = (OperationAccepted, OperationDone, UnitEnded, RunEnded)
     return [one for one in done(number) if not isinstance(one, ended)]
 
 
 def behind(number: int) -> list[Event]:
-    """What a record tells of a run that died: what it has planned, and no more."""
+    """Return what a record says about a killed run: only its plan."""
     return [replace(one, recorded=True) for one in asked(number) if isinstance(one, RunStarted)] + [
         one for one in asked(number) if isinstance(one, UnitPlanned)
     ]
@@ -188,7 +188,7 @@ def test_another_function_of_that_name_is_not_taken_for_it() -> None:
 def test_runs_count_up_to_the_first_that_is_missing(gaps: tuple[int, ...], expected: int) -> None:
     found = past(done(9), done(8), done(7), gaps=gaps).told["d4e-f"]
     assert found.runs == expected
-    assert found.needed == {"v9", "v8", "v7", "v6"}  # what is known of older ones is needed all the same
+    assert found.needed == {"v9", "v8", "v7", "v6"}  # what is known of older ones is still needed
 
 
 PAUSED = RunPaused(9003.0, "approval", 1)
@@ -196,7 +196,7 @@ BREACHED = Breached(9003.0, "too many", "stop")
 ROLLS_BACK = Breached(9003.0, "too many", "rollback")
 UP = [GivenUp(9003.0, 1)]
 FAILED_BACK = Failed(Step.VERIFY, Failure("no"), rolled_back_to="v8")
-UNSETTLED = [  # of each outcome what a prune does: nothing of the function goes for this reason; "" where it may
+UNSETTLED = [  # for each outcome why a prune leaves the function alone, "" if it does not
     ("done", run(9, Deployed("v9", read_back=True)), ""),
     ("found as wanted", run(9, Unchanged("v8")), ""),
     ("failed", run(9, FAILED, code=1), "run R9 failed at it"),
@@ -248,7 +248,7 @@ BAD_ENDS = [
 def test_runs_with_a_bad_end_do_not_push_out_what_good_ones_need(events: list[Event]) -> None:
     found = past(events, done(5), done(3), runs=1).told["d4e-f"]
     assert found.needed == {"v9", "v8", "v5", "v4"}
-    assert found.runs == 3  # each of them is recorded all the same
+    assert found.runs == 3  # each of them is still recorded
 
 
 def test_a_function_is_known_once_as_many_good_runs_as_others_are() -> None:
@@ -272,7 +272,9 @@ def test_a_prune_is_no_run_that_tried_something() -> None:
 
 
 def test_a_record_counts_before_what_was_read_from_it_once() -> None:
-    """A journal keeps the record of another machine's run as it was when it was read: unfinished, perhaps."""
+    """A journal keeps the record of another machine's run in the state in which it was read, which may
+    be incomplete.
+    """
     read = [replace(one, recorded=True) if isinstance(one, RunStarted) else one for one in run(9, None, code=None)]
     here, there = past(read, journal=True), past(read)
     assert (here.told["d4e-f"].at or 0) < (there.told["d4e-f"].at or 0)

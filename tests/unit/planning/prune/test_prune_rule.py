@@ -1,4 +1,6 @@
-"""Which versions may go, and why the others stay: each row of the table, and all of it against a second opinion."""
+"""Which versions may be deleted, and why the others stay: each row of the table, and all of it compared with a second
+implementation.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,7 @@ RECORDED = KnownNeeds(recorded=True)
 
 
 def made(number: int, *, tags: tuple[str, ...] = (), status: str = "ACTIVE", said: str | None = None) -> Version:
-    """A version of that many days, the smaller the newer; the newest, 0, is `$latest`."""
+    """Return a version with an age of `number` days. Version 0 is `$latest`."""
     tags = (LATEST, *tags) if number == 0 else tags
     description = OURS[number] if said is None else said
     return Version(f"v{number}", "f", status, description, NOW - timedelta(days=number * 20), tags, {"imageSize": "7"})
@@ -63,7 +65,7 @@ def test_they_are_given_the_newest_first_with_their_size() -> None:
         (made(7, status="BEING_CONSIDERED"), Why.CHANGING),  # of a newer API
         (made(7, status="OBSOLETE"), Why.OLD),
         (made(7, said="by hand"), Why.OTHERS),
-        (made(7, said=OURS[8]), Why.OTHERS),  # copied by hand, stamp and all
+        (made(7, said=OURS[8]), Why.OTHERS),  # copied by hand, with its stamp
         (made(7), Why.OLD),
     ],
 )
@@ -114,7 +116,7 @@ def test_a_version_of_which_no_time_is_told_does_not_go_without_records() -> Non
 
 
 def test_what_the_live_version_was_made_after_by_hand_stays() -> None:
-    """Else the next plan would take a version that somebody has made over one of ours for the first one."""
+    """Otherwise the next plan would take a version that someone made over one of ours for the first one."""
     versions = [made(0, said="by hand"), made(1, said="by hand"), *TEN[2:]]
     found = why(versions, KEEP, RECORDED)
     assert (found["v2"], found["v3"]) == (Why.EVIDENCE, Why.OLD)
@@ -123,7 +125,9 @@ def test_what_the_live_version_was_made_after_by_hand_stays() -> None:
 def second_opinion(
     versions: list[Version], policy: PrunePolicy, needed: frozenset[str], named: frozenset[str], *, recorded: bool
 ) -> set[str]:
-    """The ids of what stays, written apart: of functions whose versions were made by this tool or plainly by hand."""
+    """Return the IDs of what stays, computed independently, for functions whose versions were made by this tool or
+    clearly by hand.
+    """
     by_age = sorted(versions, key=lambda one: one.created_at or NOW)
     latest = by_age[-1]
     stay = set[str]()
@@ -137,7 +141,7 @@ def second_opinion(
         if (not is_ours and not policy.all) or (not recorded and age_days <= 90):
             stay.add(one.id)
     ours = [one for one in by_age if "[orchestrator:" in one.description]
-    for one in by_age:  # of each that plans ask about, one of ours right before it
+    for one in by_age:  # for each whose maker plans need to know, the one of ours right before it
         before = [other for other in ours if by_age.index(other) < by_age.index(one)]
         asked = one.tags or one.id in named
         by_hand = "[orchestrator:" not in one.description

@@ -1,4 +1,4 @@
-"""What a saved plan leaves of a plan that is made later: the rows of its truth table, and what is said."""
+"""What of a saved plan a later plan still carries out: the rows of its truth table, and the messages."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ PROMOTED = replace(NEW, verify=Verify(), promote=("stable",))
 
 
 def live(wanted: FunctionSpec, id: str = "v1", *, by_us: bool = True, **more: tuple[str, ...]) -> LiveState:
-    """A folder in which a version of the function is live, and others hold tags."""
+    """Return a folder in which a version of the function is live, and others hold tags."""
     description = stamped("", fingerprint(wanted.settings, code_digest(wanted.code, None))) if by_us else "by hand"
     raw = {
         "description": description, "runtime": "python312", "entrypoint": "index.handler", "executionTimeout": "10s",
@@ -111,7 +111,7 @@ def test_what_was_known_to_be_verified_is_not_verified_again() -> None:
 
 @pytest.mark.parametrize(("holder", "action"), [("v0", Action.VERIFY), ("v9", Action.BLOCKED)])
 def test_of_a_plan_that_was_cut_off_the_rest_is_done(holder: str, action: Action) -> None:
-    """Its version is made; verification and promotion are left, as long as the tag is where it was."""
+    """Its version is made; verification and promotion are left, as long as the tag has not moved."""
     saved = saved_of({"f": PROMOTED}, plan_of(PROMOTED, live(OLD, v0=("stable",))))
     assert [change.kind for change in saved.units[0].changes] == [ChangeKind.VERSION, ChangeKind.VERIFY, ChangeKind.TAG]
     there = live(NEW, "v2", v0=("stable",)) if holder == "v0" else live(NEW, "v2", v9=("stable",))

@@ -1,4 +1,4 @@
-"""A file of a saved plan: whatever is changed of it, it is refused or means the very same; and no value is in it."""
+"""A changed file of a saved plan is refused or means exactly the same, and it contains no values."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ DOCUMENT = orjson.loads(BODY)
 
 
 def taken(body: bytes) -> SavedPlan | None:
-    """Give the plan that would be carried out; None where the file is refused."""
+    """Return the plan that would be carried out, None if the file is refused."""
     try:
         plan = read_plan(PATH, body)
         check_sealed(PATH, plan, KEY)
@@ -61,7 +61,7 @@ def test_a_flipped_byte_is_refused_or_means_the_same(seed: int) -> None:
         if found is not None:
             same += 1
             assert found.document == DOCUMENT, f"byte {at} became {other[at]!r}"
-    assert same < len(BODY) / 2  # spaces that became other spaces, say
+    assert same < len(BODY) / 2  # for example other white space
 
 
 @pytest.mark.parametrize("length", [0, 1, len(BODY) // 3, len(BODY) // 2, len(BODY) - 2])
@@ -91,7 +91,7 @@ def test_nonsense_in_any_place_is_an_error_and_no_crash(key: str, value: Any) ->
     except UsageError:
         return
     assert not KEY.is_sealed(plan.document) or document == DOCUMENT
-    with suppress(KeyError, TypeError, ValueError, AttributeError):  # which `show` tells as a file that was changed
+    with suppress(KeyError, TypeError, ValueError, AttributeError):  # which `show` reports as a changed file
         assert len(shown_plan(plan).units) == len(plan.units)
         shown_rollout(plan)
         shown_undeclared(plan)
@@ -142,7 +142,7 @@ LEAKY = spec(
 
 
 def file_of_leaky() -> str:
-    """Save a plan of a function that has secrets wherever a text may stand."""
+    """Save a plan of a function that has secrets in every text field."""
     redactor = Redactor()
     redactor.add_function(LEAKY, labels=False)
     trees = {"f": tree()}
@@ -165,7 +165,7 @@ def test_no_value_is_in_the_file_and_no_hash_that_anybody_could_try_values_again
 
 
 def test_the_fingerprint_in_the_file_is_none_to_try_values_against() -> None:
-    """A version's own fingerprint is a hash of its settings, values included, and computed without any key."""
+    """A version's own fingerprint is a hash of its settings, including values, and needs no key."""
     plain = fingerprint(LEAKY.settings, "0" * 16)
     assert plain.settings not in file_of_leaky()
 
