@@ -1,11 +1,11 @@
-# Two commands do all set-up on a fresh machine: `make demo` runs the main job, `make test` passes the tests.
-# Each makes its own virtual environment, since a system Python refuses installs. PYTHON names another interpreter.
+# Each command sets up what it needs on a fresh machine, in a virtual environment of its own: a system Python refuses
+# installs. PYTHON names another interpreter. CONTRIBUTING.md lists the commands.
 PYTHON ?= python3
 # More than there are cores: many tests wait for processes, and for time to pass.
 WORKERS ?= $(shell $(PYTHON) -c "import os; print(min(3 * os.cpu_count(), 16))")
 AXE = 4.14.1
 CONSTRAINTS = -c constraints.txt
-# Said are errors only: a build tells in 40 lines of packages that are none.
+# Errors only: setuptools prints 40 lines about folders that are no packages.
 PIP = -m pip install -qq --disable-pip-version-check
 # The pip of a new environment is as old as its Python: a newer one chooses the same versions in a third of the time.
 # Where none can be had, the old one does.
@@ -38,8 +38,8 @@ long-share: .venv-test/installed
 	@echo "each second of the long seeds; make long runs all of them"
 	SEEDS_EVERY=2 .venv-test/bin/python -m pytest -q -n $(WORKERS) --dist worksteal -m long
 
-# In a real browser: Debian's chromium, or what BROWSER names. It fails where there is none. What judges whether everybody
-# can use a page, axe-core, comes from npm.
+# In a real browser: Debian's chromium, or what BROWSER names. It fails where there is none. axe-core, which checks whether
+# everyone can use a page, comes from npm.
 browser: .venv-test/installed .venv-test/axe.min.js
 	.venv-test/bin/python -m pytest -q -m browser tests/browser
 
@@ -69,7 +69,7 @@ dist: .venv-dist/installed
 docs: .venv-docs/installed
 	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --quiet --clean
 
-# With the lowest versions that pyproject.toml declares, each exactly: whoever has them installed gets no tracebacks.
+# With exactly the lowest versions that pyproject.toml declares, which people may have installed.
 floors: .venv-floors/installed
 	.venv-floors/bin/python -m pytest -q -n $(WORKERS) --dist worksteal --ignore tests/speed --ignore tests/simulation
 

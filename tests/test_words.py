@@ -28,7 +28,6 @@ OTHERS_WORK = "orchestrator/report/html/uplot/"
 LEFT = (
     "CHANGELOG.md",
     "docs/cli",
-    "docs/extending",
     "docs/import",
     "docs/jobs",
     "docs/manifest",
@@ -44,10 +43,6 @@ LEFT = (
     "docs/terminal",
     "docs/ui",
     "docs/why",
-    "Makefile",
-    ".ci/",
-    "deploy.toml",
-    "pyproject.toml",
     "examples/",
     "orchestrator/app/",
     "orchestrator/cloud/",
