@@ -214,7 +214,7 @@ def test_a_run_that_is_pruned_meanwhile_is_said_to_be_gone(tmp_path: Path) -> No
                 writer.write(whole_run("one", run_id=f"later-{number}"))
             assert writer.store.prune(STARTED_AT) == (RUN_ID,)
             event, told = await stream.next()
-            assert (event, told["error"]) == ("gone", f"the journal does not have run {RUN_ID} any more")
+            assert (event, told["error"]) == ("gone", f"run {RUN_ID} is no longer in the journal")
         async with session.get(EVENTS, headers=page.headers) as answer:
             assert (await Stream(answer).next())[0] == "gone"
         writer.store.close()
@@ -255,7 +255,7 @@ def test_a_port_that_is_taken_is_said(tmp_path: Path) -> None:
     async def main() -> None:
         async with served(tmp_path) as page:
             port = int(page.address.rstrip("/").rpartition(":")[2])
-            with pytest.raises(StartError, match="something else listens there"):
+            with pytest.raises(StartError, match="the port is in use"):
                 async with served(tmp_path, port):
                     pass
 

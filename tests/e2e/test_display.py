@@ -11,7 +11,7 @@ from tests.e2e.harness import Cloud, Project, run, terminal
 
 COLOUR = re.compile(r"\x1b\[[0-9;]*[1-9][0-9;]*m")
 CURSOR = re.compile(r"\x1b\[\d*[A-DHJK]")
-PROGRESS = re.compile(r"\d/4 \(\d+ %\); .*in the making.*about .* left")
+PROGRESS = re.compile(r"\d/4 \(\d+ %\); .*being created.*about .* left")
 
 
 def test_a_terminal_shows_a_live_region(cloud: Cloud, project: Project) -> None:
