@@ -38,12 +38,10 @@ from orchestrator.journal.rollout_events import VersionVerified
 from orchestrator.model import Blocked, Cancelled, Deployed, Failed, Inconclusive, Pruned, Unchanged, Unknown, Verdict
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.redactor import Redactor
-from orchestrator.redaction.safe import one_line, several_lines, uncommanding
+from orchestrator.report.display.log_lines import OURS, log_lines
 from orchestrator.report.display.rollout_lines import ROLLOUT_LINES, LogLine
 from orchestrator.report.streams import Unbroken, may_colour
 
-_TRACES = ("exception", "stack")
-_OURS = ("level", "timestamp")  # of a line: added by the chain
 # Parts that differ between otherwise equal errors: cloud IDs and numbers.
 _IDS = re.compile(r"\b(?:[a-z0-9]{20}|[0-9a-f-]{32,64}|\d+(?:\.\d+)?)\b")
 _IN_BRIEF = ("function", "step", "kind", "message")
@@ -71,19 +69,10 @@ def configure(level: str, format: str, stream: TextIO, outlet: Outlet | None = N
 
 
 def _chain(format: str, *, colours: bool, outlet: Outlet) -> list[Processor]:
-    """Return the processors. Each event is one line, except for a traceback below it on the console."""
-    console = structlog.dev.ConsoleRenderer(
-        colors=colours, pad_event_to=0, exception_formatter=structlog.dev.plain_traceback
-    )
-
-    def on_lines(logger: WrappedLogger, method: str, event: EventDict) -> str:
-        redacted = outlet.redactor.value(event)
-        below = [f"  | {line}" for name in _TRACES for line in several_lines(redacted.pop(name, "")).splitlines()]
-        safe: EventDict = {outlet.line(name): _on_a_line(value) for name, value in redacted.items()}
-        return "\n".join([str(console(logger, method, safe)), *map(uncommanding, below)])
+    """Return the processors: what they make of an event is written."""
 
     def as_json(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
-        return outlet.json(event, ours={name: event.pop(name) for name in _OURS})
+        return outlet.json(event, ours={name: event.pop(name) for name in OURS})
 
     return [
         structlog.contextvars.merge_contextvars,
@@ -91,14 +80,8 @@ def _chain(format: str, *, colours: bool, outlet: Outlet) -> list[Processor]:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
         structlog.processors.format_exc_info,
-        as_json if format == "json" else on_lines,
+        as_json if format == "json" else log_lines(outlet, colours=colours),
     ]
-
-
-def _on_a_line(value: object) -> object:
-    if value is None or isinstance(value, bool | int | float):
-        return value
-    return uncommanding(one_line(value if isinstance(value, str) else repr(value)))
 
 
 class _Bridge(logging.Handler):

@@ -23,6 +23,7 @@ from tests.telemetry import Collector, collector
 
 ABOUT = About(RUN_ID, "1.2.3", "prod")
 WHOLE = whole_run("auth", "mail")
+mentioned: list[str] = []  # by the last run
 
 
 @pytest.fixture(autouse=True)
@@ -41,6 +42,7 @@ def send(
     """Hear events with this environment. Return the messages, with what was said to be incomplete."""
     messages = Messages()
     monkeypatch.setattr(messages, "warn", messages.incomplete.append)
+    monkeypatch.setattr(messages, "mention", mentioned.append)
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
 
@@ -52,6 +54,11 @@ def send(
 
     anyio.run(main)
     return messages
+
+
+@pytest.fixture(autouse=True)
+def forget() -> None:
+    mentioned.clear()
 
 
 def endpoint(found: Collector | str, **more: str) -> dict[str, str]:
@@ -68,6 +75,7 @@ def test_spans_and_metrics_arrive(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {one["authorization"] for one in found.headers} == {f"Basic {secret}"}
     trace_id, root_id = root_of(RUN_ID)
     assert {span.trace_id for span in found.spans} == {trace_id.to_bytes(16)}
+    assert mentioned == [f"telemetry: trace {trace_id.to_bytes(16).hex()}"]
     (root,) = [span for span in found.spans if not span.parent_span_id]
     assert (root.name, root.span_id) == ("deploy", root_id.to_bytes(8))
     below = {span.name for span in found.spans if span.parent_span_id == root.span_id}
@@ -84,7 +92,7 @@ def test_spans_and_metrics_arrive(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_nothing_is_sent_that_is_not_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     with collector() as found:
         send(monkeypatch, endpoint(found, OTEL_TRACES_EXPORTER="none"))
-        assert (found.traces, len(found.metrics)) == ([], 1)
+        assert (found.traces, len(found.metrics), mentioned) == ([], 1, [])
         send(monkeypatch, endpoint(found, OTEL_METRICS_EXPORTER="none", OTEL_TRACES_EXPORTER="otlp"))
         assert (len(found.spans), len(found.metrics)) == (17, 1)
         send(monkeypatch, endpoint(found, OTEL_SDK_DISABLED="true"))

@@ -12,6 +12,7 @@ from anyio import to_thread
 
 from orchestrator.engine.bus import Listener
 from orchestrator.report.messages import Messages
+from orchestrator.report.telemetry.names import root_of
 from orchestrator.report.telemetry.signals import About, Signals, signals_of
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ async def telemetry(
     if exporting is None:
         yield ()
         return
+    if signals.traces:
+        messages.mention(f"telemetry: trace {root_of(about.run_id)[0]:032x}")
     try:
         yield (exporting.hear,)
     finally:

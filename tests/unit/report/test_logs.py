@@ -14,6 +14,7 @@ from orchestrator.model import Blocked, Cancelled, Deployed, Outcome, Step, Unch
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.patterns import MARK
 from orchestrator.redaction.redactor import Redactor
+from orchestrator.report.display import log_lines
 from orchestrator.report.logs import LogListener, _Bridge, configure
 from tests.runs import RUN_ID, deployment, ended, failed, started
 from tests.unit.redaction.test_redactor import BODY, IAM, JWT, LOCKBOX, OAUTH, PEM, STATIC
@@ -67,6 +68,43 @@ def test_the_console_form_is_one_plain_line_where_there_is_no_terminal() -> None
     configure("info", "console", stream)
     structlog.get_logger().info("deployed", function="auth")
     assert re.fullmatch(r"\S+Z \[info +\] deployed function=auth\n", stream.getvalue())
+
+
+@pytest.mark.parametrize(
+    "event", [*deployment("auth"), ended(1, reason='it "said" a=b'), UnitEnded(1.0, "a", failed())]
+)
+def test_a_plain_line_is_laid_out_as_structlog_does_it(event: Event, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines: list[tuple[str, dict[str, Any]]] = []
+
+    def kept(safe: dict[str, Any]) -> str:
+        lines.append((plain(safe), dict(safe)))
+        return ""
+
+    plain, renderer = log_lines.plain_line, structlog.dev.ConsoleRenderer(colors=False, pad_event_to=0)
+    monkeypatch.setattr(log_lines, "plain_line", kept)
+    configure("debug", "console", Logs())
+    LogListener(RUN_ID)(event)
+    structlog.get_logger().warning("of a library", logger="botocore", number=1.5, nothing=None, quote="it's", empty="")
+    assert len(lines) >= 1
+    for line, safe in lines:
+        assert line == renderer(None, "", safe)
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("fine", "fine"), ("two words", "'two words'"), ("a\nb", r"a\nb"), ("\x1b[31m", r"\x1b[31m"),
+        ("\u202e", r"\u202e"),
+        ("::error::", r"\x3a:error::"), ("##[group]", r"\x23#[group]"), (["a", "b"], "\"['a', 'b']\""),
+        ("C:\\dir", "C:\\dir"),
+        (1.5, "1.5"), (None, "None"), ("готово", "готово"),
+    ],
+)  # fmt: skip
+def test_a_value_on_the_console_is_on_one_line_and_commands_nothing(value: object, shown: str) -> None:
+    stream = Logs()
+    configure("info", "console", stream)
+    structlog.get_logger().info("said", value=value)
+    assert stream.getvalue().endswith(f" said value={shown}\n")
 
 
 def test_text_of_other_scripts_stays_readable(logs: Logs) -> None:
