@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from types import MappingProxyType
 
 import structlog
@@ -23,7 +24,7 @@ from orchestrator.engine.bus import Bus, Listener
 from orchestrator.engine.run import execute
 from orchestrator.engine.verdicts import NOTHING_BEFORE, Before, exit_code, rolled_back_code
 from orchestrator.errors import Exit, JournalError, OrchestratorError
-from orchestrator.journal.events import RunEnded, RunStarted, StepFinished, UnitEnded, unit_planned
+from orchestrator.journal.events import Event, RunEnded, RunStarted, StepFinished, UnitEnded, unit_planned
 from orchestrator.journal.identity import Selection
 from orchestrator.journal.kept.trees import keep_trees
 from orchestrator.journal.rollout_events import RollbackBegun
@@ -99,7 +100,7 @@ async def journaled(
             listeners[:0] = [one for one in first if one is not None]
             bus = Bus(start_run(store, started, options), own, [*listeners, *others], clean=clean)
             bus(started)
-            session.begun.append(session.run_id)
+            session.begun.extend([] if options.follows else [session.run_id])
             try:
                 yield bus, chain, recorder
             finally:
@@ -112,7 +113,12 @@ async def _reported(session: Session, chain: RunState) -> AsyncIterator[Sequence
     about = About(session.run_id, __version__, session.request.identity.environment)
     sent = telemetry(session.messages, about, session.request.environ, lambda: bool(session.stop.called_off))
     async with notified(session, chain) as notifiers, sent as exporters:
-        yield (*notifiers, *exporters)
+        yield (*notifiers, *exporters, partial(_note_end, session))
+
+
+def _note_end(session: Session, event: Event) -> None:
+    if isinstance(event, RunEnded):
+        session.ended.append(session.run_id)
 
 
 def _keep_knowledge(store: Store, session: Session) -> None:

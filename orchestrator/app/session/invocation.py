@@ -42,7 +42,8 @@ class Invocation:
     locks: list[LocalLock] = field(default_factory=list)  # of state folders, as far as they are held
     looks: Looks | None = None
     begun: list[str] = field(default_factory=list)  # ids of the runs of which the journal has the first record
-    reported: list[str] = field(default_factory=list)  # notices of what ended it before a run began
+    ended: list[str] = field(default_factory=list)  # those of them that have reported their end
+    reported: list[str] = field(default_factory=list)  # notices of what ended it without the end of a run
 
 
 def invoke(

@@ -57,6 +57,7 @@ class Session:
     again: set[str] = field(default_factory=set)  # functions that somebody says are to be deployed though withdrawn
     ended_runs: EndedRuns = field(default_factory=EndedRuns)  # whose records were read
     begun: list[str] = field(default_factory=list)  # the invocation's: runs of which the journal has the first record
+    ended: list[str] = field(default_factory=list)  # likewise: those that have reported their end
 
     def hide(self, specs: Iterable[FunctionSpec]) -> None:
         """Let the secret values of these functions show up nowhere, even where the cloud repeats them; and let a CI
@@ -125,6 +126,7 @@ async def open_session(invocation: Invocation, request: Request) -> Session:
     return Session(
         request, connection, world, invocation.stop, world.run_id, invocation.messages, endpoint,
         invocation.locks, Outlook(world.knowledge.durations), begun=invocation.begun,
+        ended=invocation.ended,
     )  # fmt: skip
 
 

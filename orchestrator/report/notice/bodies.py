@@ -36,7 +36,7 @@ def body_of(hook: Notify, document: Mapping[str, Any], outlet: Outlet) -> bytes:
 def _lines(document: Mapping[str, Any]) -> Iterator[str]:
     where = f" {document['environment']}" if document["environment"] else ""
     sandbox = " (sandbox)" if document["sandbox"] else ""
-    none = "nothing to do" if document["run_id"] else "no run began"
+    none = "nothing to do" if not document["exit_code"] else "no outcome" if document["run_id"] else "no run began"
     told = ", ".join(f"{count} {name}" for name, count in document["outcomes"].items()) or none
     kind = _WORDS.get(document["kind"], document["kind"])
     yield f"{kind}: {document['verb']}{where}{sandbox}: {told}"

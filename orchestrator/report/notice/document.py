@@ -86,7 +86,7 @@ def notification(kind: str, state: RunState, hook: Notify, *, run_id: str, then:
 @dataclass(frozen=True, slots=True)
 class Unstarted:
     """A command that ended with an error before its run began. `began_at`, `ended_at`: seconds since the epoch; `more`:
-    what else to know, "" for nothing.
+    what else to know, "" for nothing; `run_id`: of the run that began and did not report its end, "" for none.
     """
 
     verb: str
@@ -96,16 +96,17 @@ class Unstarted:
     ended_at: float
     error: OrchestratorError
     more: str = ""
+    run_id: str = ""
 
 
 def not_started_document(said: Unstarted, hook: Notify) -> dict[str, Any]:
-    """Return the document of a command without a run: that of `notification`, with "" for the run's id."""
+    """Return the document of a command without a run, or without its end: with the keys of `notification`."""
     error, identity = said.error, said.identity
     mistakes = error.mistakes if isinstance(error, ManifestError) else ()
     return {
         "schema": SCHEMA,
         "kind": "failed",
-        "run_id": "",
+        "run_id": said.run_id,
         "verb": said.verb,
         "job": identity.selection.job,
         "environment": identity.environment,
@@ -118,13 +119,13 @@ def not_started_document(said: Unstarted, hook: Notify) -> dict[str, Any]:
         "started_at": iso(said.began_at),
         "ended_at": iso(said.ended_at),
         "exit_code": int(error.exit),
-        "reason": _cut(f"could not start: {error.message}"),
+        "reason": _cut(error.message if said.run_id else f"could not start: {error.message}"),
         "functions": 0,
         "outcomes": {},
         "causes": [_mistake(one) for one in mistakes[:_CAUSES_MAX]],
         "more_causes": len(mistakes[_CAUSES_MAX:]),
         "next": _cut("; ".join(part for part in (error.advice, said.more) if part)),
-        "link": hook.link.replace("{run}", "").replace("{environment}", identity.environment),
+        "link": hook.link.replace("{run}", said.run_id).replace("{environment}", identity.environment),
     }
 
 

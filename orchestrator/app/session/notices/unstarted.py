@@ -1,4 +1,6 @@
-"""Notifications of a command that ended before its run began: at night nobody reads what cron has printed."""
+"""Notifications of a command that ended before its run began, or without the run's own end: at night nobody reads what
+cron has printed.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import orjson
 
@@ -18,7 +21,7 @@ from orchestrator.app.session.notices.sending import Sender, sending
 from orchestrator.app.session.options import SANDBOX, RunOptions, address_of, environ_of_commands
 from orchestrator.cloud.endpoints import clean_endpoint
 from orchestrator.commands.local import LocalCommands
-from orchestrator.errors import Exit, OrchestratorError
+from orchestrator.errors import Exit, InterruptedRunError, OrchestratorError
 from orchestrator.journal.folder import make_state_dir, open_private
 from orchestrator.model import Manifest
 from orchestrator.report.display.displays import may_ask
@@ -34,7 +37,9 @@ _CHANGING = ("deploy", "run", "resume", "promote", "rollback", "prune")
 def watch_start(
     invocation: Invocation, options: RunOptions, manifest: Manifest, environ: Mapping[str, str], state_dir: Path
 ) -> None:
-    """Notify once the command ends with an error before a run began, as `is_reported` decides."""
+    """Notify once the command ends before a run began, as `is_reported` decides; or where a run that began did not
+    report its end, after a crash or with a journal that could not be written.
+    """
     changes = options.verb.partition(" ")[0] in _CHANGING and not (options.dry_run or options.status)
     if changes and manifest.notify:
         watched = _Watched(invocation, options, manifest, environ, state_dir, time.time())
@@ -74,14 +79,19 @@ class _Watched:
         if self.options.due and error is None:
             with suppress(OSError):
                 (self.state_dir / FILE).unlink()
-        if not isinstance(error, OrchestratorError) or self.invocation.begun or self.invocation.reported:
+        run_id = next((one for one in self.invocation.begun if one not in self.invocation.ended), "")
+        found = _as_failure(error, run_id)
+        if found is None or self.invocation.reported or (self.invocation.begun and not run_id):
             return False
-        if is_reported(error.exit, attended=may_ask(), due=self.options.due) and not self._is_known(error):
+        if run_id or (is_reported(found.exit, attended=may_ask(), due=self.options.due) and not self._is_known(found)):
             self.invocation.reported.append(FAILED)
-            await self._report(error)
+            try:
+                await self._report(found, run_id)
+            except Exception as mistake:  # noqa: BLE001 - the fence: what ended the command is what people have to see
+                self.invocation.messages.warn(f"the notification could not be sent: {mistake}")
         return False
 
-    async def _report(self, error: OrchestratorError) -> None:
+    async def _report(self, error: OrchestratorError, run_id: str) -> None:
         messages, manifest = self.invocation.messages, self.manifest
         hooks = [hook for hook in manifest.notify if FAILED in hook.on and not hook.is_off]
         for hook in hooks:
@@ -89,11 +99,11 @@ class _Watched:
                 messages.warn(f"notify.{hook.name} is told nothing: {hook.unset}")
         said = Unstarted(
             self.options.verb, self._endpoint(), identity_of(self.options, manifest), self.began_at, time.time(), error,
-            _AGAIN if self.options.due else "",
+            _AGAIN if self.options.due else "", run_id,
         )  # fmt: skip
         sender = Sender(
-            f"not-started-{uuid.uuid4().hex}", "", manifest.environment, messages.outlet, self.invocation.stop,
-            LocalCommands(environ_of_commands(manifest)), messages.warn,
+            run_id or f"not-started-{uuid.uuid4().hex}", run_id, manifest.environment, messages.outlet,
+            self.invocation.stop, LocalCommands(environ_of_commands(manifest)), messages.warn,
         )  # fmt: skip
         async with sending(sender, self.environ) as found:
             for hook in hooks:
@@ -114,14 +124,31 @@ class _Watched:
         if not self.options.due:
             return False
         path, what, now = self.state_dir / FILE, f"{self.options.verb} {self.manifest.environment}".strip(), time.time()
-        said, known = str(self.invocation.messages.outlet.line(error.message)), dict[str, list[object]]()
-        with suppress(OSError, ValueError, TypeError):
+        said, known = str(self.invocation.messages.outlet.line(error.message)), dict[str, Any]()
+        with suppress(OSError, ValueError, TypeError):  # there is none, or it is no file of ours
             known = dict(orjson.loads(path.read_bytes()))
-        at, message = (known.get(what) or [0.0, ""])[:2]
-        if message == said and isinstance(at, float | int) and 0 <= now - at < REPEAT_S:
-            return True
+        with suppress(ValueError, TypeError):
+            at, message = known.get(what, (0.0, ""))
+            if message == said and 0 <= now - float(at) < REPEAT_S:
+                return True
         with suppress(OSError, OrchestratorError):  # unwritable: then it is sent each time
             make_state_dir(self.state_dir)
             with open(path, "wb", opener=open_private) as file:
                 file.write(self.invocation.messages.outlet.json({**known, what: [now, said]}).encode())
         return False
+
+
+def _as_failure(error: BaseException | None, run_id: str) -> OrchestratorError | None:
+    """Return what ended a command, None where that is no failure. `run_id`: of a run that did not report its end."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    if isinstance(error, OrchestratorError):
+        return error
+    if isinstance(error, Exception):  # a mistake of this program; a cancellation is none
+        return OrchestratorError(f"this program failed: {type(error).__name__}: {error}")
+    if error is None and run_id:
+        return InterruptedRunError(
+            "the end of the run could not be written",
+            advice="look at the log of the command, then `orchestrator resume`",
+        )
+    return None
