@@ -89,8 +89,10 @@ def complete(group: click.Group) -> int:
     """Answer the script of a shell, and return the exit code. After an error nothing is offered, and nothing is printed
     into the line that is typed.
     """
-    shell = os.environ[VARIABLE].partition("_")[0]
+    shell, _, asked = os.environ[VARIABLE].partition("_")
     with suppress(Exception):
+        if asked == "source":  # as click has it for all programs
+            return print_script(shell)
         add_offers(group)
         _write(_SHELLS[shell](group, {}, _PROGRAM, VARIABLE).complete())
     return 0

@@ -46,7 +46,7 @@ NOTIFICATION = keys(
         "started_at": (TIME, "when the chain began"),
         "ended_at": (WHEN, "when it ended, null while it lasts"),
         "exit_code": (CODE_OR_NULL, "its exit code, null while it lasts"),
-        "reason": (TEXT, "of a breach or a pause; or why it stopped before its plan was done"),
+        "reason": (TEXT, "of a breach or a pause; or why it stopped before its plan was done, or could not start"),
         "functions": (COUNT, "functions of the chain"),
         "outcomes": (OUTCOME_COUNTS, "functions by outcome"),
         "causes": (several(_CAUSE), "up to five kinds of failures, the most frequent first"),

@@ -180,6 +180,15 @@ def test_what_goes_wrong_within_is_silent(ask: Asking, monkeypatch: pytest.Monke
     assert ask("zsh", "orchestrator deploy ") == []
 
 
+@pytest.mark.parametrize(("asked", "first"), [("zsh_source", "#compdef orchestrator"), ("tcsh_source", ""), ("x", "")])
+def test_clicks_own_way_to_a_script_gives_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], asked: str, first: str
+) -> None:
+    monkeypatch.setenv("_ORCHESTRATOR_COMPLETE", asked)
+    assert complete(cli) == 0
+    assert capsys.readouterr().out.partition("\n")[0] == first
+
+
 def test_each_value_is_offered_or_known_to_be_free() -> None:
     """A new option has a choice, is a path, has an offer, or is in `FREE`."""
     lost = set[str]()
