@@ -1,4 +1,4 @@
-"""Values with sane defaults, so that a test names only what it is about."""
+"""Values with sensible defaults, so that a test names only what it is about."""
 
 from __future__ import annotations
 

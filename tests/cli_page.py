@@ -1,4 +1,4 @@
-"""docs/cli.md, made of the commands themselves: `python -m tests.cli_page` writes it."""
+"""docs/cli.md, generated from the commands themselves: `python -m tests.cli_page` writes it."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from orchestrator.cli import cli
 
 PAGE = Path(__file__).parent.parent / "docs" / "cli.md"
 BEGIN, END = "<!-- commands: made by `python -m tests.cli_page` -->\n", "<!-- end of commands -->\n"
-# An option that this many commands have is described once.
+# an option that at least this many commands have is described once
 _SHARED = 6
 
 
 def page(text: str) -> str:
-    """Put the commands between the marks of the page."""
+    """Return the page with the commands between its marks."""
     before, after = text.partition(BEGIN)[0], text.partition(END)[2]
     return f"{before}{BEGIN}\n{commands()}\n{END}{after}"
 
 
 def commands() -> str:
-    """Every command with its usage, help, examples and options, in the order of their names."""
+    """Return every command with its usage, help, examples and options, in the order of names."""
     shared = _shared()
     rows = ["| command | summary |", "| --- | --- |"]
     rows += [f"| [`{name}`](#{name}) | {_summary(one)} |" for name, one in sorted(cli.commands.items())]
@@ -70,7 +70,7 @@ def _cell(text: str) -> str:
 
 
 def _described(name: str, command: click.Command) -> Iterator[str]:
-    """Yield usage, then paragraphs of the help; what click leaves as it is are examples."""
+    """Yield usage, then paragraphs of the help. Paragraphs that click does not rewrap are examples."""
     usage = command.collect_usage_pieces(click.Context(command, info_name=name))
     yield f"```text\norchestrator {name} {' '.join(usage)}\n```"
     for paragraph in re.split(r"\n\s*\n", inspect.cleandoc(command.help or "")):

@@ -27,7 +27,7 @@ class HandClock:
 
 
 def zipped(*names: str, content: str = "x") -> bytes:
-    """Make a zip with these files."""
+    """Return a zip with these files."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
         for name in names:
@@ -40,7 +40,9 @@ def inline(*names: str) -> dict[str, Any]:
 
 
 def body(function_id: str, **fields: Any) -> dict[str, Any]:
-    """A createVersion body, minimal but for `fields`. None takes a field out; a package source replaces ours."""
+    """Return a createVersion body, minimal except for `fields`. None removes a field; a package source replaces
+    ours.
+    """
     found = {
         "functionId": function_id,
         "runtime": "python312",
@@ -54,7 +56,7 @@ def body(function_id: str, **fields: Any) -> dict[str, Any]:
 
 
 class Desk:
-    """Works with one memory cloud; parses every Operation, Version and Function that it answers."""
+    """Works with one memory cloud. Parses every Operation, Version and Function that it answers."""
 
     def __init__(self, **kwargs: Any) -> None:
         self.clock = HandClock()
@@ -62,7 +64,7 @@ class Desk:
         self.cloud = MemoryCloud(clock=self.clock, rng=random.Random(1), **kwargs)
 
     def function(self, name: str = "first", folder_id: str = FOLDER) -> str:
-        """Make a Function and wait for it."""
+        """Create a Function and wait for it."""
         operation = self.cloud.functions.create({"folderId": folder_id, "name": name})
         self.end(operation)
         return str(operation["metadata"]["functionId"])
@@ -75,7 +77,7 @@ class Desk:
         return operation
 
     def end(self, operation: dict[str, Any]) -> dict[str, Any]:
-        """Let time pass until an Operation is done, and answer it."""
+        """Let time pass until an Operation is done. Returns it."""
         for _ in range(1000):
             found = self.operation(operation["id"])
             if found.get("done"):
@@ -89,7 +91,7 @@ class Desk:
         return found
 
     def version(self, function_id: str, **fields: Any) -> str:
-        """Make a Version and wait for it."""
+        """Create a Version and wait for it."""
         operation = self.begin(body(function_id, **fields))
         done = self.end(operation)
         assert "error" not in done, done["error"]

@@ -1,4 +1,4 @@
-"""What holds for all tests."""
+"""Settings of all tests."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from hypothesis import settings
 
 from tests.long import left_out
 
-# Time is no property of what is tested: a machine with other work on it takes longer, and is not wrong.
-# Drawn from a fixed seed, so that a change fails for its own reasons only; `make draws` looks for new cases.
+# Tests do not assert time: a busy machine takes longer, and is not wrong. Examples are drawn from a fixed seed, so that
+# a change fails only for its own reasons. `make draws` looks for new cases.
 settings.register_profile("timeless", deadline=None, derandomize=True)
 settings.register_profile("fresh", deadline=None)
 settings.load_profile("timeless")
 
-# Nothing of what is collected goes away before the end: looking for garbage in it took half of the time of collecting.
+# Nothing that is collected is freed before the end: garbage collection took half of the time of collecting.
 gc.disable()
 
 
 @pytest.fixture
 def anyio_backend() -> str:
-    """The backend of production: with older versions of anyio its plugin runs each test on trio, too, there or not."""
+    """The backend of production. With older versions of anyio, its plugin would run each test on trio too."""
     return "asyncio"
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Let each worker begin with test modules that no other begins with, where all are going to be collected.
+    """Let each worker begin with different test modules, if all are going to be collected.
 
-    Each of them needs every module, and what pytest has made of a module's asserts is kept beside it: in a fresh clone
-    all of them would otherwise compile the same modules at the same time, which takes longer than all else of it.
+    Each worker needs every module, and pytest stores its rewritten asserts beside a module. In a fresh clone, all
+    workers would otherwise compile the same modules at the same time, which takes longer than the rest.
     """
     config = session.config
     worker: dict[str, object] | None = getattr(config, "workerinput", None)
@@ -43,13 +43,13 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     here = Path(__file__).parent
     modules = sorted(here.rglob("test_*.py"))
     for path in modules[int(str(worker["workerid"]).removeprefix("gw")) :: int(str(worker["workercount"]))]:
-        with suppress(Exception, pytest.skip.Exception):  # which is told when it is collected
+        with suppress(Exception, pytest.skip.Exception):  # reported when it is collected
             importlib.import_module(".".join(path.relative_to(here.parent).with_suffix("").parts))
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """Look for garbage again once all is collected, though no more in what was collected."""
+    """Collect garbage again when all tests are collected, but not among these."""
     try:
         return (yield)
     finally:
@@ -57,12 +57,12 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.enable()
 
 
-@pytest.hookimpl(trylast=True)  # after the order was drawn, and what is left out was taken out
+@pytest.hookimpl(trylast=True)  # after the order was drawn, and deselected tests were removed
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Let each worker begin with its share of what waits for processes and clocks, and end with what is short.
 
-    A worker is dealt a run of neighbours, and takes over from others once it has none left: nobody should begin
-    something that takes half a minute when all others are done.
+    A worker gets a block of neighbours, and takes tests from others when it has none left: no worker should start a
+    test of half a minute when all others are done.
     """
     every = int(os.environ.get("SEEDS_EVERY", "1"))
     if every > 1:

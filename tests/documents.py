@@ -1,4 +1,4 @@
-"""A document of every kind that is published, as the program writes it of values: at least one each."""
+"""A document of every published kind, as the program writes it for given values: at least one each."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tests.unit.report.test_formats import FAILED_RUN, MISTAKES, OUTLET, VIEWS
 
 
 def lines_of(events: list[Event]) -> list[dict[str, Any]]:
-    """Give the lines of `--events` of a run."""
+    """Return the lines of `--events` of a run."""
     stdout = io.TextIOWrapper(io.BytesIO())
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("sys.stdout", stdout)
@@ -50,7 +50,7 @@ def gate_facts() -> dict[str, Any]:
 
 @cache
 def documents() -> dict[str, dict[str, Any]]:
-    """Give them by a name of their own."""
+    """Return them, each with a name."""
     return dict(_documents())
 
 

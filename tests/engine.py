@@ -1,6 +1,6 @@
-"""The whole engine over the memory cloud in virtual time: the one that flow tests, requests and simulation use.
+"""The whole engine over the memory cloud in virtual time: flow tests, requests and simulation use it.
 
-Nothing of it is pretended but time, chance and the network: sources are real files, packed by the real archive.
+Only time, randomness and the network are simulated: sources are real files, packed by the real archive.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ ENVIRON = {"YC_FOLDER_ID": "folder"}
 
 
 def quotas_of(limits: Limits) -> Quotas:
-    """Give a cloud the quotas that are declared."""
+    """Return the declared quotas for a cloud."""
     return Quotas(limits.operations_per_function, limits.operations_per_folder, limits.operations_per_cloud)
 
 
@@ -113,10 +113,10 @@ class InlinePackager:
 
 
 class ScriptedCommands:
-    """Ends each command as it is told to, in virtual time; one that takes longer than its limit is ended there."""
+    """Ends each command as scripted, in virtual time. One that takes longer than its limit is ended there."""
 
     def __init__(self) -> None:
-        self.ends: list[CommandEnd] = []  # the next ones, in their order; then each ends well, at once
+        self.ends: list[CommandEnd] = []  # the next ones, in order; further commands succeed at once
         self.requests: list[CommandRequest] = []
 
     async def run(self, request: CommandRequest) -> CommandEnd:
@@ -127,7 +127,7 @@ class ScriptedCommands:
 
 
 class RecordingFunctions(MemoryFunctions):
-    """Remembers every createVersion as it was sent, (Idempotency-Key, body), and holds it against the protobufs."""
+    """Records every createVersion as it was sent, (Idempotency-Key, body), and checks it against the protobufs."""
 
     def __init__(self, wire: Wire) -> None:
         super().__init__(wire)
@@ -148,12 +148,12 @@ class RecordingFunctions(MemoryFunctions):
 
 @dataclass
 class Bench:
-    """One cloud, and runs against it. `events` are those of the last run."""
+    """One cloud, and runs against it. `events`: those of the last run."""
 
     root: Path
     durations: str = "lognormal:1.2,0.4"
     faults: Faults = field(default_factory=Faults)
-    quotas: Quotas | None = None  # None: those that `limits` declares
+    quotas: Quotas | None = None  # None: those of `limits`
     storage: Storage = field(default_factory=lambda: Storage(BUCKET, "functions/"))
     limits: Limits = field(default_factory=Limits)
     settings: CloudSettings = field(default_factory=CloudSettings)
@@ -176,23 +176,23 @@ class Bench:
         (self.root / "zips").mkdir(exist_ok=True)
         self.packager = InlinePackager(self.root / "zips")
         self.commands = ScriptedCommands()
-        self.passed: set[str] = set()  # ids of Versions that a run has verified, as the journal keeps them
+        self.passed: set[str] = set()  # IDs of Versions that a run has verified, as the journal stores them
         self.skips_verification = False
         self.events: list[Event] = []
-        self.folded = RunState()  # of the last run, with those that it has taken up
+        self.folded = RunState()  # of the last run, with those that it resumed
         self.seconds = 0.0
-        self.opened: set[str] = set()  # ids of Functions that runs have made public, as the journal knows them
-        self.again: set[str] = set()  # functions that may be deployed though they were rolled back
-        self.rollbacks = NO_ROLLBACKS  # that plans know of
+        self.opened: set[str] = set()  # IDs of Functions that runs have made public, as the journal stores them
+        self.again: set[str] = set()  # functions that may be deployed although they were rolled back
+        self.rollbacks = NO_ROLLBACKS  # the rollbacks that plans consider
         self.live = LiveState()
         self.plan = Plan(())
-        self.left: tuple[FunctionSpec, ...] = ()  # of the last manifest: some may be left as they are live in part
-        self.break_journal_after: int | None = None  # events; from then on it cannot be written
-        self.environment = ""  # of the manifest, that is chosen
+        self.left: tuple[FunctionSpec, ...] = ()  # of the last manifest: parts of some may be left as they are live
+        self.break_journal_after: int | None = None  # number of events after which it cannot be written
+        self.environment = ""  # the chosen one of the manifest
         self._past_s = 0.0
 
     def use(self, wire: Wire) -> None:
-        """Reach the cloud through this."""
+        """Use this connection to the cloud."""
         self.wire = wire
         self.functions = RecordingFunctions(wire)
         self.invocations = MemoryInvocations(wire.cloud)
@@ -235,8 +235,8 @@ class Bench:
         before: Before = NOTHING_BEFORE,
         chain: RunState | None = None,
     ) -> dict[str, Outcome]:
-        """Deploy a manifest and return every function's outcome. `meanwhile` runs beside it, to interfere. `before`,
-        `chain`: of the runs that it takes up.
+        """Deploy a manifest. Returns every function's outcome. `meanwhile` runs in parallel, to interfere. `before`,
+        `chain`: of the runs that it resumes.
         """
         specs = self.load(manifest).functions
         forced = forced_digest(force) if force else ""
@@ -254,7 +254,7 @@ class Bench:
         meanwhile: Callable[[Stop], Any] | None = None,
         **given: str,
     ) -> dict[str, Outcome]:
-        """Run a job of a manifest, of which all folders are read, and return every function's outcome."""
+        """Run a job of a manifest, with all folders read. Returns every function's outcome."""
         loaded = self.load(manifest)
         bound = bind(loaded, name, given, datetime.fromtimestamp(EPOCH_S, UTC))
         folders = bound.job.folders(loaded, bound.given)
@@ -267,7 +267,7 @@ class Bench:
         return self.carry_out(ask, {}, whole=folders, adopt=adopt, meanwhile=meanwhile)
 
     def load(self, manifest: str) -> Manifest:
-        """Read a manifest that lies in this bench's folder."""
+        """Load a manifest in this bench's folder."""
         path = self.root / "deploy.toml"
         path.write_text(manifest, "utf-8")
         loaded = load(path, ENVIRON)
@@ -286,7 +286,9 @@ class Bench:
         before: Before = NOTHING_BEFORE,
         chain: RunState | None = None,
     ) -> dict[str, Outcome]:
-        """Read what is live of `specs` and the folders in `whole`, ask what is wanted, plan it and do it."""
+        """Read the live state of `specs` and of the folders in `whole`, ask for the desired state, plan and carry it
+        out.
+        """
 
         async def main() -> Result:
             started_at = anyio.current_time()
@@ -316,7 +318,7 @@ class Bench:
         wider: Iterable[str] = (),
         meanwhile: Callable[[Stop], Any] | None = None,
     ) -> dict[str, Outcome]:
-        """Take back what the run of these events has changed, and return every function's outcome."""
+        """Roll back the run with these events. Returns every function's outcome."""
         touched = list(touched_by(fold(events)).values())
 
         async def main() -> Result:
@@ -349,7 +351,7 @@ class Bench:
         forced: str = "",
         adopt: Adoption | bool = False,
     ) -> tuple[Plan, Rollout]:
-        """Plan what is wanted of what is live, as the program does."""
+        """Plan the desired state over the live state, as the program does."""
         self.live = await read_live(world, specs.values(), whole=whole, runtimes=bool(whole), left=self.left)
         self.jobs = {}
         desired = ask(self.live)
@@ -374,18 +376,18 @@ class Bench:
         return self.plan, desired.rollout
 
     def announce(self, plan: Plan) -> None:
-        """Write down what is planned."""
+        """Write the plan to the journal."""
         for unit in plan.units:
             self.emit(unit_planned(self.now(), unit, {}))
 
     def pass_time(self, seconds: float) -> None:
-        """Let time go by between two runs: what was begun meanwhile ends."""
+        """Let time pass between two runs: what has begun meanwhile ends."""
         self._past_s += seconds
         at = EPOCH_S + self._past_s
         self.now = lambda: at
 
     def versions(self, folder_id: str = "folder") -> list[Mapping[str, Any]]:
-        """Every Version of a folder as the cloud has it now."""
+        """Return every Version of a folder in its current state."""
         answer = self.cloud.versions.list({"folderId": folder_id, "pageSize": 1000})
         versions: list[Mapping[str, Any]] = answer.get("versions", [])
         return versions
@@ -406,7 +408,7 @@ class UnchangingPackager(InlinePackager):
 
 @dataclass
 class UnchangingBench(Bench):
-    """Many runs of what nobody changes: each manifest and each source is read once, not in every run."""
+    """Many runs with unchanged files: each manifest and each source is read once, not in every run."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -420,7 +422,7 @@ class UnchangingBench(Bench):
 
 
 def sources(root: Path, count: int) -> str:
-    """Write `count` small Python functions and return the manifest that deploys them."""
+    """Write `count` small Python functions. Returns the manifest that deploys them."""
     tables = ['[defaults]\nruntime = "python312"\nentrypoint = "index.handler"\nmemory = "128MB"\ncreate = true\n']
     for number in range(count):
         folder = root / "src" / f"f{number}"

@@ -1,4 +1,4 @@
-"""Live functions made by hand, as the cloud tells of them, and the manifest that is imported of them."""
+"""Live functions made by hand, as the cloud shows them, and the manifest that is imported from them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ EMPTY = Manifest(Path("deploy.toml"), CloudAddress(), Storage(), Limits(), Rollo
 
 
 def live_function(name: str, settings: Settings, folder_id: str = "folder", **own: Any) -> tuple[Function, Version]:
-    """Make a Function whose `$latest` has these settings, and no stamp of ours."""
+    """Return a Function whose `$latest` has these settings, and no stamp of ours."""
     one_id = f"id-{folder_id}-{name}"
     raw = settings_fields(settings, settings.description)
     raw.pop("tag", None)
@@ -43,13 +43,13 @@ def no_secret(_text: str) -> bool:
 def imported(
     live: LiveState, names: KnownNames | None = None, looks_secret: Callable[[str], bool] = no_secret
 ) -> tuple[Entries, str]:
-    """Import everything. Gives the text as well."""
+    """Import everything. Returns the text too."""
     made = entries_of(found_in(live), names or KnownNames(), looks_secret)
     return made, manifest_text(made, made.left_out)
 
 
 def planned_from(root: Path, text: str, live: LiveState, environ: Mapping[str, str] | None = None) -> Plan:
-    """Read a manifest that names ids alone, and plan it."""
+    """Load a manifest that has only IDs, and plan it."""
     path = root / "deploy.toml"
     path.write_text(text, "utf-8")
     manifest = load(path, environ or {})

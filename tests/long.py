@@ -1,8 +1,8 @@
-"""What `make test` runs of a suite that is long, and what is left for `make long`.
+"""What `make test` runs of a long suite, and what is left for `make long`.
 
-Short is the one case that shows a behaviour, and a few of each table or set of seeds: as much as one test may take of a
-`make test` that has to stay under 6 minutes on 2 cores. Long are the further seeds, and the rows of a table whose rule
-a cheaper test holds for each row already: no behaviour is shown by long cases alone, and none is dropped.
+Short are the one case that shows a behaviour, and a few cases of each table or set of seeds: `make test` must stay
+under 6 minutes on 2 cores. Long are further seeds, and rows of a table whose rule a cheaper test checks for each row
+already. No behaviour is shown only by long cases, and none is dropped.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ _NONE = SimpleNamespace(params=())
 
 
 def short_first(short: int, cases: Iterable[Any]) -> list[Any]:
-    """Give all cases of a parametrized test: the first `short` as they are, the others marked `long`.
+    """Return all cases of a parametrized test: the first `short` unmarked, the others marked `long`.
 
-    So nothing is run twice, and nothing is left out by who runs both.
+    Running both sets runs every case exactly once.
     """
     left = iter(cases)
     return [*islice(left, short), *(_marked(case) for case in left)]
 
 
 def left_out(items: Sequence[pytest.Item], every: int) -> set[str]:
-    """Name the long cases that a share of the seeds leaves out: of each test all seeds but each `every`-th.
+    """Return the long cases that a share of the seeds omits: for each test, all seeds except each `every`-th.
 
-    A seed is what a test calls `seed`. Mutants, steps, rows and files are none, and all of them stay; so does at least
-    one long seed of each test.
+    A seed is what a test calls `seed`. Mutants, steps, rows and files are not seeds, and all of them stay. So does at
+    least one long seed of each test.
     """
     seen: Counter[str] = Counter()
     out: set[str] = set()

@@ -49,13 +49,13 @@ class MemoryRecords:
 
 
 async def never_stopped(_run_id: str) -> str:
-    """Know of no run that was stopped for good."""
+    """Return that no run was stopped for good."""
     return ""
 
 
 class ObjectRecords:
-    """The `Records` port over the objects of a bucket in memory. `reads`: keys, as they were asked for; `meet`: called
-    before each call with what is done to which key, so that it can raise, or let others come in between.
+    """The `Records` port over the objects of a bucket in memory. `reads`: requested keys, in order. `meet`: called
+    before each call with the action and the key, so that it can raise, or let others act in between.
     """
 
     def __init__(self, objects: Objects, bucket: str, clock: Callable[[], float]) -> None:

@@ -68,7 +68,7 @@ def words_in(sentence: str) -> int:
 
 
 def banned_words() -> re.Pattern[str]:
-    """Return a pattern of the first column of the table in docs/style.md. Raises `ValueError` where there is none."""
+    """Return a pattern of the first column of the table in docs/style.md. Raises `ValueError` if there is none."""
     table = STYLE.read_text("utf-8").partition("| not | but |")[2].splitlines()[2:]
     cells = [line.split("|")[1] for line in table if line.startswith("|")]
     words = [word.strip() for cell in cells for word in cell.split(",")]
@@ -107,7 +107,7 @@ def _message(path: Path, line: int, text: str) -> Iterator[Piece]:
 
 
 def _comments(path: Path, text: str) -> Iterator[Piece]:
-    """Yield comments; lines of one block below each other are one piece."""
+    """Yield comments. Consecutive comment lines are one piece."""
     begun, last, block = 0, -1, ""
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         if token.type != tokenize.COMMENT:
@@ -138,7 +138,7 @@ def _of_page(path: Path, text: str) -> Iterator[Piece]:
 
 
 def main(paths: list[str]) -> None:
-    """Print every piece of these files and folders, for people who read them one after another."""
+    """Print every piece of these files and folders, for people to read."""
     for name in paths:
         found = Path(name)
         for path in sorted(found.rglob("*.py")) if found.is_dir() else [found]:

@@ -1,7 +1,7 @@
-"""Strict parsing with the official protobufs, held against their validation options.
+"""Strict parsing with the official protobufs, checked against their validation options.
 
-`ParseDict` refuses unknown fields and wrong types; the options (`yandex.cloud.validation_pb2`) say what is required,
-how long, how large, and which patterns hold. Every body that a test sends and every answer of the sandbox passes here.
+`ParseDict` refuses unknown fields and wrong types. The options (`yandex.cloud.validation_pb2`) define what is required,
+length and size limits, and patterns. Every body that a test sends and every answer of the sandbox passes here.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _RANGE = re.compile(r"(?P<low>\d+)s?-(?P<high>\d+)s?|(?P<sign><=|>=|<|>|=)?(?P<b
 
 
 class RuleBrokenError(AssertionError):
-    """JSON that is not the message it should be, or breaks a declared rule."""
+    """JSON that is not the expected message, or breaks a declared rule."""
 
 
 def parse_create_version(body: Mapping[str, Any]) -> CreateFunctionVersionRequest:
@@ -52,19 +52,19 @@ def parse_create_function(body: Mapping[str, Any]) -> CreateFunctionRequest:
 
 
 def parse_update_function(function_id: str, body: Mapping[str, Any]) -> UpdateFunctionRequest:
-    """Parse the body of an update; the id stands in the path."""
+    """Parse the body of an update; the ID is in the path."""
     return _parse({"functionId": function_id, **body}, UpdateFunctionRequest())
 
 
 def parse_deletion(version_id: str, body: Mapping[str, Any]) -> DeleteFunctionVersionRequest:
-    """Parse a deleteVersion; the id stands in the path, and there is no body."""
+    """Parse a deleteVersion; the ID is in the path, and there is no body."""
     return _parse({"functionVersionId": version_id, **body}, DeleteFunctionVersionRequest())
 
 
 def parse_tagging(
     call: str, version_id: str, body: Mapping[str, Any]
 ) -> SetFunctionTagRequest | RemoveFunctionTagRequest:
-    """Parse the body of setTag or removeTag; the id stands in the path."""
+    """Parse the body of setTag or removeTag; the ID is in the path."""
     message = SetFunctionTagRequest() if call == "setTag" else RemoveFunctionTagRequest()
     return _parse({"functionVersionId": version_id, **body}, message)
 
@@ -72,13 +72,13 @@ def parse_tagging(
 def parse_scaling(
     call: str, function_id: str, body: Mapping[str, Any]
 ) -> SetScalingPolicyRequest | RemoveScalingPolicyRequest:
-    """Parse the body of setScalingPolicy or removeScalingPolicy; the id stands in the path."""
+    """Parse the body of setScalingPolicy or removeScalingPolicy; the ID is in the path."""
     message = SetScalingPolicyRequest() if call == "setScalingPolicy" else RemoveScalingPolicyRequest()
     return _parse({"functionId": function_id, **body}, message)
 
 
 def parse_access(function_id: str, body: Mapping[str, Any]) -> UpdateAccessBindingsRequest:
-    """Parse the body of updateAccessBindings; the id stands in the path."""
+    """Parse the body of updateAccessBindings; the ID is in the path."""
     return _parse({"resourceId": function_id, **body}, UpdateAccessBindingsRequest())
 
 
@@ -87,7 +87,7 @@ def parse_tag_history(json: Mapping[str, Any]) -> ListFunctionTagHistoryResponse
 
 
 def parse_operation(json: Mapping[str, Any]) -> Operation:
-    """Parse an Operation, with what its metadata and response hold."""
+    """Parse an Operation, with its metadata and response."""
     operation = _parse(json, Operation())
     if operation.done and operation.WhichOneof("result") is None:
         raise RuleBrokenError("an Operation that is done has an error or a response")

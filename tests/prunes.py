@@ -1,4 +1,4 @@
-"""Prunes on the bench: planned by what is live and by the events of runs, carried out by the engine."""
+"""Prunes on the bench: planned from the live state and from the events of runs, carried out by the engine."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def prune_plan(
     chains: Iterable[RunState] = (),
     named: frozenset[str] = frozenset(),
 ) -> PrunePlan:
-    """Plan as the program does, of these runs, the newest first, which all stand in the bucket's records."""
+    """Plan as the program does, from these runs, the newest first, which are all in the bucket's records."""
     bench.live = live = await read_live(world, specs.values(), fresh=True)
     found = pruned_functions(specs, live)
     past = Past(policy.runs, found.names, found.version_ids)
@@ -56,8 +56,8 @@ def prune(
     meanwhile: Callable[[Stop], Any] | None = None,
     between: Callable[[], object] = lambda: None,
 ) -> dict[str, Outcome]:
-    """Prune what a manifest declares, after these runs (the newest first), and return every function's outcome.
-    `between`: done once it is planned.
+    """Prune what a manifest declares, after these runs (the newest first). Returns every function's outcome. `between`:
+    done after planning.
     """
     specs, began_at, chains = bench.load(manifest).functions, bench.now(), [fold(events) for events in runs]
 
@@ -82,6 +82,6 @@ def prune(
 
 
 def run_events(bench: Bench, number: int, exit_code: int = 0) -> list[Event]:
-    """The events of the bench's last run, as a whole run of that number."""
+    """Return the events of the bench's last run, as a whole run with that number."""
     began = RunStarted(bench.events[0].at, f"R{number}", "deploy", "sandbox", "deploy.toml", 1, "0.1")
     return [began, *bench.events, RunEnded(bench.events[-1].at, exit_code)]

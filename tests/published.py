@@ -1,4 +1,4 @@
-"""Documents held to their published schemas: as users read these, or strictly, where each key has to be described."""
+"""Checks documents against their published schemas: as users read these, or strictly, with every key described."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ADVICE = (
 
 
 def kind_of(document: Any) -> str:
-    """Name the kind of a document by its `schema`; it says a number that is published."""
+    """Return the kind of a document by its `schema`, which has a published number."""
     assert isinstance(document, dict), f"no document with a schema: {str(document)[:200]}"
     said = document.get("schema")
     if isinstance(said, int):
@@ -34,7 +34,9 @@ def kind_of(document: Any) -> str:
 
 
 def published(document: Any) -> str:
-    """Fail where a document is not as its schema says, or has a key that this does not describe; give its kind."""
+    """Fail if a document does not match its schema, or has a key that the schema does not describe. Returns its
+    kind.
+    """
     kind = kind_of(document)
     at = document.get("kind", "") if kind == EVENT else ""
     error = next(iter(validator(kind, at, strict=True).iter_errors(document)), None)
@@ -51,19 +53,19 @@ def schema_of(kind: str) -> dict[str, Any]:
 
 @cache
 def validator(kind: str, event: str = "", *, strict: bool = False) -> Any:
-    """Give the validator of a kind. `event`: of that kind of events alone, which is sooner done."""
+    """Return the validator of a kind. `event`: only for events of that kind, which is faster."""
     schema = closed(schema_of(kind)) if strict else schema_of(kind)
     if event:
         assert event in schema["$defs"], f"no event is called {event!r}{_ADVICE}"
         of = schema["$defs"][event]
-        if strict:  # as this program writes it: what a former one may not have written is there
+        if strict:  # as this program writes it: keys that an earlier program may have omitted are required
             of = of | {"required": [name for name in of["properties"] if name != "environment"]}
         schema = {**of, "$defs": schema["$defs"]}
     return jsonschema.Draft202012Validator(schema)
 
 
 def closed(node: Any) -> Any:
-    """A schema in which objects have no other keys than are described."""
+    """Return a schema in which objects have only the described keys."""
     if isinstance(node, list):
         return [closed(one) for one in node]
     if not isinstance(node, dict):
@@ -73,7 +75,7 @@ def closed(node: Any) -> Any:
 
 
 def objects(kind: str, document: Any) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    """Give each object of a document that its schema describes key by key, with that part of the schema."""
+    """Yield each object of a document that its schema describes key by key, with that part of the schema."""
     schema = schema_of(kind)
     return _objects(schema, document, schema.get("$defs", {}))
 
@@ -97,7 +99,7 @@ def _objects(node: Any, value: Any, defined: dict[str, Any]) -> Iterator[tuple[d
 
 
 def documents_in(text: str) -> Iterator[Any]:
-    """Give what a program has written: documents, one behind the other."""
+    """Yield the documents that a program has written, one after the other."""
     decoder, at = json.JSONDecoder(), 0
     while at < len(text):
         document, end = decoder.raw_decode(text, at)
@@ -106,7 +108,7 @@ def documents_in(text: str) -> Iterator[Any]:
 
 
 def published_output(out: str, arguments: Sequence[str]) -> None:
-    """Hold what a program has written to standard output to the schemas: everything, where that was to be JSON."""
+    """Check standard output against the schemas: all of it, if it was to be JSON."""
     asked = "--json" in arguments or {("-o", "json"), ("--output", "json")} & {*pairwise(arguments)}
     if "schema" not in arguments and ((out.startswith("{") and '"schema"' in out[:80]) or (asked and out)):
         for document in documents_in(out):
@@ -114,7 +116,7 @@ def published_output(out: str, arguments: Sequence[str]) -> None:
 
 
 def published_events(root: Path, arguments: Sequence[str]) -> None:
-    """Hold each line of the event file that a program was to write to its schema."""
+    """Check each line of the event file that a program was to write against its schema."""
     for option, name in pairwise([*arguments, ""]):
         path = root / (option.removeprefix("--events=") if option.startswith("--events=") else name)
         if option.startswith("--events") and path.is_file():

@@ -1,4 +1,4 @@
-"""The tables of docs/manifest.md, made of the schema: `python -m tests.reference` writes them anew."""
+"""The tables of docs/manifest.md, generated from the schema: `python -m tests.reference` writes them."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ _PATTERNS = {SIZE_PATTERN: "a size", DURATION_PATTERN: "a duration", PERCENT_PAT
 
 
 def page(text: str) -> str:
-    """Put the tables between the marks of the page."""
+    """Return the page with the tables between its marks."""
     before, after = text.partition(BEGIN)[0], text.partition(END)[2]
     return f"{before}{BEGIN}\n{tables()}\n{END}{after}"
 
 
 def tables() -> str:
-    """Every table of the schema, in the order in which a reader comes to them."""
+    """Return every table of the schema, in reading order."""
     definitions = manifest_schema()["$defs"]
     return "\n".join(_table(model, definitions) for model in _models(ManifestFile, {}))
 
@@ -77,7 +77,7 @@ def _used_as(model: type[BaseModel]) -> str:
 
 
 def _models(model: type[BaseModel], seen: dict[type[BaseModel], None]) -> Iterator[type[BaseModel]]:
-    """A table and all the tables in it, each once."""
+    """Yield a table and all the tables in it, each once."""
     if model not in seen:
         seen[model] = None
         yield model
@@ -93,7 +93,7 @@ def _inside(annotation: Any) -> list[type[BaseModel]]:
 
 
 def _takes(field: dict[str, Any], definitions: dict[str, Any]) -> str:
-    """Say in a word or two what a key takes."""
+    """Return in a word or two what a key accepts."""
     if "$ref" in field:
         return "a table"
     if "anyOf" in field:

@@ -1,4 +1,6 @@
-"""The table of docs/rollback.md, made of the rows that a test plays: `python -m tests.rollback_page` writes it anew."""
+"""The table of docs/rollback.md, generated from the rows that a test plays: `python -m tests.rollback_page` writes
+it.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +13,13 @@ BEGIN, END = "<!-- rows: made by `python -m tests.rollback_page` -->\n", "<!-- e
 
 
 def page(text: str) -> str:
-    """Put the table between the marks of the page."""
+    """Return the page with the table between its marks."""
     before, after = text.partition(BEGIN)[0], text.partition(END)[2]
     return f"{before}{BEGIN}\n{table()}\n{END}{after}"
 
 
 def table() -> str:
-    """Give the table, a row a situation."""
+    """Return the table, one row per situation."""
     rows = [
         "| situation | the rollback | its exit code | the next plan with the run's manifest | with the former one |"
     ]

@@ -41,7 +41,7 @@ def step(key: str, step: Step, seconds: float, at: float = STARTED_AT) -> list[E
 
 
 def deployment(key: str, at: float = STARTED_AT, outcome: Outcome | None = None) -> list[Event]:
-    """One unit from its plan to its outcome, with one retry; 4.6 s in all."""
+    """Return the events of one unit from its plan to its outcome, with one retry; 4.6 s in all."""
     version_id, operation_id = f"version-{key}", f"operation-{key}"
     return [
         planned(key, at=at),
@@ -86,7 +86,7 @@ def ended(exit_code: int = 0, *, at: float = STARTED_AT + 8.4, reason: str = "")
 
 
 def account(events: Iterable[Event], now: float = STARTED_AT + 100, *, alive: bool = False) -> Account:
-    """The account of a chain."""
+    """Return the account of a chain."""
     found = Accounting()
     for event in events:
         found(event)
@@ -94,7 +94,7 @@ def account(events: Iterable[Event], now: float = STARTED_AT + 100, *, alive: bo
 
 
 def whole_run(*keys: str, run_id: str = RUN_ID, at: float = STARTED_AT) -> list[Event]:
-    """A run that deploys these units, reads them back and ends."""
+    """Return a run that deploys these units, reads them back and ends."""
     events: list[Event] = [started(run_id, units=len(keys), at=at)]
     for key in keys:
         events += deployment(key, at)

@@ -1,4 +1,4 @@
-"""Saved plans without a cloud: what `plan --out` writes of a plan that was built of values."""
+"""Saved plans without a cloud: what `plan --out` writes for a plan that was built from values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings of every kind for property tests: each is one that the API takes."""
+"""Settings of every kind for property tests, all of which the API accepts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.builders import settings
 
 
 def words(first: str, further: str, min_size: int, max_size: int) -> st.SearchStrategy[str]:
-    """Words of one letter of `first` and so many of `further`: five times as fast as a regular expression."""
+    """Return words of one letter of `first` and this many of `further`: five times as fast as a regular expression."""
     return st.builds(str.__add__, st.sampled_from(first), st.text(further, min_size=min_size, max_size=max_size))
 
 
@@ -47,7 +47,7 @@ _logs = st.one_of(
 )
 
 
-# Made once: a strategy that is made for each draw is looked through each time.
+# Made once: a strategy that is made for each draw is validated each time.
 _environments = st.dictionaries(_names, _texts, max_size=4)
 _secrets = st.lists(st.builds(Secret, _names, _ids, _ids, st.none(), _ids), max_size=3)
 _others: dict[str, st.SearchStrategy[Any]] = {
@@ -82,5 +82,5 @@ _ANY = _any_settings()
 
 
 def any_settings() -> st.SearchStrategy[Settings]:
-    """Settings that may have anything in them."""
+    """Return settings that may have any content."""
     return _ANY

@@ -19,7 +19,7 @@ MODULE_MAX_LINES = 300
 FUNCTION_MAX_LINES = 60
 SIBLINGS_MAX = 20
 
-# Rings, the lowest first: a room imports from rings below its own only, rooms of one ring do not see each other.
+# Rings, the lowest first. A room imports only from rings below its own; rooms of one ring do not import each other.
 RINGS = [
     {"errors"},
     {"model"},
@@ -44,11 +44,11 @@ RINGS = [
 ]
 LOOSE_MAX = 6
 SMALL_LINES = 40
-# Modules that nobody imports, and why they are there.
+# Modules that no module imports, and why they exist.
 UNIMPORTED = {
     "sandbox/memory/invocations.py": "a port that verification is tested on",
 }
-# Small modules with one importer, and why they are modules.
+# Small modules with one importer, and why they are separate.
 SMALL = {
     "app/commands/": "one file for each command, however small",
     "function/": "a room of its own, with a table that grows",
@@ -59,7 +59,7 @@ SAME_NAMES = {
     "copy_of": "jobs know it for a function of theirs; the body that copies a Version is beside the other bodies",
 }
 LATER = {"prediction", "report", "ui", "app"}
-# Third-party libraries, and the rooms that may know them.
+# Third-party libraries, and the rooms that may import them.
 LIBRARIES = {
     "aiohttp": {"cloud", "sandbox", "ui"},
     "boto3": {"cloud"},
@@ -77,7 +77,7 @@ LIBRARIES = {
     "httpx": set[str](),
 }
 ADAPTERS = {"cloud", "coordination", "sandbox", "package", "journal", "report", "ui", "app", "cli"}
-# call → (rooms where it is at home, what to do elsewhere)
+# call → (rooms that may use it, what to do elsewhere)
 BANNED = {
     "time.time": (ADAPTERS, "take a Clock"),
     "time.sleep": (set[str](), "anyio.sleep"),
@@ -93,7 +93,7 @@ BANNED = {
 
 
 def room(path: Path) -> str:
-    """Name the top-level module or folder that a file belongs to."""
+    """Return the top-level module or folder that a file belongs to."""
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
@@ -121,13 +121,13 @@ def tree_of(path: Path) -> ast.Module:
 
 @cache
 def nodes_of(path: Path) -> tuple[ast.AST, ...]:
-    """Every node of a file, walked once for all checks."""
+    """Return every node of a file, walked once for all checks."""
     return tuple(ast.walk(tree_of(path)))
 
 
 @cache
 def calls_of(path: Path) -> tuple[tuple[int, str], ...]:
-    """The line and the callee, as in `time.sleep`, of every call of a plain or dotted name."""
+    """Return the line and the callee, as in `time.sleep`, of every call of a plain or dotted name."""
     calls = (node for node in nodes_of(path) if isinstance(node, ast.Call))
     return tuple((node.lineno, name) for node in calls if (name := dotted(node.func)))
 
@@ -142,7 +142,7 @@ def dotted(node: ast.expr) -> str:
 
 @cache
 def definitions_of(path: Path) -> tuple[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef, ...]:
-    """Every function and class of a file, wherever it is; expressions, the most of a tree, are not entered."""
+    """Return every function and class of a file at any depth. Expressions, most of a tree, are not entered."""
     found, left = [], list[ast.AST](tree_of(path).body)
     while left:
         node = left.pop()
@@ -188,13 +188,13 @@ def test_modules_import_only_lower_rings() -> None:
 
 
 def module(path: Path) -> str:
-    """Name a file as imports do; a folder's `__init__` is the folder."""
+    """Return a file's name as in imports; a folder's `__init__` is the folder."""
     parts = path.relative_to(ROOT).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
 def test_no_module_imports_itself_in_a_circle() -> None:
-    """Also within a room, and also by way of imports inside functions."""
+    """Also within a room, and also through imports inside functions."""
     modules = {module(path): path for path in SOURCES}
     graph = {
         name: {
@@ -211,7 +211,7 @@ def test_no_module_imports_itself_in_a_circle() -> None:
 
 
 def imported(path: Path) -> Iterator[str]:
-    """Give every name that a file imports, whole: the module, or the module and what is taken from it."""
+    """Yield every name that a file imports, in full: the module, or the module and what is taken from it."""
     for node in nodes_of(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -348,9 +348,9 @@ def test_banned_calls(banned: str) -> None:
     assert found == []
 
 
-# What writes where people or programs read, and the modules where it is at home: everything else goes through these.
+# What writes to people or programs, and the modules that may use it: everything else goes through these.
 WAYS_OUT = {
-    # There: --events -, is it a terminal?, what users' handlers print in the sandbox, what a shell completes.
+    # There: --events -, terminal detection, output of users' handlers in the sandbox, shell completion.
     "sys.stdout": {
         "report/streams.py",
         "report/display/displays.py",
@@ -368,7 +368,7 @@ WAYS_OUT = {
     "sys.__stderr__": set[str](),
     "click.echo": set[str](),
     "click.secho": set[str](),
-    "os.write": {"app/session/invocation.py"},  # there: numbers of signals, to the event loop
+    "os.write": {"app/session/invocation.py"},  # there: signal numbers, to the event loop
     "Safe": {"redaction/outlet.py", "redaction/safe.py", "redaction/ci_commands.py"},
     "structlog.configure": {"report/logs.py"},
     "logging.basicConfig": set[str](),
@@ -377,7 +377,7 @@ WAYS_OUT = {
     "warnings.warn": set[str](),
     "faulthandler.enable": set[str](),
 }
-# Rooms that write JSON of their own: to the cloud, in its sandbox, the journal, records, hashes.
+# Rooms that write their own JSON: to the cloud, in its sandbox, the journal, records, hashes.
 JSON_ROOMS = {"cloud", "sandbox", "journal", "coordination", "version", "manifest", "redaction"}
 JSON_ELSEWHERE = {
     "app/commands/schema.py": "the schema of deploy.toml, which holds nothing foreign",
@@ -417,7 +417,7 @@ def room_of(path: Path) -> str:
 
 @cache
 def in_git() -> dict[str, str]:
-    """The mode of every file that git has, by its path; skips where there is no git."""
+    """Return the mode of every file in git, by its path. Skips without git."""
     try:
         listed = subprocess.run(["git", "ls-files", "-s", "-z"], cwd=ROOT, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
@@ -454,7 +454,7 @@ EXAMPLES = {
 
 
 def prose_of(path: Path) -> str:
-    """The whole of a document; the docstrings and comments of a module."""
+    """Return the whole of a document, or the docstrings and comments of a module."""
     if path.suffix == ".md":
         return text_of(path)
     docs = [ast.get_docstring(node, clean=False) or "" for node in (tree_of(path), *definitions_of(path))]
@@ -482,7 +482,7 @@ def test_files_that_the_text_speaks_of_exist() -> None:
 
 
 def anchors_of(path: Path) -> set[str]:
-    """The anchors that a Markdown reader makes of a document's headings."""
+    """Return the anchors that a Markdown reader creates for a document's headings."""
     headings = re.findall(r"(?m)^#+ (.+)$", text_of(path))
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 

@@ -20,7 +20,7 @@ from orchestrator.ui.server import Actions, PageServer, Verbs, served_page
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Where it is, and the token that lets in."""
+    """Its address, and the token that gives access."""
 
     address: str
     token: str
@@ -49,7 +49,7 @@ async def served(
 
 @dataclass
 class Writer:
-    """A run that is written to a journal bit by bit, as another process would."""
+    """A run that is written to a journal in pieces, as another process would."""
 
     state_dir: Path
     store: Store = field(init=False)

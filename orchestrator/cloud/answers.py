@@ -1,4 +1,4 @@
-"""From bytes and headers to an `Answer`, or to one `CloudError` that says what came instead."""
+"""From bytes and headers to an `Answer`, or to a `CloudError` that says what came instead."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ REQUEST_ID = "x-request-id"
 SERVER_TRACE_ID = "x-server-trace-id"
 POLL_INTERVAL = "x-operation-poll-interval"  # integer seconds; seen by the official Go client since 2018
 
-# Only where an answer has no gRPC code. No 404: an unknown path or another server's page is no proof that the thing
-# asked for does not exist, and nobody may act as if it were.
+# Used only if an answer has no gRPC code. 404 is not listed: an unknown path or another server's page does not prove
+# that the object does not exist, and nothing may act as if it did.
 _CODE_OF_STATUS = {
     400: Code.INVALID_ARGUMENT, 401: Code.UNAUTHENTICATED, 403: Code.PERMISSION_DENIED, 408: Code.DEADLINE_EXCEEDED,
     409: Code.ABORTED, 413: Code.INVALID_ARGUMENT, 429: Code.RESOURCE_EXHAUSTED, 499: Code.CANCELLED,
     500: Code.INTERNAL, 501: Code.UNIMPLEMENTED, 502: Code.UNAVAILABLE, 503: Code.UNAVAILABLE,
     504: Code.DEADLINE_EXCEEDED,
 }  # fmt: skip
-NOT_THE_CLOUD = "something else than the cloud's API answered: check --endpoint, HTTPS_PROXY and NO_PROXY"
+NOT_THE_CLOUD = "the answer is not from the cloud's API: check --endpoint, HTTPS_PROXY and NO_PROXY"
 _XML_CODE = re.compile(rb"<Code>([A-Za-z0-9]{1,60})</Code>")
 _XML_MESSAGE = re.compile(rb"<Message>(.{1,2000}?)</Message>", re.DOTALL)
 _XML_REQUEST_ID = re.compile(rb"<RequestId>([^<]{1,100})</RequestId>")
@@ -42,14 +42,14 @@ _XML_REQUEST_ID = re.compile(rb"<RequestId>([^<]{1,100})</RequestId>")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A JSON object that a service answered, with what its headers say. `headers` knows no case."""
+    """A JSON object that a service answered, with facts from its headers. `headers` ignores case."""
 
     json: dict[str, Any]
     headers: Mapping[str, str] = field(default_factory=dict)
     http_status: int = 200
     client_request_id: str = ""
     poll_after_s: float | None = None  # `x-operation-poll-interval`, else `Retry-After`
-    size_bytes: int = 0  # unpacked
+    size_bytes: int = 0  # after decompression
 
     @property
     def request_id(self) -> str:
@@ -62,7 +62,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """A whole HTTP answer to `call`, not yet looked at. `secret` is what must not be seen in any sentence."""
+    """A whole HTTP answer to `call`, not parsed yet. `secret` must not appear in any message."""
 
     call: str
     url: URL
@@ -90,7 +90,7 @@ class Raw:
 
 
 def read(raw: Raw, now: float) -> Answer:
-    """Take the JSON object out of a good answer. Raises `CloudError` for any other. `now`: epoch seconds."""
+    """Return the JSON object of a good answer. Raises `CloudError` for any other answer. `now`: epoch seconds."""
     try:
         json = orjson.loads(raw.content)
     except orjson.JSONDecodeError:
@@ -108,7 +108,7 @@ def read(raw: Raw, now: float) -> Answer:
 
 def _refusal(raw: Raw, json: Mapping[str, Any], now: float) -> CloudError:
     body = decode.error_body(json)
-    if body is None:  # JSON, but not the API's own: a gateway on the way, perhaps
+    if body is None:  # JSON, but not the API's own format: perhaps from a gateway
         message = f"{raw.url.host} answered HTTP {raw.status} without an error code: {excerpt(raw.content, raw.secret)}"
         return raw.error(message, code=_CODE_OF_STATUS.get(raw.status), advice=NOT_THE_CLOUD, now=now)
     code = body.code or _CODE_OF_STATUS.get(raw.status)
@@ -119,21 +119,21 @@ def _refusal(raw: Raw, json: Mapping[str, Any], now: float) -> CloudError:
 
 
 def _instead(raw: Raw) -> str:
-    """Say what came in place of a JSON object."""
+    """Return what came instead of a JSON object."""
     where, start = f"{raw.url.host} answered HTTP {raw.status}", raw.content.lstrip()[:200].lower()
     if 300 <= raw.status < 400:
         return f"{where}, a redirect to {_target(raw)}, as login pages of networks do; redirects are not followed"
     if raw.status == 407:
-        return "the proxy wants a name and a password (HTTP 407)"
+        return "the proxy requires a user name and a password (HTTP 407)"
     if not raw.content.strip():
         return f"{where} with an empty body"
     if code := _XML_CODE.search(raw.content):
         message = _XML_MESSAGE.search(raw.content)
         said = excerpt(message[1], raw.secret) if message else ""
-        return f"{where} with XML in place of JSON: {code[1].decode()}" + (f": {said}" if said else "")
+        return f"{where} with XML instead of JSON: {code[1].decode()}" + (f": {said}" if said else "")
     said = excerpt(raw.content, raw.secret)
     if start.startswith((b"<!doctype html", b"<html")) or "html" in raw.headers.get("Content-Type", "").lower():
-        return f"{where} with an HTML page in place of JSON: {said}"
+        return f"{where} with an HTML page instead of JSON: {said}"
     if start.startswith(b"{"):
         return f"{where} with JSON that is cut off or damaged: {said}"
     return f"{where} with something that is not a JSON object: {said}"
@@ -148,7 +148,7 @@ def _target(raw: Raw) -> str:
 
 
 def unusable(call: str, answer: Answer, why: str) -> CloudError:
-    """Make the error for an answer that is a JSON object, but not the one that `call` gives."""
+    """Return the error for an answer that is a JSON object, but not the one that `call` returns."""
     return CloudError(
         f"the answer to {call} cannot be used: {why}",
         call=call,
@@ -161,7 +161,7 @@ def unusable(call: str, answer: Answer, why: str) -> CloudError:
 
 
 def decoded(call: str, answer: Answer, decoder: Callable[[object], Value], json: object) -> Value:
-    """Decode a part of an answer. Raises `CloudError` where it is not what it should be."""
+    """Decode a part of an answer. Raises `CloudError` if it has the wrong form."""
     try:
         return decoder(json)
     except ValueError as error:
@@ -169,7 +169,7 @@ def decoded(call: str, answer: Answer, decoder: Callable[[object], Value], json:
 
 
 def operation_of(call: str, answer: Answer) -> Operation:
-    """Decode an answer that is an Operation, with its ids and the wait that the server asks for."""
+    """Decode an answer that is an Operation, with its IDs and the wait that the server asks for."""
     operation = decoded(call, answer, decode.operation, answer.json)
     return replace(
         operation,
@@ -180,7 +180,7 @@ def operation_of(call: str, answer: Answer) -> Operation:
 
 
 def http_date(value: str | None) -> datetime | None:
-    """Read an HTTP date (RFC 9110, all three forms) as UTC; None where it is none."""
+    """Parse an HTTP date (RFC 9110, all three forms) as UTC; None if it is not one."""
     if not value:
         return None
     try:
@@ -199,7 +199,7 @@ def _seconds(value: str | None) -> float | None:
 
 
 def retry_after_s(headers: Mapping[str, str], now: float) -> float | None:
-    """Read `Retry-After`: seconds, or a date, counted from the answer's own `Date` (else from `now`, epoch seconds)."""
+    """Parse `Retry-After`: seconds, or a date relative to the answer's own `Date` (else to `now`, epoch seconds)."""
     value = headers.get("Retry-After")
     seconds = _seconds(value)
     if seconds is not None:
@@ -212,6 +212,6 @@ def retry_after_s(headers: Mapping[str, str], now: float) -> float | None:
 
 
 def poll_after_s(headers: Mapping[str, str], now: float) -> float | None:
-    """Say when the server wants to be asked again: `x-operation-poll-interval`, else `Retry-After`."""
+    """Return when the server wants to be polled again: `x-operation-poll-interval`, else `Retry-After`."""
     interval = _seconds(headers.get(POLL_INTERVAL))
     return interval if interval is not None else retry_after_s(headers, now)

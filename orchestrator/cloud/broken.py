@@ -1,4 +1,4 @@
-"""What it means that a request broke: aiohttp's exceptions become sentences by table, once, here."""
+"""What a broken request means: one table here turns aiohttp's exceptions into sentences."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ _CHECK_TRUST = (
 )
 _CHECK_TLS = "check that the endpoint and the proxy speak TLS at this port"
 
-# The first kind that fits; a subclass stands before its base. Each of these happens before a request can be sent.
+# The first kind that matches counts; a subclass comes before its base. Each of these happens before a request can be
+# sent.
 _BEFORE_SENDING: tuple[tuple[type[Exception], str, str], ...] = (
     (aiohttp.ClientProxyConnectionError, "no connection to the proxy {proxy}: {reason}", _CHECK_PROXY),
     (aiohttp.ClientHttpProxyError, "the proxy {proxy} refused to connect to {host}: {reason}", _CHECK_PROXY),
@@ -25,27 +26,27 @@ _BEFORE_SENDING: tuple[tuple[type[Exception], str, str], ...] = (
     (aiohttp.ClientConnectorCertificateError, "the certificate of {host} is not trusted: {reason}", _CHECK_TRUST),
     (aiohttp.ClientSSLError, "no TLS connection to {host}: {reason}", _CHECK_TLS),
     (aiohttp.ClientConnectorError, "no connection to {host}: {reason}", _CHECK_NETWORK),
-    (aiohttp.InvalidURL, "{host} is no address that can be called", _CHECK_NETWORK),
+    (aiohttp.InvalidURL, "{host} is not a valid address", _CHECK_NETWORK),
 )
-# These happen at any moment: whether the request was sent is known from elsewhere.
+# These happen at any moment; another source shows whether the request was sent.
 _AT_ANY_TIME: tuple[tuple[type[Exception], str, str], ...] = (
     (TimeoutError, "{host} did not answer within {limit}", "try again; " + _CHECK_NETWORK),
-    (aiohttp.ClientPayloadError, "the answer of {host} broke off before its end", "try again"),
+    (aiohttp.ClientPayloadError, "the answer of {host} was cut off", "try again"),
     (aiohttp.ServerDisconnectedError, "{host} closed the connection without an answer", "try again"),
-    (aiohttp.ClientResponseError, "what {host} answered is not HTTP", _CHECK_TLS),
+    (aiohttp.ClientResponseError, "the answer of {host} is not HTTP", _CHECK_TLS),
     (OSError, "the connection to {host} broke: {reason}", "try again"),
     (aiohttp.ClientError, "the connection to {host} broke: {reason}", "try again"),
 )
 
 
 def before_sending(error: Exception) -> bool:
-    """Tell from the kind of error alone that the service cannot have seen the request."""
+    """Return whether the kind of error alone shows that the service cannot have seen the request."""
     kinds: tuple[type[Exception], ...] = (aiohttp.ConnectionTimeoutError, *(kind for kind, _, _ in _BEFORE_SENDING))
     return isinstance(error, kinds)
 
 
 def explain(error: Exception, url: URL, proxy: URL | None, limit_s: float, *, sent: bool) -> tuple[str, str]:
-    """Say what happened and what to check. No part of it comes from a text that may hold a credential."""
+    """Return what happened and what to check. No part of it comes from text that may contain a credential."""
     if isinstance(error, TimeoutError) and not sent:
         return f"no connection to {_place(url)} within the time limit", _CHECK_NETWORK
     for kind, sentence, advice in (*_BEFORE_SENDING, *_AT_ANY_TIME):

@@ -1,4 +1,4 @@
-"""The way in: one connection to an installation for the length of a run, with the credentials that it finds."""
+"""The entry point: one connection to an installation for the length of a run, with the available credentials."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from orchestrator.resilience.retry import retry_until
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """The ports of the cloud over HTTP. `token` gives a living IAM token, for Object Storage as bearer; `renew`
-    another than the one that was refused (the same, where it is fixed).
+    """The ports of the cloud over HTTP. `token` returns a valid IAM token, which Object Storage accepts as bearer.
+    `renew` returns a different one than the one that was refused (the same, if it is fixed).
 
-    `account`: the service account that asks, "" where it is not known. `warnings` are sentences for people, to be
-    shown once. `invocations` calls Functions at the invoke endpoint that it is given.
+    `account`: the service account of the credentials, "" if it is not known. `warnings`: sentences for people, to be
+    shown once. `invocations`: calls Functions at the given invoke endpoint.
     """
 
     endpoint: str
@@ -49,12 +49,12 @@ class Connection:
 
     @property
     def storage_endpoint(self) -> str:
-        """The URL of Object Storage (S3). Raises `StartError` where the installation has none."""
+        """The URL of Object Storage (S3). Raises `StartError` if the installation has none."""
         return self.endpoints.url(STORAGE)
 
     def calls(self, invoke_endpoint: str | None) -> Invocations:
-        """Give what calls Functions: at the endpoint that is declared, else at the real cloud's own, or where another
-        installation says that each of its Functions is. Raises `StartError` for an endpoint that is no URL.
+        """Return the caller of Functions: at the declared endpoint, else at the real cloud's own. For another
+        installation, its answer for each Function decides. Raises `StartError` for an endpoint that is not a URL.
         """
         if invoke_endpoint is None and self.endpoint != CloudAddress().endpoint:
             return ToldInvocations(self.functions.get_function, self.invocations, self.endpoint)
@@ -71,10 +71,10 @@ async def connect(
     patience_s: float = 0.0,
     waits: Callable[[float, str], None] = lambda _seconds, _why: None,
 ) -> AsyncIterator[Connection]:
-    """Discover the services and get a first token, so that what is wrong shows before anything is sent.
+    """Discover the services and get a first token, so that problems show before anything is sent.
 
-    `overrides`: service id → base URL, instead of the discovered one. `patience_s`: how long an answer that may come is
-    waited for; `waits` is told of long waits. Raises `StartError` (exit 6) on entering.
+    `overrides`: service ID → base URL, instead of the discovered one. `patience_s`: how long to wait for an answer that
+    may still come. `waits`: called for long waits. Raises `StartError` (exit 6) on entering.
     """
     async with open_transport(environ, version=version) as transport:
         endpoints = await discover(transport, address.endpoint, overrides, patience_s=patience_s, waits=waits)
@@ -105,16 +105,16 @@ def _clear_text(endpoint: str) -> tuple[str, ...]:
     parts = urlsplit(endpoint)
     if parts.scheme == "https" or is_loopback(parts.hostname or ""):
         return ()
-    return (f"{endpoint} is not https: tokens and packages travel in clear",)
+    return (f"{endpoint} is not https: tokens and packages are sent unencrypted",)
 
 
 METADATA_ADDRESS = "169.254.169.254"  # link-local: the same on every virtual machine and in every function
 _METADATA_PATH = "/computeMetadata/v1/instance/service-accounts/default/token"
-_UNKNOWN_LIFE_S = 3600.0  # where the answer has no readable expiresAt
+_UNKNOWN_LIFE_S = 3600.0  # used if the answer has no readable expiresAt
 _FOUR_WAYS = (
     "set one of YC_IAM_TOKEN (an IAM token, `yc iam create-token`), YC_TOKEN (an IAM or OAuth token), "
-    "YC_SERVICE_ACCOUNT_KEY_FILE (an authorized key, `yc iam key create`), or run on a machine or function with a "
-    "service account, whose metadata service gives tokens (YC_METADATA_ADDR to find it elsewhere); to try it without a "
+    "YC_SERVICE_ACCOUNT_KEY_FILE (an authorized key, `yc iam key create`). Or run on a machine or function with a "
+    "service account, whose metadata service issues tokens (YC_METADATA_ADDR sets its address). To try it without a "
     "cloud, add --sandbox"
 )
 _OAUTH_WARNING = (
@@ -126,7 +126,7 @@ _OAUTH_WARNING = (
 def token_source(environ: Mapping[str, str], transport: Transport, endpoints: Endpoints) -> TokenSource:
     """Choose by what is set: YC_IAM_TOKEN, YC_TOKEN, YC_SERVICE_ACCOUNT_KEY_FILE, else the metadata service.
 
-    Asks nobody yet. Raises `StartError` for a value or key file that cannot be used.
+    Sends no request yet. Raises `StartError` for a value or a key file that cannot be used.
     """
     found = {name: value for name in ("YC_IAM_TOKEN", "YC_TOKEN") if (value := environ.get(name, "").strip())}
     for name, value in found.items():
@@ -161,7 +161,7 @@ def token_source(environ: Mapping[str, str], transport: Transport, endpoints: En
 def _check_token(name: str, value: str) -> None:
     if not (value.isascii() and value.isprintable()) or " " in value:
         raise StartError(
-            f"{name} does not hold a token: there are spaces, line breaks or foreign letters in it",
+            f"{name} is not a token: it has spaces, line breaks or non-ASCII characters",
             advice=f"set {name} to the token alone, as `yc iam create-token` prints it",
         )
 
@@ -178,13 +178,13 @@ async def _exchange(transport: Transport, endpoints: Endpoints, body: Mapping[st
     )
     expires_at = timestamp(answer.json.get("expiresAt"))
     life_s = expires_at.timestamp() - transport.now() if expires_at else _UNKNOWN_LIFE_S
-    if life_s <= 0:  # just made, it cannot have expired: one of the clocks is off
+    if life_s <= 0:  # a new token cannot have expired: one of the clocks is wrong
         life_s = _UNKNOWN_LIFE_S
     return _issued("create IAM token", answer, "iamToken", life_s)
 
 
 async def _ask_metadata(transport: Transport, address: str) -> Issued:
-    """Ask the machine we run on. Its `expires_in` is what is left of the token's life."""
+    """Ask this machine's metadata service. Its `expires_in` is the rest of the token's life."""
     answer = await transport.request(
         "GET",
         (address if "://" in address else f"http://{address}") + _METADATA_PATH,

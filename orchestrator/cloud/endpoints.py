@@ -1,4 +1,4 @@
-"""Discovery: where each service of an installation lives."""
+"""Discovery: the address of each service of an installation."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ IAM = "iam"
 RESOURCE_MANAGER = "resource-manager"
 QUOTA_MANAGER = "quota-manager"
 LOCKBOX = "lockbox"
-STORAGE = "storage"  # S3; `storage-api` is the control of buckets
+STORAGE = "storage"  # S3; `storage-api` manages buckets
 NEEDED = (FUNCTIONS, OPERATION)  # without these nothing can be deployed
 
 _ADDRESS = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::(?P<port>\d{1,5}))?")
@@ -31,7 +31,7 @@ _CHECK = (
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """The services of one installation: id → base URL without a slash at its end."""
+    """The services of one installation: ID → base URL without a trailing slash."""
 
     endpoint: str
     urls: Mapping[str, str]
@@ -40,12 +40,12 @@ class Endpoints:
         return service in self.urls
 
     def url(self, service: str) -> str:
-        """Give the base URL of a service. Raises `StartError` where the installation does not offer it."""
+        """Return the base URL of a service. Raises `StartError` if the installation does not offer it."""
         self.require(service)
         return self.urls[service]
 
     def require(self, *services: str) -> None:
-        """Raise `StartError` that names all services which are missing."""
+        """Raise `StartError` that names all missing services."""
         missing = [service for service in services if service not in self.urls]
         if missing:
             raise StartError(
@@ -56,8 +56,8 @@ class Endpoints:
 
 
 def clean_endpoint(endpoint: str, *, example: str = "https://api.cloud.yandex.net", check: str = "--endpoint") -> str:
-    """Take the slash off the end of an endpoint. Raises `StartError` for what is no http(s) URL of a host; `check`:
-    where it is given.
+    """Strip the slash from the end of an endpoint. Raises `StartError` if it is not an http(s) URL of a host. `check`:
+    where it is set.
     """
     clean = endpoint.strip().rstrip("/")
     try:
@@ -66,7 +66,7 @@ def clean_endpoint(endpoint: str, *, example: str = "https://api.cloud.yandex.ne
     except ValueError:
         sound = False
     if not sound or parts.username or parts.query or parts.fragment:
-        raise StartError(f"the endpoint {endpoint!r} is no URL such as {example}", advice=f"check {check}")
+        raise StartError(f"the endpoint {endpoint!r} is not a URL such as {example}", advice=f"check {check}")
     return clean
 
 
@@ -78,10 +78,10 @@ async def discover(
     patience_s: float = 0.0,
     waits: Callable[[float, str], None] = lambda _seconds, _why: None,
 ) -> Endpoints:
-    """Ask `GET {endpoint}/endpoints`, again and again for `patience_s`. `overrides`: service id → base URL, instead of
-    what is answered. `waits` is told of long waits.
+    """Send `GET {endpoint}/endpoints`, and retry for `patience_s`. `overrides`: service ID → base URL, instead of the
+    answer. `waits`: called for long waits.
 
-    Raises `StartError` where the endpoint cannot be reached, answers nonsense, or lacks what every run needs.
+    Raises `StartError` if the endpoint cannot be reached, answers nonsense, or lacks what every run needs.
     """
     endpoint = clean_endpoint(endpoint)
     try:
@@ -92,7 +92,7 @@ async def discover(
         )
     except CloudError as error:
         raise StartError(
-            f"the endpoint {endpoint} gives no list of services: {error.message}{facts(error)}",
+            f"the endpoint {endpoint} returned no list of services: {error.message}{facts(error)}",
             advice=error.advice or _CHECK,
         ) from error
     urls = _read(answer.json, endpoint)
@@ -115,7 +115,7 @@ def _read(json: Mapping[str, Any], endpoint: str) -> dict[str, str]:
         match = _ADDRESS.fullmatch(address)
         if match is None:
             raise StartError(
-                f"the endpoint {endpoint} gives an address that is none for {service}: {address[:80]!r}", advice=_CHECK
+                f"the endpoint {endpoint} returned an invalid address for {service}: {address[:80]!r}", advice=_CHECK
             )
         port = match["port"]
         urls[service] = f"{scheme}://{match['host']}" + (f":{port}" if port and port != _DEFAULT_PORTS[scheme] else "")

@@ -29,7 +29,7 @@ _ROOT = "/functions/v1"
 
 
 class HttpFunctions:
-    """`ports.Functions`. Call names in errors are those of the API."""
+    """`ports.Functions`. Calls have the API's names in errors."""
 
     def __init__(self, client: HttpClient) -> None:
         self._client = client
@@ -125,7 +125,7 @@ class HttpFunctions:
 
 
 class HttpOperations:
-    """`ports.Operations`, at another host than the one that began the Operation."""
+    """`ports.Operations`, on another host than the one that started the Operation."""
 
     def __init__(self, client: HttpClient) -> None:
         self._client = client
@@ -136,7 +136,7 @@ class HttpOperations:
         return operation_of("get operation", answer)
 
 
-_SILENT = {Code.NOT_FOUND, Code.PERMISSION_DENIED}  # resource-manager does not tell
+_SILENT = {Code.NOT_FOUND, Code.PERMISSION_DENIED}  # answers by which resource-manager does not name the cloud
 
 
 class HttpDirectory:
@@ -190,7 +190,7 @@ class HttpDirectory:
         )
 
     async def quotas(self, cloud_id: str) -> tuple[Quota, ...]:
-        """Empty where the installation has no quota-manager: nothing is known then."""
+        """Empty if the installation has no quota-manager: then nothing is known."""
         if not self._client.offers(QUOTA_MANAGER):
             return ()
         items = await self._client.list_all(
@@ -218,7 +218,7 @@ class HttpDirectory:
                 code=Code.FAILED_PRECONDITION,
                 http_status=answer.http_status,
                 request_id=answer.request_id,
-                advice="add a version to the secret, or give version_id",
+                advice="add a version to the secret, or set version_id",
             )
         return version_id
 
@@ -251,16 +251,16 @@ class HttpDirectory:
 
 
 def _quota(item: object) -> Quota | None:
-    """Read one limit; None where it tells no number: that is not a limit of 0."""
+    """Parse one limit; None if it has no number, which is not a limit of 0."""
     quota = decode.quota(item)
     limited = isinstance(item, Mapping) and decode.number(item.get("limit")) is not None
     return quota if quota.id and limited else None
 
 
 def _named(item: object) -> tuple[str, str]:
-    """Read the name and the id of anything that has both."""
+    """Return the name and the ID of an object that has both."""
     if not isinstance(item, Mapping) or not isinstance(item.get("id"), str):
-        raise ValueError("an entry of the list has no id")  # noqa: TRY004 - what every decoder raises
+        raise ValueError("an entry of the list has no id")  # noqa: TRY004 - every decoder raises this
     return str(item.get("name") or ""), item["id"]
 
 
@@ -271,6 +271,6 @@ def _only(kind: str, name: str, folder_id: str, items: tuple[tuple[str, str], ..
             f"the folder {folder_id} has more than one {kind} named {name!r}",
             call=f"list {kind}s",
             code=Code.FAILED_PRECONDITION,
-            advice=f"give the id in place of the name: {', '.join(ids)}",
+            advice=f"use the ID instead of the name: {', '.join(ids)}",
         )
     return ids[0] if ids else None

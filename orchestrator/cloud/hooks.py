@@ -1,6 +1,6 @@
-"""Posting to an address of the user's: signed, tried again for a while, and never longer than there is time.
+"""Posts to a user's address: signed, retried for a while, and never longer than there is time.
 
-Certificates and proxies are those of the API. No redirect is followed: what is told would go to somebody else.
+Certificates and proxies are those of the API. Redirects are not followed: they would send the content to someone else.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ import anyio
 from orchestrator.cloud.transport import Transport
 from orchestrator.errors import CloudError
 
-ANSWER_MAX_BYTES = 64 * 1024  # nobody reads it
+ANSWER_MAX_BYTES = 64 * 1024  # the content is ignored
 BACK_OFF_S = (1.0, 2.0, 4.0, 8.0, 8.0)
-_AGAIN = (408, 425, 429)  # and all from 500 on
+_AGAIN = (408, 425, 429)  # and all from 500
 SIGNATURE = "X-Orchestrator-Signature"
 TIMESTAMP = "X-Orchestrator-Timestamp"
 
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """What is posted. `key`: the same for each try, so that whoever receives it twice knows; `secret`: "" for no
-    signature.
+    """What is posted. `key`: the same for each attempt, so that the receiver recognizes repetitions. `secret`: "" for
+    no signature.
     """
 
     url: str
@@ -44,8 +44,8 @@ def signature(secret: str, at_s: int, body: bytes) -> str:
 
 
 async def deliver(transport: Transport, post: Post, clock: Callable[[], float] = time.time) -> str:
-    """Post until it is taken (2xx) or refused for good. Gives why it was not taken, "" where it was. Whoever calls
-    bounds the time.
+    """Post until it is accepted (2xx) or refused for good. Returns why it was not accepted, "" if it was. The caller
+    limits the time.
     """
     why = ""
     for wait_s in (*BACK_OFF_S, None):
@@ -57,7 +57,7 @@ async def deliver(transport: Transport, post: Post, clock: Callable[[], float] =
 
 
 async def _once(transport: Transport, post: Post, at_s: int) -> tuple[str, bool]:
-    """Try once: why it was not taken, and whether it may be taken later."""
+    """Try once. Returns why it was not accepted, and whether it may be accepted later."""
     headers = {
         "Content-Type": "application/json",
         "Idempotency-Key": post.key,
@@ -78,7 +78,7 @@ async def _once(transport: Transport, post: Post, at_s: int) -> tuple[str, bool]
     if _is_taken(raw.status):
         return "", False
     if 300 <= raw.status < 400:
-        return f"HTTP {raw.status}: it is elsewhere, and redirects are not followed", False
+        return f"HTTP {raw.status}: the address has moved, and redirects are not followed", False
     return f"HTTP {raw.status}", raw.status in _AGAIN or raw.status >= 500
 
 

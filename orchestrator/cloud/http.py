@@ -1,4 +1,4 @@
-"""The cloud's services behind one call: address, token, one refresh where the token is refused."""
+"""One call for all of the cloud's services: address, token, and one refresh if the token is refused."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from orchestrator.errors import CloudError, Code
 from orchestrator.model.units import as_size
 from orchestrator.ports import Guard, unguarded
 
-PAGE_SIZE = 1000  # the most that the API declares
-_NOT_A_PAGE = {"code", "message", "error", "errors"}  # what errors are told with, here and elsewhere
+PAGE_SIZE = 1000  # the maximum that the API declares
+_NOT_A_PAGE = {"code", "message", "error", "errors"}  # keys of error answers, here and elsewhere
 
 Item = TypeVar("Item")
 
 
 class HttpClient:
-    """Calls services by their id. Nothing is retried here but a call whose token was refused, once."""
+    """Calls services by their ID. Nothing is retried here, except once a call whose token was refused."""
 
     def __init__(self, transport: Transport, endpoints: Endpoints, tokens: TokenSource) -> None:
         self._transport = transport
@@ -34,7 +34,7 @@ class HttpClient:
         return self._endpoints.offers(service)
 
     def server_time(self) -> datetime | None:
-        """Say what the service's clock shows now, by the `Date` of its last answer; None before the first."""
+        """Return what the service's clock shows now, by the `Date` of its last answer; None before the first."""
         if not self._transport.knows_server_time():
             return None
         return datetime.fromtimestamp(self._transport.now(), UTC)
@@ -52,11 +52,11 @@ class HttpClient:
         authorized: bool = True,
         guard: Guard = unguarded,
     ) -> Answer:
-        """Call `method` `path` of a service; `name` is the API's name of the call, for errors.
+        """Call `method` `path` of a service. `name`: the API's name of the call, for errors.
 
-        `path` stands as it is sent: ids in it are quoted by the caller. `guard` as `ports.Functions.send` has it.
-        Raises `CloudError`, with `sent` False where no token could be had; `StartError` where the installation does
-        not offer the service.
+        `path` is sent as it is: the caller quotes IDs in it. `guard`: as in `ports.Functions.send`. Raises
+        `CloudError`, with `sent` False if there was no token; `StartError` if the installation does not offer the
+        service.
         """
         url = self._endpoints.url(service) + path
         keyed = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
@@ -78,7 +78,7 @@ class HttpClient:
                 raise
             if not self._tokens.refreshable:
                 message = (
-                    f"the token of {self._tokens.origin} is refused, it has expired or is not valid: {error.message}"
+                    f"the token of {self._tokens.origin} was refused, it has expired or is not valid: {error.message}"
                 )
                 raise restated(error, message=message, advice=self._tokens.advice) from error
         return await send(await self._tokens.renew(token))
@@ -93,10 +93,10 @@ class HttpClient:
         field: str,
         decode: Callable[[object], Item],
     ) -> tuple[Item, ...]:
-        """Read all pages of a listing: a part is never taken for the whole.
+        """Read all pages of a listing. A part is never taken for the whole.
 
-        `field` holds the items of a page, `decode` reads one. Raises `CloudError` like `call`, also for a page that
-        makes no sense, for a page token that comes back, and for more than `bounds` lets one listing have.
+        `field`: has the items of a page. `decode`: parses one. Raises `CloudError` like `call`, also for an invalid
+        page, for a repeated page token, and for more than `bounds` allows one listing.
         """
         items: list[Item] = []
         seen: set[str] = set()
@@ -106,7 +106,7 @@ class HttpClient:
             if token:
                 page["pageToken"] = token
             answer = await self.call(service, "GET", path, name=name, query=page)
-            found = answer.json.get(field) or []  # proto3 JSON leaves out an empty list
+            found = answer.json.get(field) or []  # proto3 JSON omits an empty list
             if not isinstance(found, list):
                 raise unusable(name, answer, f"{field} is not a list")
             if not found and not _NOT_A_PAGE.isdisjoint(answer.json):  # never mistaken for an empty folder
@@ -122,13 +122,13 @@ class HttpClient:
 
 
 def _endless(token: object, seen: Collection[str], size_bytes: int) -> str:
-    """Say why the next page of a listing is not asked for, "" where it is. `seen`: the tokens of those that were."""
+    """Return why the next page of a listing is not requested, "" if it is. `seen`: the tokens of earlier pages."""
     if not isinstance(token, str) or len(token) > bounds.PAGE_TOKEN_MAX_CHARACTERS:
-        return f"its page token is no text of at most {bounds.PAGE_TOKEN_MAX_CHARACTERS} characters"
+        return f"its page token is not a text of at most {bounds.PAGE_TOKEN_MAX_CHARACTERS} characters"
     if token in seen:
-        return "the pages go round in a circle: a page token came back"
+        return "the pages repeat: a page token came back"
     if len(seen) + 1 >= bounds.PAGES_MAX:
-        return f"after {bounds.PAGES_MAX} pages there still are more"
+        return f"after {bounds.PAGES_MAX} pages there are still more"
     if size_bytes > bounds.LISTING_MAX_BYTES:
-        return f"its pages are larger than {as_size(bounds.LISTING_MAX_BYTES)} together"
+        return f"its pages together are larger than {as_size(bounds.LISTING_MAX_BYTES)}"
     return ""

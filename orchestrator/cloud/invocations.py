@@ -1,4 +1,4 @@
-"""Calls of Functions over HTTP, at the invoke endpoint, which has a host of its own (cloud-api#invocation)."""
+"""Calls Functions over HTTP at the invoke endpoint, which is another host than the API's (cloud-api#invocation)."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from orchestrator.model import Function, InvokeAnswer, InvokeRequest
 INVOKE_ENDPOINT = "https://functions.yandexcloud.net"
 _CALL = "invoke"
 _OURS = frozenset({"authorization", "host", "content-length", "transfer-encoding", "connection", "accept-encoding"})
-_SHOWN_CHARS = 100  # of a URL that is none
-_SLACK_S = 5.0  # by which aiohttp's own limit is later than ours
+_SHOWN_CHARS = 100  # characters of an invalid URL
+_SLACK_S = 5.0  # aiohttp's own limit is this much later than ours
 
 
 class HttpInvocations:
-    """`ports.Invocations`. The IAM token goes to the invoke endpoint alone: redirects are answers, not followed.
+    """`ports.Invocations`. The IAM token is sent only to the invoke endpoint: redirects are answers, and not followed.
 
-    Raises `StartError` for an invoke endpoint that is no URL.
+    Raises `StartError` for an invoke endpoint that is not a URL.
     """
 
     def __init__(self, transport: Transport, tokens: TokenSource, invoke_endpoint: str = INVOKE_ENDPOINT) -> None:
@@ -69,8 +69,8 @@ class HttpInvocations:
 
 
 class ToldInvocations:
-    """`ports.Invocations` of an installation that says of each Function where it is called. The token goes to that
-    origin, in clear only where it goes so to the API as well. `at`: what calls Functions below a URL.
+    """`ports.Invocations` of an installation that returns the URL of each Function. The token is sent to that origin,
+    unencrypted only if it is sent so to the API too. `at`: calls Functions below a URL.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class ToldInvocations:
         self._get_function = get_function
         self._at = at
         self._endpoint = endpoint
-        self._known: dict[str, HttpInvocations] = {}  # by the ids of Functions
+        self._known: dict[str, HttpInvocations] = {}  # by Function ID
 
     async def invoke(self, request: InvokeRequest) -> InvokeAnswer:
         function_id = request.function_id
@@ -91,21 +91,21 @@ class ToldInvocations:
         return await self._known[function_id].invoke(request)
 
     def _base(self, function: Function) -> str:
-        """Give the URL below which a Function is called."""
+        """Return the URL below which a Function is called."""
         url = function.invoke_url.rstrip("/")
         base = url.removesuffix(f"/{quote(function.id, safe='')}")
         schemes = ("https://", "http://") if self._endpoint.startswith("http:") else ("https://",)
         if base == url or not base.startswith(schemes):
             said = f" ({url[:_SHOWN_CHARS]})" if url else ""
             raise CloudError(
-                f"{self._endpoint} does not say where function {function.id} is called{said}",
+                f"{self._endpoint} does not return the URL of function {function.id}{said}",
                 call=_CALL,
                 code=Code.FAILED_PRECONDITION,
-                advice="declare [cloud] invoke_endpoint",
+                advice="set [cloud] invoke_endpoint",
             )
         return base
 
 
 def _query(request: InvokeRequest) -> Mapping[str, str]:
-    """What chooses the Version and the kind of call is never the user's own parameter."""
+    """The user's own parameters never choose the Version or the kind of call."""
     return {**request.query, "tag": request.tag, **({"integration": "raw"} if request.raw else {})}

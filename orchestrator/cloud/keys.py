@@ -18,10 +18,10 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from orchestrator.errors import StartError
 
-JWT_LIFE_S = 3600  # the most that IAM accepts
-_ADVICE = "make a key with `yc iam key create --service-account-name NAME --output key.json` and name that file"
+JWT_LIFE_S = 3600  # the maximum that IAM accepts
+_ADVICE = "create a key with `yc iam key create --service-account-name NAME --output key.json` and use that file"
 _BEGIN = "-----BEGIN"
-# Of static keys: the access key, the secret key, the session token.
+# For static keys: the access key, the secret key, the session token.
 _PAIRS = (
     ("YC_STORAGE_ACCESS_KEY", "YC_STORAGE_SECRET_KEY", ""),
     ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),
@@ -38,16 +38,16 @@ class AuthorizedKey:
     origin: str
 
     def sign(self, audience: str, now: float) -> str:
-        """Make the JWT for `audience`, issued at `now` (epoch seconds)."""
+        """Return the JWT for `audience`, issued at `now` (epoch seconds)."""
         issued_at = int(now)
         claims = {"iss": self.service_account_id, "aud": audience, "iat": issued_at, "exp": issued_at + JWT_LIFE_S}
         return jwt.encode(claims, self.private_key, algorithm="PS256", headers={"kid": self.id})
 
 
 def load_key(value: str) -> AuthorizedKey:
-    """Read an authorized key from the file that `value` names, or from `value` where that is the JSON itself.
+    """Read an authorized key from the file that `value` names, or from `value` itself if it is JSON.
 
-    Raises `StartError` that says which file, and what is wrong with it; never what stands in it.
+    Raises `StartError` that names the file and the problem, but never quotes its content.
     """
     if value.lstrip().startswith("{"):
         return _parse(value.encode(), "the key in YC_SERVICE_ACCOUNT_KEY_FILE")
@@ -58,7 +58,7 @@ def load_key(value: str) -> AuthorizedKey:
     except OSError as error:
         raise StartError(
             f"{origin} cannot be read: {error.strerror}",
-            advice="check YC_SERVICE_ACCOUNT_KEY_FILE and the file's rights",
+            advice="check YC_SERVICE_ACCOUNT_KEY_FILE and the file's permissions",
         ) from error
     return _parse(content, origin)
 
@@ -71,13 +71,13 @@ def _parse(content: bytes, origin: str) -> AuthorizedKey:
     if not isinstance(fields, dict):
         raise _wrong(origin, "is not a JSON object")
     key_id, account, pem = (_text(fields, name, origin) for name in ("id", "service_account_id", "private_key"))
-    begin = pem.find(_BEGIN)  # a line such as "PLEASE DO NOT REMOVE THIS LINE! …" may stand before it
+    begin = pem.find(_BEGIN)  # a line such as "PLEASE DO NOT REMOVE THIS LINE! …" may come before it
     if begin < 0:
         raise _wrong(origin, "has a private_key that is not in PEM format")
     try:
         private_key = load_pem_private_key(pem[begin:].encode(), password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
-        raise _wrong(origin, "has a private_key that cannot be read (damaged, or locked with a password)") from None
+        raise _wrong(origin, "has a private_key that cannot be read (damaged, or protected with a password)") from None
     if not isinstance(private_key, RSAPrivateKey):
         raise _wrong(origin, "has a private_key that is not RSA; IAM accepts RSA_2048 and RSA_4096")
     return AuthorizedKey(key_id, account, private_key, origin)
@@ -104,7 +104,7 @@ class StaticKeys:
 
 
 def static_keys(environ: Mapping[str, str]) -> StaticKeys | None:
-    """Read the static keys; None where there are none. Raises `StartError` for half a pair. No files, no metadata."""
+    """Read the static keys; None if there are none. Raises `StartError` for half a pair. No files, no metadata."""
     for access_name, secret_name, session_name in _PAIRS:
         access, secret = environ.get(access_name, "").strip(), environ.get(secret_name, "").strip()
         if access and secret:

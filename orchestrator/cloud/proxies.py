@@ -1,7 +1,7 @@
 """Which proxy leads to a host, from the environment.
 
-aiohttp can do this itself (`trust_env`), but asks a thread twice for every call and mixes in ~/.netrc, whose entries
-contradict our own Authorization header. Here it is settled once per host.
+aiohttp can do this itself (`trust_env`), but uses a thread twice for every call and reads ~/.netrc, whose entries
+contradict our own Authorization header. Here it is determined once per host.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from orchestrator.errors import StartError
 
 
 def proxy_for(url: URL, environ: Mapping[str, str]) -> URL | None:
-    """Read `HTTPS_PROXY` / `HTTP_PROXY` and `NO_PROXY` (small letters win, as in curl). Loopback is never proxied.
+    """Read `HTTPS_PROXY` / `HTTP_PROXY` and `NO_PROXY` (lower case wins, as in curl). Loopback is never proxied.
 
-    Raises `StartError` for a proxy of another kind than http and https.
+    Raises `StartError` for a proxy that is not http or https.
     """
     host = url.host or ""
     name = f"{url.scheme}_proxy"
@@ -38,7 +38,7 @@ def proxy_for(url: URL, environ: Mapping[str, str]) -> URL | None:
 
 
 def _is_listed(host: str, port: int | None, no_proxy: str) -> bool:
-    """Look a host up in NO_PROXY: names (also of a parent domain), host:port, addresses, networks, or "*" for all."""
+    """Look up a host in NO_PROXY: names (also of a parent domain), host:port, addresses, networks, or "*" for all."""
     for entry in (part.strip().lower() for part in no_proxy.split(",")):
         name = entry.removesuffix(f":{port}").removeprefix("*.").lstrip(".")
         if name and (entry == "*" or host == name or host.endswith(f".{name}") or _is_in(host, name)):
@@ -54,7 +54,7 @@ def _is_in(host: str, network: str) -> bool:
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a host is this machine itself, by its name or address."""
+    """Return whether a host is this machine, by its name or address."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:

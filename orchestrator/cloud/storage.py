@@ -1,4 +1,6 @@
-"""Object Storage: packages put once, from a bounded set of worker threads, and ended at once when nobody waits."""
+"""Object Storage: packages are put once, from a limited number of worker threads. A put ends at once when nothing waits
+for it.
+"""
 
 from __future__ import annotations
 
@@ -30,13 +32,13 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_CREDENTIALS = "set YC_STORAGE_ACCESS_KEY and YC_STORAGE_SECRET_KEY, or credentials that give an IAM token"
-_REPORT_S = 0.25  # between two reports of progress
+_CREDENTIALS = "set YC_STORAGE_ACCESS_KEY and YC_STORAGE_SECRET_KEY, or credentials for an IAM token"
+_REPORT_S = 0.25  # between two progress reports
 
 
 @dataclass(slots=True)
 class _Flight:
-    """One upload, and all who wait for it. `outcome` None at its end: it was cancelled."""
+    """One upload, and all that wait for it. `outcome` None at its end: it was cancelled."""
 
     landed: anyio.Event = field(default_factory=anyio.Event)
     outcome: StoredObject | OrchestratorError | None = None
@@ -45,9 +47,9 @@ class _Flight:
 class S3ObjectStore:
     """The `ObjectStore` port over boto3, for the S3 service at `endpoint` (scheme and host).
 
-    `token` gives the IAM token where there are no static keys, `renew` another than the one that was refused. At most
-    `threads` calls run at once. Nothing is retried here, except once after `renew`. An async context manager: leaving
-    it closes the connections.
+    `token` returns the IAM token if there are no static keys. `renew` returns a different one than the one that was
+    refused. At most `threads` calls run at once. Nothing is retried here, except once after `renew`. An async context
+    manager: leaving it closes the connections.
     """
 
     def __init__(
@@ -68,7 +70,7 @@ class S3ObjectStore:
         self._renew = renew
         self._threads = threads
         self._environ = os.environ if environ is None else environ
-        self._bearer = ""  # the newest token: whichever request it ends up in, it is a good one
+        self._bearer = ""  # the newest token: valid for any request that uses it
         self._client: Client | None = None
         self._opening = anyio.Lock()
         self._limiter = anyio.CapacityLimiter(threads)
@@ -84,20 +86,20 @@ class S3ObjectStore:
             self._client.close()
 
     async def check(self, bucket: str) -> None:
-        """Raise `CloudError` with advice where the bucket is missing or may not be used."""
+        """Raise `CloudError` with advice if the bucket is missing or may not be used."""
         error = await self.with_token(lambda client, call: client.check(bucket, call))
         if error is not None:
             raise error
 
     async def etag(self, bucket: str, key: str) -> str | None:
-        """Ask which state of an object is there. Raises `CloudError`."""
+        """Return the ETag of an object's current state. Raises `CloudError`."""
         return _raised(await self.with_token(lambda client, call: client.etag(bucket, key, call)))
 
     async def put_once(self, bucket: str, key: str, package: Package, progress: Progress | None = None) -> StoredObject:
-        """Put a package unless it is there; whoever asks for the same one meanwhile, or later, waits for that upload.
+        """Put a package unless it exists. Callers with the same package, now or later, wait for that upload.
 
-        Cancelling ends the upload, its connection and its work in the thread at once (a connect under way: within
-        10 s); others who wait for it start it again. Raises `CloudError`, or `PackageError` where the file is gone.
+        Cancelling ends the upload, its connection and its work in the thread at once (while connecting: within 10 s).
+        Others that wait for it start it again. Raises `CloudError`, or `PackageError` if the file is gone.
         """
         place = (bucket, key)
         while (flight := self._flights.get(place)) is not None:
@@ -110,7 +112,7 @@ class S3ObjectStore:
             flight.outcome = await self.with_token(lambda client, call: client.put(bucket, key, package, report, call))
             if progress is not None and isinstance(flight.outcome, StoredObject) and not flight.outcome.existed:
                 progress(package.size_bytes)
-        except OrchestratorError as error:  # no token: told to all who wait, as any other failure
+        except OrchestratorError as error:  # no token: reported to all that wait, like any other failure
             flight.outcome = error
         finally:
             if not isinstance(flight.outcome, StoredObject):
@@ -132,20 +134,20 @@ class S3ObjectStore:
             at = min(at, page.at)
             if page.token in tokens or (page.token and len(tokens) + 1 >= bounds.PAGES_MAX):
                 raise CloudError(
-                    f"the listing of {prefix} in the bucket {bucket} does not come to an end",
+                    f"the listing of {prefix} in the bucket {bucket} does not end",
                     call="list objects",
                     code=Code.OUT_OF_RANGE,
-                    advice="another prefix in [storage] of the manifest begins with an empty folder",
+                    advice="set another prefix in [storage] of the manifest, which starts with an empty folder",
                 )
             tokens.append(page.token)
         return BucketListing(tuple(objects), at)
 
     async def delete(self, bucket: str, listed: ListedObject) -> bool:
-        """Delete an object unless it was put again since it was listed. Raises `CloudError`."""
+        """Delete an object unless it was put again since the listing. Raises `CloudError`."""
         return _raised(await self.with_token(lambda client, call: client.contents.delete(bucket, listed, call)))
 
     async def with_token(self, work: Callable[[Client, ThreadCall], T]) -> T:
-        """Do a call in a thread with a good token; once more, where the token was refused and there is another."""
+        """Make a call in a thread with a valid token. Repeat it once if the token was refused and there is another."""
         client = await self._opened()
         if self._credentials is not None or self._token is None:
             return await self._in_thread(client, work)
@@ -158,7 +160,9 @@ class S3ObjectStore:
         return result
 
     async def _in_thread(self, client: Client, work: Callable[[Client, ThreadCall], T]) -> T:
-        """Do a call in one of our threads. Cancelled, it comes back once the thread has let go, which is at once."""
+        """Make a call in one of our threads. When cancelled, it returns as soon as the thread has stopped, which is at
+        once.
+        """
         call = ThreadCall()
         async with anyio.create_task_group() as group:
             group.start_soon(_abandon_when_cancelled, call)
@@ -178,7 +182,7 @@ class S3ObjectStore:
 
         url = URL(self._endpoint)
         proxy = proxy_for(url, self._environ)
-        # As the API's connections do: the file named, else the system's own; else the one that comes with botocore.
+        # The named file, else the system's own, as for connections to the API; else the one that comes with botocore.
         ca_file = self._environ.get("SSL_CERT_FILE") or ssl.get_default_verify_paths().cafile
         try:
             return Client(
@@ -191,13 +195,14 @@ class S3ObjectStore:
             )
         except ValueError as error:
             raise StartError(
-                f"{self._endpoint} is no address of Object Storage", advice="check the storage endpoint"
+                f"{self._endpoint} is not an address of Object Storage", advice="check the storage endpoint"
             ) from error
 
 
 def _on_the_loop(progress: Progress | None, size_bytes: int) -> Progress | None:
-    """Let a thread report to the loop now and then, so that nobody who hears of it has to think of threads. The end
-    is for the loop to report: a thread that does so waits for it, which for small packages is a good part of the work.
+    """Return a function that reports a thread's progress to the loop from time to time, so that listeners need not
+    handle threads. The loop itself reports the end: a thread would have to wait for it, which for small packages takes
+    a large part of the time.
     """
     if progress is None:
         return None
@@ -213,7 +218,7 @@ def _on_the_loop(progress: Progress | None, size_bytes: int) -> Progress | None:
 
 
 async def _abandon_when_cancelled(call: ThreadCall) -> None:
-    # Ends with the call, too: abandoning what is over does nothing.
+    # Also ends with the call: abandoning a finished call has no effect.
     try:
         await anyio.sleep_forever()
     finally:

@@ -1,4 +1,4 @@
-"""IAM tokens that a run holds: a fixed one, or one that is renewed early, once for all who ask."""
+"""The IAM tokens of a run: a fixed one, or one that is renewed early, once for all callers."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import anyio
 from orchestrator.cloud.wording import restated
 from orchestrator.errors import CloudError
 
-PAUSE_AFTER_FAILURE_S = 30.0  # a token that still lives is used this long before renewing is tried again
+PAUSE_AFTER_FAILURE_S = 30.0  # a token that is still valid is used this long before the next attempt to renew it
 
 
 class TokenSource(Protocol):
-    """Where tokens come from. `origin` says it in an error, `advice` what to do where it gives none. `account`: the
-    service account that they are of, "" where that is not known.
+    """Where tokens come from. `origin`: names it in an error. `advice`: what to do if it gives none. `account`: the
+    service account of the tokens, "" if it is not known.
     """
 
     refreshable: bool
@@ -26,17 +26,17 @@ class TokenSource(Protocol):
     warnings: tuple[str, ...]
 
     async def token(self) -> str:
-        """Give a token that lives. Raises `CloudError` with `sent` False: what it was wanted for was not sent."""
+        """Return a valid token. Raises `CloudError` with `sent` False: the request that needed it was not sent."""
         ...
 
     async def renew(self, refused: str) -> str:
-        """Give another token than the one that was just refused. Raises like `token`."""
+        """Return a different token than the one that was just refused. Raises like `token`."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """A token as its issuer gave it. `life_s`: how long it lives from now on."""
+    """A token from its issuer. `life_s`: how long it is valid from now."""
 
     value: str
     life_s: float
@@ -50,7 +50,7 @@ class _Held:
 
 
 class FixedToken:
-    """A token from the environment: once it has expired, the run cannot go on."""
+    """A token from the environment: when it has expired, the run cannot continue."""
 
     refreshable = False
     account = ""
@@ -60,7 +60,7 @@ class FixedToken:
         self.origin = origin
         self.advice = (
             f"get another token (`yc iam create-token`), put it in {origin} and start again; for long or unattended "
-            "runs use an authorized key (YC_SERVICE_ACCOUNT_KEY_FILE), which is renewed by itself"
+            "runs use an authorized key (YC_SERVICE_ACCOUNT_KEY_FILE), which is renewed automatically"
         )
         self.warnings: tuple[str, ...] = ()
 
@@ -72,10 +72,10 @@ class FixedToken:
 
 
 class CachedToken:
-    """A token kept until a tenth of its life is left (at least a minute, or half of a very short life).
+    """A token that is kept until a tenth of its life is left (at least a minute, or half of a very short life).
 
-    One caller renews while the others wait, or go on with the old token where it still lives. A failure is told to
-    all who waited for it: a hundred callers never make a hundred attempts.
+    One caller renews it. The others wait, or use the old token if it is still valid. All that waited get the same
+    failure: a hundred callers never make a hundred attempts.
     """
 
     refreshable = True
@@ -119,7 +119,7 @@ class CachedToken:
     async def _another(self, old: _Held | None) -> _Held:
         tries = self._tries
         async with self._lock:
-            if self._tries != tries:  # somebody tried while we waited
+            if self._tries != tries:  # another caller tried meanwhile
                 if self._failure is not None:
                     raise restated(self._failure)
                 if self._held is not None:

@@ -29,13 +29,13 @@ CONNECTIONS_PER_HOST = 100
 DNS_CACHE_S = 300
 CONNECT_LIMIT_S = 10.0
 TOTAL_LIMIT_S = 60.0
-_GZIP = 31  # of zlib: with the header and the end of gzip
+_GZIP = 31  # for zlib: with gzip's header and trailer
 _log = structlog.get_logger()
 
 
 @dataclass(slots=True)
 class _Attempt:
-    """Travels with one request through aiohttp's hooks: just before the first byte leaves, `guard` is awaited, and then
+    """Travels with one request through aiohttp's hooks. Just before the first byte is sent, `guard` is awaited, then
     `sent` is set.
     """
 
@@ -44,7 +44,7 @@ class _Attempt:
 
 
 class Transport:
-    """Sends requests. `now` is the service's clock as far as its `Date` headers tell, in seconds since the epoch."""
+    """Sends requests. `now` is the service's clock, as its `Date` headers show it, in seconds since the epoch."""
 
     def __init__(
         self, session: aiohttp.ClientSession, environ: Mapping[str, str], clock: Callable[[], float] = time.time
@@ -77,10 +77,10 @@ class Transport:
         guard: Guard = unguarded,
         answer_max_bytes: int | None = None,
     ) -> Answer:
-        """Send once and read the whole answer, a JSON object. `secret` is kept out of every sentence; the rest as
-        `exchange` has it.
+        """Send once and read the whole answer, a JSON object. `secret` is removed from every message. For the rest, see
+        `exchange`.
 
-        Raises `CloudError`. Redirects are not followed: no service of the cloud sends them, captive portals do.
+        Raises `CloudError`. Redirects are not followed: no service of the cloud sends them, but captive portals do.
         """
         typed = {"Content-Type": "application/json"} if body is not None else {}
         raw = await self.exchange(
@@ -108,10 +108,10 @@ class Transport:
         guard: Guard = unguarded,
         answer_max_bytes: int | None = None,
     ) -> answers.Raw:
-        """Send once and read the whole answer, whatever it is. `direct` goes past any proxy. `guard` is the last await
-        before the request leaves: after the connection is there; what it raises comes out.
+        """Send once and read the whole answer, of any kind. `direct`: bypass any proxy. `guard`: the last await before
+        the request is sent, after the connection is made; its errors pass through.
 
-        Raises `CloudError` where there is no whole answer. Redirects are not followed.
+        Raises `CloudError` if there is no whole answer. Redirects are not followed.
         """
         target = URL(url + ("?" + urlencode(query, quote_via=quote, safe="") if query else ""), encoded=True)
         proxy = None if direct else self._proxy(target)
@@ -132,7 +132,7 @@ class Transport:
         except (aiohttp.ClientError, OSError) as error:
             sent = attempt.sent and not before_sending(error)
             message, advice = explain(error, target, proxy, total_limit_s, sent=sent)
-            # aiohttp's own text may show the proxy's password, and a cause is shown wherever an error is logged.
+            # aiohttp's own text may contain the proxy's password, and a cause is shown wherever an error is logged.
             raise CloudError(message, call=name, sent=sent, client_request_id=client_request_id, advice=advice) from (
                 None if proxy is not None and proxy.password else error
             )
@@ -156,7 +156,9 @@ class Transport:
 
 
 async def _bounded(response: aiohttp.ClientResponse, max_bytes: int, name: str, client_request_id: str) -> bytes:
-    """Read an answer, unpacked piece by piece; what is too large is left unread, and its connection closed."""
+    """Read an answer and decompress it in pieces. If it is too large, the rest is not read and the connection is
+    closed.
+    """
     content, packed = bytearray(), response.headers.get("Content-Encoding", "").lower() in ("gzip", "x-gzip")
     unpacker = zlib.decompressobj(_GZIP)
     async for piece in response.content.iter_any():
@@ -183,11 +185,11 @@ def _dump(body: Mapping[str, object], name: str) -> bytes:
         return orjson.dumps(body, default=dict)
     except orjson.JSONEncodeError as error:  # its text may quote a value
         raise CloudError(
-            f"the body of {name} cannot be written as JSON: there is text in it that is not valid Unicode",
+            f"the body of {name} cannot be written as JSON: it has text that is not valid Unicode",
             call=name,
             code=Code.INVALID_ARGUMENT,
             sent=False,
-            advice="look for bytes that are not UTF-8 in the environment variables that the manifest takes up",
+            advice="look for bytes that are not UTF-8 in the environment variables that the manifest uses",
         ) from error
 
 
@@ -199,15 +201,15 @@ async def _about_to_send(
 
 
 def _trust(environ: Mapping[str, str]) -> ssl.SSLContext:
-    """The system's certificate authorities, or those of `SSL_CERT_FILE` / `SSL_CERT_DIR`."""
+    """Return the system's certificate authorities, or those of `SSL_CERT_FILE` / `SSL_CERT_DIR`."""
     file, folder = environ.get("SSL_CERT_FILE") or None, environ.get("SSL_CERT_DIR") or None
     try:
         return ssl.create_default_context(cafile=file, capath=folder)
     except OSError as error:  # ssl.SSLError is one too
-        reason = "it holds no certificate" if isinstance(error, ssl.SSLError) else error.strerror
+        reason = "it has no certificate" if isinstance(error, ssl.SSLError) else error.strerror
         raise StartError(
             f"the certificate authorities of SSL_CERT_FILE={file or ''} cannot be read: {reason}",
-            advice="let SSL_CERT_FILE name a PEM file, or unset it to use the system's own",
+            advice="set SSL_CERT_FILE to a PEM file, or unset it to use the system's own",
         ) from error
 
 
@@ -215,7 +217,7 @@ def _trust(environ: Mapping[str, str]) -> ssl.SSLContext:
 async def open_transport(
     environ: Mapping[str, str], *, version: str, clock: Callable[[], float] = time.time
 ) -> AsyncIterator[Transport]:
-    """Open the one session of a run, and close it. Raises `StartError` where `SSL_CERT_FILE` is unusable."""
+    """Open the one session of a run, and close it. Raises `StartError` if `SSL_CERT_FILE` is unusable."""
     trace = aiohttp.TraceConfig()
     trace.on_request_headers_sent.append(_about_to_send)
     connector = aiohttp.TCPConnector(

@@ -1,5 +1,5 @@
-"""What an error of the cloud says to people: advice where the cloud gives none, foreign text made fit for a sentence
-(short, on one line, without tags and without secrets), and what support asks for (cloud-api#roles).
+"""What an error of the cloud says to people: advice if the cloud gives none, and external text made safe for a sentence
+(short, on one line, without tags or secrets). Also the facts that support asks for (cloud-api#roles).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ EXCERPT_CHARACTERS = 120
 _UNSEEN = re.compile(r"<!--.*?-->|<(script|style)\b.*?</\1\s*>", re.DOTALL | re.IGNORECASE)
 _TAG = re.compile(r"<[^<>]*>")
 
-# Parts of the server's message, all of which must be there; the first row that fits counts.
+# Parts of the server's message, all of which must be present; the first matching row counts.
 _BY_TEXT: tuple[tuple[tuple[str, ...], str], ...] = (
     (
         ("service account", "not available"),
@@ -26,20 +26,20 @@ _BY_TEXT: tuple[tuple[tuple[str, ...], str], ...] = (
         ("secret", "not found"),
         "check the secret's id, version and key, and that the deploying account has lockbox.viewer",
     ),
-    (("active operations",), "somebody else's operations fill the quota as well; see [limits] reserve"),
+    (("active operations",), "operations of others use the quota too; see [limits] reserve"),
 )
 _BY_CODE: dict[Code, str] = {
     Code.UNAUTHENTICATED: "get another token, or use an authorized key (YC_SERVICE_ACCOUNT_KEY_FILE), and start again",
-    Code.PERMISSION_DENIED: "check the roles of the account on the folder: functions.editor to deploy, functions.admin"
-    " where access changes (`public`), and rights on "
+    Code.PERMISSION_DENIED: "check the account's roles on the folder: functions.editor to deploy, functions.admin"
+    " to change `public`; also its rights on "
     "what a version refers to (iam.serviceAccounts.user, vpc.user, lockbox.viewer, storage.viewer)",
     Code.RESOURCE_EXHAUSTED: "a quota is used up: wait, delete what is not needed, or ask for a higher quota",
-    Code.INVALID_ARGUMENT: "mend what the message names",
+    Code.INVALID_ARGUMENT: "correct what the message names",
 }
 
 
 def advise(code: Code | None, message: str) -> str:
-    """Pick the advice for a refusal; empty where the message has to do."""
+    """Return the advice for a refusal; empty if the message is enough."""
     text = message.lower()
     for parts, advice in _BY_TEXT:
         if all(part in text for part in parts):
@@ -48,15 +48,15 @@ def advise(code: Code | None, message: str) -> str:
 
 
 def redacted(text: str, secret: str = "") -> str:
-    """Take out what looks like a token or a key, and `secret` itself, unless it is too short to be one."""
+    """Remove what looks like a token or a key, and `secret` itself, unless it is too short to be one."""
     if len(secret) >= LEAST:
         text = text.replace(secret, MARK)
     return hide_by_look(text)
 
 
 def excerpt(body: bytes, secret: str = "") -> str:
-    """Show the beginning of an answer that is not what was asked for, as far as it is readable."""
-    # A secret must not be cut in two before it is recognised, so the cut comes last.
+    """Return the beginning of an unexpected answer, as far as it is readable."""
+    # A secret must be recognized before the text is cut, so the cut comes last.
     text = redacted(body[:20_000].decode("utf-8", "replace"), secret)
     text = html.unescape(_TAG.sub(" ", _UNSEEN.sub(" ", text)))
     text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
@@ -72,7 +72,7 @@ def restated(
     sent: bool | None = None,
     code: Code | None = None,
 ) -> CloudError:
-    """Copy an error with all its facts, but for what is given."""
+    """Return a copy of an error with all its facts, except those that are given."""
     return CloudError(
         error.message if message is None else message,
         call=error.call,
@@ -89,7 +89,7 @@ def restated(
 
 
 def facts(error: CloudError) -> str:
-    """Give what support asks for, in brackets, to stand after a sentence; empty where nothing is known."""
+    """Return the facts that support asks for, in brackets, to append to a sentence; empty if nothing is known."""
     known = [
         f"{name} {value}"
         for name, value in (

@@ -1,4 +1,4 @@
-"""What a simulated run meets: Operations and calls that take as long as those that were seen, a gate that is content at
+"""The environment of a simulated run: Operations and calls that take as long as earlier ones, a gate that passes at
 once, and nothing to pack.
 """
 
@@ -26,8 +26,8 @@ _KINDS = {
 
 
 class DrawnLengths(Faults):
-    """Draws the length of each Operation from those that were seen of its kind. `of`: by function name, its folder and
-    the kind of its Versions.
+    """Draws the length of each Operation from earlier ones of its kind. `of`: by function name, its folder and the kind
+    of its Versions.
     """
 
     def __init__(self, of: Mapping[str, tuple[str, Kind]], learned: Learned, seed: int) -> None:
@@ -45,7 +45,7 @@ class DrawnLengths(Faults):
 
 
 def _lengths_s(learned: Learned, kind: Kind) -> Sequence[float]:
-    """Give what was seen of a kind. Copied code is there already, so where no copy was made yet one takes no longer
+    """Return the known durations of a kind. Copied code exists already, so without any known copy, one takes no longer
     than code that needs no building.
     """
     known = learned.of(kind)
@@ -53,7 +53,7 @@ def _lengths_s(learned: Learned, kind: Kind) -> Sequence[float]:
 
 
 class DrawnAnswers:
-    """Functions that answer what is expected, after as long as verifications took before."""
+    """Functions that give the expected answer, after as long as earlier verifications took."""
 
     def __init__(self, learned: Learned, seed: int) -> None:
         self._lengths_s, self._chance = learned.of(Kind.VERIFY).expected_s, random.Random(seed)
@@ -67,7 +67,7 @@ class DrawnAnswers:
 
 
 class ContentGate:
-    """A gate that lets each wave go on at once: how long one takes nobody can foresee. `asked`: how often."""
+    """A gate that passes each wave at once: its duration cannot be predicted. `asked`: how often it was run."""
 
     def __init__(self) -> None:
         self.asked = 0
@@ -78,14 +78,14 @@ class ContentGate:
 
 
 class MuteQuotas(MemoryDirectory):
-    """What quota-manager told stands already in what is known."""
+    """Refuses: the limits from quota-manager are part of the given knowledge already."""
 
     async def quotas(self, cloud_id: str) -> tuple[()]:
         raise CloudError(cloud_id, call="list quota limits", code=Code.PERMISSION_DENIED)
 
 
 class NothingToPack:
-    """Packs nothing: simulated code lies in a bucket."""
+    """Packs nothing: simulated code is in a bucket."""
 
     async def build(self, code: SourceCode) -> None:
         raise NotImplementedError

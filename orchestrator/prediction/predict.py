@@ -1,5 +1,6 @@
-"""How long a plan will take: the engine itself, on a virtual clock, over a cloud whose Operations take as long as those
-that were seen before; of many functions a sample, scaled up. And how long its rollback would take, in the same way.
+"""Predicts how long a plan takes. The engine itself runs on a virtual clock, over a cloud whose Operations take as long
+as earlier ones. Of many functions, a sample is simulated and scaled up. The duration of a rollback is predicted in the
+same way.
 """
 
 from __future__ import annotations
@@ -20,21 +21,22 @@ from orchestrator.model.live_state import LiveState
 from orchestrator.planning.rollout import canary_size, wave_ends
 from orchestrator.prediction.simulation import VERIFICATIONS, SimulatedRun, Simulation
 
-FUNCTIONS_MAX = 600  # simulated, fewer where each has several changes; of more a sample is, and its duration drawn out
-_CHANGES_MAX = 3  # of a function, up to which the sample is smaller the more it has
-_RUNS = 5  # with lengths drawn anew; more of few functions, where chance counts for more
+# Simulated functions, fewer if each has several changes; a larger plan is sampled, and its duration extrapolated.
+FUNCTIONS_MAX = 600
+_CHANGES_MAX = 3  # number of changes per function up to which the sample shrinks
+_RUNS = 5  # with new random durations; more runs for few functions, where chance matters more
 _RUNS_MAX = 15
 _RUNS_RAISED = 3
-_RUNS_BACK = 3  # that are taken back again; fewer of many functions
+_RUNS_BACK = 3  # runs that are rolled back again; fewer for many functions
 _BUDGET_BACK = 450  # functions in all of these
-_BUDGET = 1500  # functions in all runs, where more than `_RUNS` are made: about a millisecond each
-_WORTH = 0.95  # of the time: what a higher limit has to save to be told
+_BUDGET = 1500  # functions in all runs, if there are more than `_RUNS`: about a millisecond each
+_WORTH = 0.95  # a higher limit is reported if it reduces the time to less than this share
 
 
 def predict(
     plan: Plan, live: LiveState, limits: Limits, rollout: Rollout, knowledge: Knowledge, allowed: Mapping[LimitKey, int]
 ) -> Prediction:
-    """Carry a plan out a few times in virtual time. `allowed`: Operations of ours at once, by folder and cloud."""
+    """Carry out a plan several times in virtual time. `allowed`: our Operations at once, by folder and cloud."""
     todo = [unit for unit in plan.units if unit.action not in (Action.UNCHANGED, Action.BLOCKED)]
     if not todo:
         return Prediction(0, 0.0, 0.0, 0.0, None, None, learned=True)
@@ -65,7 +67,7 @@ def predict(
     return Prediction(
         functions=count,
         seconds=seconds + paused_s,
-        # What chance makes of each of many parts evens out.
+        # The chance of many parts evens out.
         p90_s=seconds + paused_s + late_s / math.sqrt(scale),
         busy=sum(length for lengths in middle.lengths.values() for length in lengths) / max(middle.seconds, 0.001),
         bound=bound,
@@ -85,7 +87,7 @@ def predict(
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """All of a plan, as simulations say it goes. `largest`: the largest of them."""
+    """A whole plan, by simulation. `largest`: the largest simulation."""
 
     seconds: float
     back_s: float | None
@@ -94,14 +96,16 @@ class _Run:
 
 @dataclass(frozen=True, slots=True)
 class _Samples:
-    """Simulations of all that a plan does, or of a sample of it and of half of that; with the numbers of functions."""
+    """Simulations of all that a plan does, or of a sample of it and of half of that, with their numbers of
+    functions.
+    """
 
     simulations: tuple[Simulation, ...]
     sizes: tuple[int, ...]
     count: int  # of the plan
 
     def runs(self, seeds: int, allowed: Mapping[LimitKey, int], *, back: int = 0) -> list[_Run]:
-        """Run with so many seeds, the shortest first. `back`: of how many the rollback is run as well."""
+        """Run with this many seeds, the shortest first. `back`: for how many the rollback is simulated too."""
         return sorted(
             (self._run(seed, allowed, back=seed < back) for seed in range(seeds)), key=lambda one: one.seconds
         )
@@ -113,7 +117,9 @@ class _Samples:
         return _Run(self._drawn_out([one.seconds for one in made]), back_s, made[-1])
 
     def _drawn_out(self, seconds: Sequence[float]) -> float:
-        """Go on from what half a sample and a whole one took: beginning, tail and waves are in both, and count once."""
+        """Extrapolate from the time of half a sample and of the whole one: beginning, tail and waves are in both, and
+        count once.
+        """
         if len(seconds) == 1:
             return seconds[0]
         each_s = max(0.0, seconds[1] - seconds[0]) / (self.sizes[1] - self.sizes[0])
@@ -121,15 +127,15 @@ class _Samples:
 
 
 def _sampled(todo: Sequence[Unit], sizes: Sequence[int]) -> Iterator[list[Unit]]:
-    """Draw so many, in the order of the plan: each wave has its share of them, and each sample is part of the next."""
+    """Draw this many, in the order of the plan: each wave has its share, and each sample is part of the next."""
     order = random.Random(0).sample(range(len(todo)), len(todo))
     for size in sizes:
         yield [todo[number] for number in sorted(order[:size])]
 
 
 def _unpaused(rollout: Rollout, ends: Sequence[int], size: int) -> Rollout:
-    """Give a sample as many waves as the plan has, with its share in each. Pauses are known without a simulation, and
-    nobody is there to approve.
+    """Return a rollout that gives a sample as many waves as the plan has, with its share in each. Pauses need no
+    simulation, and no one can approve.
     """
     waves: list[int | str] = []
     for end in ends:
@@ -150,7 +156,7 @@ def _raised(
     live: LiveState,
     samples: Callable[[Rollout], _Samples],
 ) -> tuple[int, float] | None:
-    """Say how long it takes with more of what bounds it, where that is worth it: (limit, seconds)."""
+    """Return how long it takes with a higher limit, if that is worth it: (limit, seconds)."""
     if bound is None:
         return None
     limit, faster = 0, rollout
@@ -167,7 +173,7 @@ def _raised(
 
 
 def _higher(bound: Bound, allowed: Mapping[LimitKey, int], live: LiveState) -> tuple[int, dict[LimitKey, int]]:
-    """Raise the limit that bounds the run: of a folder to its cloud's, else by a half."""
+    """Raise the limit that bounds the run: a folder's to its cloud's, otherwise by half."""
     kind, _, name = bound.what.partition(" ")
     clouds = allowed.get(LimitKey("cloud", live.clouds.get(name, "")), 0)
     limit = clouds if kind == "folder" and clouds > bound.limit else ceil(1.5 * bound.limit)

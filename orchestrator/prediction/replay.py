@@ -1,6 +1,6 @@
-"""What another limit would have given: the Operations of a run, as long as they were, put into more or fewer slots.
+"""What another limit would have given: the Operations of a run, with their durations, put into more or fewer slots.
 
-Pure, and light: it imports nothing of the engine.
+Pure and lightweight: it imports nothing from the engine.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class HeldWork:
-    """What one function did of a wave. `scopes`: what its Operations count against; `holds`: for how long each of them
-    held a slot, and for how long it held none after it, in seconds.
+    """What one function did in a wave. `scopes`: what its Operations count against. `holds`: for each of them, how long
+    it held a slot and how long it held none afterwards, in seconds.
     """
 
     scopes: tuple[str, ...]
@@ -22,15 +22,15 @@ class HeldWork:
 
 
 def replayed_s(work: Sequence[HeldWork], limits: Mapping[str, float]) -> float:
-    """Say how long it takes by list scheduling: whatever comes first in `work` gets the first slot that is free in all
-    of its scopes; what holds up one scope holds up no other. A scope without a limit has slots without end.
+    """Return the time by list scheduling: the first in `work` gets the first slot that is free in all of its scopes. A
+    full scope delays no other. A scope without a limit has unlimited slots.
     """
     waiting: dict[tuple[str, ...], deque[tuple[int, int]]] = {}  # (number in `work`, number of its hold)
     for number, one in enumerate(work):
         if one.holds:
             waiting.setdefault(one.scopes, deque()).append((number, 0))
     held = Counter[str]()
-    coming: list[tuple[float, int, int, bool]] = []  # when; a slot comes free then, or a function is ready again
+    coming: list[tuple[float, int, int, bool]] = []  # time; then a slot becomes free, or a function is ready again
     now = last = 0.0
     while True:
         _start(work, waiting, held, coming, now, limits)
@@ -55,7 +55,7 @@ def _start(
     now: float,
     limits: Mapping[str, float],
 ) -> None:
-    """Let begin what there is room for, in the order of the work."""
+    """Start what there is room for, in the order of the work."""
     while True:
         fitting = [
             (queue[0], scopes)

@@ -1,5 +1,5 @@
-"""The world that a prediction runs in: the changes of a plan over a cloud in memory, and what one run of it came to;
-then the rollback of that run, in the same cloud.
+"""The world of a prediction: the changes of a plan over a cloud in memory, the result of one run, and then the rollback
+of that run in the same cloud.
 """
 
 from __future__ import annotations
@@ -59,15 +59,15 @@ from orchestrator.sandbox.memory.quotas import Quotas
 _ENDLESS = 1 << 30
 _BUCKET = "packages"
 _OBJECT = "package.zip"
-_CALL_S = 0.05  # where none was made before
+_CALL_S = 0.05  # used if no call was made before
 VERIFICATIONS = "verifications at once"
 
 
 @dataclass(slots=True)
 class SimulatedRun:
-    """What one simulated run came to. `lengths`: seconds of its Operations, by folder; `clouds`: folder → cloud;
-    `verified`: seconds of the calls that verified; `gates`: how often the gate was asked; `back_s`: how long its
-    rollback took, None where that has nothing to do, or was not asked for.
+    """The result of one simulated run. `lengths`: seconds of its Operations, by folder. `clouds`: folder → cloud.
+    `verified`: seconds of the verification calls. `gates`: how often the gate was run. `back_s`: how long its rollback
+    took, None if it has nothing to do, or was not requested.
     """
 
     seconds: float
@@ -81,7 +81,7 @@ class SimulatedRun:
     def bound(
         self, allowed: Mapping[LimitKey, int], per_second: float, scale: float, verify_at_once: int
     ) -> Bound | None:
-        """Say what makes it take so long. `scale`: how many times more functions there are."""
+        """Return what limits its speed. `scale`: how many times more functions there are."""
         work = defaultdict[LimitKey, float](float)
         for folder, lengths in self.lengths.items():
             for scope in (LimitKey("folder", folder), LimitKey("cloud", self.clouds[folder])):
@@ -105,8 +105,8 @@ def _name(number: int) -> str:
 
 
 def _here(change: Change, version_id: str | None, tags: Iterable[str]) -> Change:
-    """Let a change be about the Version that the simulated cloud has in place of the live one. `tags`: what that one
-    holds; those of other Versions nobody holds there.
+    """Point a change at the Version that the simulated cloud has instead of the live one. `tags`: the tags that it has;
+    no Version there has the others.
     """
     if change.kind is ChangeKind.FUNCTION or change.kind.is_own:
         return change
@@ -117,7 +117,7 @@ def _here(change: Change, version_id: str | None, tags: Iterable[str]) -> Change
 
 
 def _seed_own(cloud: MemoryCloud, function_id: str, changes: Iterable[Change]) -> None:
-    """Let a Function be as the plan has found it, as far as its changes tell."""
+    """Make a Function as the plan has found it, as far as its changes show."""
     for change in changes:
         if change.kind is ChangeKind.UPDATE:
             labels = {key: value for key, value in change.before.get("labels", {}).items() if value is not None}
@@ -133,7 +133,7 @@ def _seed_own(cloud: MemoryCloud, function_id: str, changes: Iterable[Change]) -
 
 @dataclass(slots=True)
 class _Watch:
-    """Hears a run: from its first call to the last end of an Operation or of a verification."""
+    """Watches a run, from its first call to the last end of an Operation or of a verification."""
 
     began_at: float
     state: RunState
@@ -150,7 +150,7 @@ class _Watch:
 
 
 class Simulation:
-    """The changes of a plan, to be carried out over clouds in memory, without pauses, which are known beforehand."""
+    """The changes of a plan, for carrying out over clouds in memory, without pauses, which are known in advance."""
 
     def __init__(
         self, units: Iterable[Unit], live: LiveState, limits: Limits, rollout: Rollout, knowledge: Knowledge
@@ -163,7 +163,7 @@ class Simulation:
         self.per_second = limits.requests_per_second or knowledge.requests_per_second or REQUESTS_PER_SECOND
 
     def run(self, seed: int, allowed: Mapping[LimitKey, int], *, back: bool = False) -> SimulatedRun:
-        """Carry the plan out. `back`: and take it back again, as somebody does who sees all of it fail."""
+        """Carry out the plan. `back`: then roll all of it back, as someone would if everything failed."""
         return run(self._run, seed, allowed, back)
 
     async def _run(self, seed: int, allowed: Mapping[LimitKey, int], back: bool) -> SimulatedRun:
@@ -184,7 +184,7 @@ class Simulation:
         return found
 
     async def _back(self, state: RunState, world: World) -> float | None:
-        """Take a simulated run back, as far as the plan says that it could be."""
+        """Roll back a simulated run, as far as the plan says that it is possible."""
         touched = touched_by(state).values()
         live = await read_touched(world, touched)
         only_tags = {
@@ -230,7 +230,7 @@ class Simulation:
             spec = FunctionSpec(
                 unit.key, _name(number), unit.spec.folder_id, settings, BucketPackage(_BUCKET, _OBJECT), unit.spec.place
             )
-            if unit.spec.verify is not None:  # what is expected is answered
+            if unit.spec.verify is not None:  # the expected answer is given
                 spec = replace(spec, verify=Verify(timeout_s=unit.spec.verify.timeout_s))
             function_id = version_id = None
             base = self._live.versions.get(unit.base_version_id or "")

@@ -1,7 +1,7 @@
-"""Run an anyio program on virtual time: when nothing is ready, the clock jumps to the next timer.
+"""Runs an anyio program on virtual time: when nothing is ready, the clock jumps to the next timer.
 
-Hours pass in a moment, and the same program takes the same course every time. It is the asyncio backend of production,
-so what is seen here holds there. No threads: the clock would jump while they work.
+Hours pass in a moment, and the same program takes the same course every time. It uses the asyncio backend of
+production, so its results apply there. No threads: the clock would jump while they work.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Args = TypeVarTuple("Args")
 
 
 class StalledError(RuntimeError):
-    """Nothing is ready, no timer is set, and the program has not ended: it would wait for ever."""
+    """Nothing is ready, no timer is set, and the program has not ended: it would wait forever."""
 
 
 class _JumpingSelector(selectors.DefaultSelector):
@@ -32,19 +32,19 @@ class _JumpingSelector(selectors.DefaultSelector):
         ready = super().select(0)
         if not ready:
             if timeout is None:
-                raise StalledError("the program waits for something that can never come")
+                raise StalledError("the program waits for something that can never happen")
             self.now_s += timeout
         return ready
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """An event loop whose time starts at 0.0 and passes only while everybody waits."""
+    """An event loop whose time starts at 0.0 and passes only while all tasks wait."""
 
     def __init__(self) -> None:
         self._jumping = _JumpingSelector()
         super().__init__(self._jumping)
         # asyncio runs the timers that are due before time() + this. Its own nanosecond is lost in the rounding of times
-        # beyond a few weeks, and a timer that is due just now would never run.
+        # beyond a few weeks, and a timer that is due right now would never run.
         self._clock_resolution = 1e-6
 
     def time(self) -> float:
@@ -52,6 +52,6 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 def run(program: Callable[[*Args], Awaitable[T]], *args: *Args) -> T:
-    """Run `program(*args)` to its end and return what it returns. Raises `StalledError` where it cannot end."""
+    """Run `program(*args)` to its end and return its result. Raises `StalledError` if it cannot end."""
     options = {"loop_factory": VirtualLoop}
     return anyio.run(program, *args, backend="asyncio", backend_options=options)

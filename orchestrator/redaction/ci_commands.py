@@ -1,9 +1,10 @@
-r"""Commands to a CI that we mean: the only ones that go out, since `uncommanding` breaks those in foreign text.
+r"""Our own commands to a CI. These are the only ones that get through, because `uncommanding` breaks those in external
+text.
 
-GitHub: `::name key=value::text` on a line; in values of keys `%`, CR, LF, `:` and `,` are escaped, in the text the
-first three (docs.github.com, "Workflow commands", and the runner's own escapes, which that page leaves to its toolkit).
-GitLab: a section begins and ends with a marker that its log hides (docs.gitlab.com, "Expand and collapse job log
-sections"); names have letters, digits, `_`, `.` and `-`.
+GitHub: `::name key=value::text` on a line. In values, `%`, CR, LF, `:` and `,` are escaped; in the text, the first
+three (docs.github.com, "Workflow commands", and the escapes of the runner's toolkit). GitLab: a section begins and ends
+with a marker that its log hides (docs.gitlab.com, "Expand and collapse job log sections"). Names have letters, digits,
+`_`, `.` and `-`.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ _NO_NAME = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
 def github_command(name: str, text: str = "", **values: str | int) -> Safe:
-    """Write a workflow command, on one line whatever is in it. Values that are "" or 0 are left out."""
+    """Return a workflow command, always on one line. Values that are "" or 0 are omitted."""
     given = ",".join(f"{key}={_escaped(str(value), _IN_VALUES)}" for key, value in values.items() if value)
     return Safe(f"::{name}{f' {given}' if given else ''}::{_escaped(text, _IN_TEXT)}")
 
@@ -30,7 +31,7 @@ def gitlab_section_start(name: str, title: Safe, at_s: int, *, folded: bool) -> 
 
 
 def gitlab_section_end(name: str, at_s: int) -> Safe:
-    """End it."""
+    """End a section of the log."""
     return Safe(f"\x1b[0Ksection_end:{at_s}:{_name(name)}\r\x1b[0K")
 
 

@@ -1,4 +1,4 @@
-"""The one way out: whatever is shown or written for people and programs is made `Safe` here, whatever the channel."""
+"""The only exit: whatever is shown or written for people and programs is made `Safe` here, on every channel."""
 
 from __future__ import annotations
 
@@ -17,59 +17,59 @@ from orchestrator.redaction.redactor import Redactor
 from orchestrator.redaction.safe import Safe, in_element, one_line, several_lines, to_json, uncommanding
 
 T = TypeVar("T")
-Lines = Callable[[str], str]  # writes a text on one line, or on several
+Lines = Callable[[str], str]  # formats a text on one line, or on several
 
-_SEEN_MAX = 10_000  # texts that are remembered
+_SEEN_MAX = 10_000  # number of texts that are remembered
 
-# Fields that have lines of their own, and fields that no format shows.
+# Fields whose line breaks are kept, and fields that no format shows.
 _SEVERAL_LINES = frozenset({"detail", "text"})
 _NOT_SHOWN = frozenset({"settings", "code", "verify", "paths", "digests", "before", "requests", "done"})
 
 
 class Outlet:
-    """Makes texts safe: no secret, no character that commands a terminal, no line that commands a CI."""
+    """Makes texts safe: no secrets, no characters that control a terminal, no lines that command a CI."""
 
     def __init__(self, redactor: Redactor) -> None:
         self.redactor = redactor
 
     def line(self, text: str) -> Safe:
-        """Make one line of a text, foreign or not."""
+        """Return any text on one line."""
         return Safe(uncommanding(one_line(self.redactor.text(text))))
 
     def lines(self, text: str) -> Safe:
-        """Keep the lines of a text."""
+        """Return any text with its lines kept."""
         return self.rendered(self.redactor.text(text))
 
     def rendered(self, text: str) -> Safe:
-        """Let lines of ours out whose foreign parts went through `value`."""
+        """Return lines of ours whose external parts went through `value`."""
         return Safe(uncommanding(several_lines(text)))
 
     def json(self, value: Any, *, indent: bool = False, ours: Mapping[str, str] = MappingProxyType({})) -> Safe:
-        """Write a value as JSON, on one line or indented. `ours`: added to a mapping, with no foreign text in it."""
+        """Return a value as JSON, on one line or indented. `ours`: added to a mapping; contains no external text."""
         redacted = self.redactor.value(value)
         return to_json({**redacted, **ours} if ours else redacted, indent=indent)
 
     def script_data(self, value: Any) -> Safe:
-        """Write a value as JSON that may stand in a page, in an element of its own. Its texts went through `value`."""
+        """Return a value as JSON for an element of a page. Its texts went through `value`."""
         return in_element(to_json(value))
 
     def page(self, *parts: str) -> Safe:
-        """Let a page of ours out, of markup of ours and of what went through `script_data` and `element_text`."""
+        """Join a page from our own markup and from results of `script_data` and `element_text`."""
         return Safe("".join(parts))
 
     def element_text(self, text: str) -> Safe:
-        """Write a text, foreign or not, as the text of an element or the value of an attribute in quotes."""
+        """Return any text as the text of an element or as the value of a quoted attribute."""
         return Safe(escape(self.line(text)))
 
     def value(self, value: T) -> T:
-        """Copy a value to be shown to people, every text in it redacted and on one line, but for what has lines."""
+        """Copy a value for display. Every text in it is redacted and put on one line, unless its lines are kept."""
         made: T = _Copier(self.redactor).copied(value, one_line)
         return made
 
 
 class _Copier:
-    """Copies one value. Each text is looked at once as long as few others come between: of a run's 30,000 functions
-    most texts are said again and again.
+    """Copies one value. A text is processed once as long as few others come between: in a run of 30,000 functions most
+    texts repeat.
     """
 
     def __init__(self, redactor: Redactor) -> None:
@@ -77,7 +77,7 @@ class _Copier:
         self._seen: dict[Lines, dict[str, str]] = {one_line: {}, several_lines: {}}
 
     def copied(self, value: Any, lines: Lines) -> Any:
-        """Give a copy, or the value itself where nothing in it is to be shown otherwise. `lines`: writes a text."""
+        """Return a copy, or the value itself if nothing in it changes. `lines`: formats a text."""
         kind = type(value)
         if kind is str:
             return self._text(value, lines)
@@ -96,11 +96,11 @@ class _Copier:
         return text if shown == text else shown
 
     def as_it_is(self, value: Any, _lines: Lines) -> Any:
-        """Give what holds no text."""
+        """Return a value without text."""
         return value
 
     def text(self, value: Any, lines: Lines) -> Any:
-        """Copy a text of a kind of its own."""
+        """Copy a text of a subclass of str."""
         shown = self._text(str(value), lines)
         return value if shown == value else shown
 
@@ -118,11 +118,11 @@ class _Copier:
             shown = self.copied(value, several_lines if name in _SEVERAL_LINES else one_line)
             if shown is not value:
                 made = made if made is not None else copy.copy(record)
-                object.__setattr__(made, name, shown)  # of frozen ones too: it is our own copy
+                object.__setattr__(made, name, shown)  # works for frozen ones too: it is our own copy
         return record if made is None else made
 
     def mapping(self, value: Any, lines: Lines) -> Any:
-        """Copy a mapping, its keys too."""
+        """Copy a mapping, including its keys."""
         made = {self.copied(key, lines): self.copied(item, lines) for key, item in value.items()}
         return value if all(map(is_, made.values(), value.values())) and made.keys() == value.keys() else made
 
@@ -133,11 +133,11 @@ class _Copier:
 
 
 How = Callable[[_Copier, Any, Lines], Any]
-_HOW: dict[type[Any], How] = {}  # of the kinds that were met
+_HOW: dict[type[Any], How] = {}  # by the kinds seen so far
 
 
 def _how(kind: type[Any]) -> How:
-    """Say how a kind of value is copied."""
+    """Return how a kind of value is copied."""
     how: How
     if issubclass(kind, str):
         how = _Copier.as_it_is if issubclass(kind, Enum) else _Copier.text  # the texts of an Enum are ours

@@ -1,6 +1,6 @@
-"""What secrets look like, and the names that they stand under: the table of docs/promises.md, "What is hidden".
+"""What secrets look like, and the names that they have: the table of docs/promises.md, "What is hidden".
 
-What only looks like one stays where `kept` says that it is a word of the manifest.
+A text that only looks like a secret is kept if `kept` says that it is a word of the manifest.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from functools import lru_cache, partial
 MARK = "[redacted]"
 _NOT_MARK = rf"(?!{re.escape(MARK)})"  # so that redacting twice changes nothing
 
-# A token may begin after anything but a letter or digit, and after an escape (\n in a repr, %3D in a URL).
+# A token may begin after anything except a letter or digit, and after an escape (\n in a repr, %3D in a URL).
 _START = r"(?:(?<![A-Za-z0-9_])|(?<=\\[nrt])|(?<=%[0-9A-Fa-f]{2}))"
 _PEM = r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----"
 
-# What is longer or surer comes first.
+# Longer or more certain patterns come first.
 BY_LOOK: tuple[tuple[re.Pattern[str], str], ...] = (
-    # PEM, whole, also with its line ends escaped; then one that was cut off.
+    # PEM, complete, also with escaped line ends; then PEM that was cut off.
     (re.compile(rf"{_PEM}(?:(?!-----BEGIN).)*?-----END [A-Z0-9 ]*PRIVATE KEY-----", re.DOTALL), MARK),
     (re.compile(rf"{_PEM}(?:\s|\\+[nr])*[A-Za-z0-9+/=]{{16,}}(?:[A-Za-z0-9+/=\s]|\\+[nr])*"), MARK),
-    # IAM tokens (cloud-api#tokens), whole and cut off.
+    # IAM tokens (cloud-api#tokens), complete and cut off.
     (re.compile(r"t1\.[A-Za-z0-9_-]+={0,2}\.[A-Za-z0-9_-]{60,}={0,2}"), MARK),
     (re.compile(rf"{_START}t1\.[A-Za-z0-9_-]{{8,}}={{0,2}}(?:\.[A-Za-z0-9_-]*={{0,2}})?"), MARK),
     (re.compile(rf"{_START}t1\.[79]eu[A-Za-z0-9_-]*"), MARK),
@@ -32,7 +32,7 @@ BY_LOOK: tuple[tuple[re.Pattern[str], str], ...] = (
     # JWT: its header always begins with {" in base64url.
     (re.compile(r"eyJ[A-Za-z0-9_-]{16,600}+\.eyJ[A-Za-z0-9_-]{16,}(?:\.[A-Za-z0-9_-]*)?"), MARK),
     (re.compile(rf"{_START}eyJ[A-Za-z0-9_-]{{5,}}\.[A-Za-z0-9_-]{{5,}}(?:\.[A-Za-z0-9_-]*)?"), MARK),
-    # Static keys of Object Storage: the secret half. Their ids (YCAJ…) are no secret.
+    # Static keys of Object Storage: the secret half. Their IDs (YCAJ…) are not secret.
     (re.compile(rf"{_START}YC[MNOP][A-Za-z0-9_-]{{30,}}"), MARK),
     # An Authorization header; not "basic authentication" in a sentence, nor "bearer of bad news".
     (
@@ -48,7 +48,7 @@ BY_LOOK: tuple[tuple[re.Pattern[str], str], ...] = (
         rf"\1{MARK}",
     ),
     (re.compile(r"\b((?i:signature)=)[0-9a-f]{64}"), rf"\1{MARK}"),
-    # user:password@ in URLs; begins at :// so that long text without one costs nothing.
+    # user:password@ in URLs; the pattern begins at :// so that long text without one costs nothing.
     (re.compile(r"(?<=://)([^/\s:@\"'<>]*:)(?!\d{1,5}[?#])[^/\s\"'<>]+@"), rf"\1{MARK}@"),
 )
 
@@ -57,31 +57,31 @@ _WORDS = (
     r"|text_?value|binary_?value"  # entries of a Lockbox payload
     r"|(?<![a-z])(?:pwd|dsn)(?![a-z])"
 )
-# Names that speak of a secret without being one end so: secret_id, tokenType, access_key_id, private_key_file.
+# Endings of names that concern a secret but do not contain one: secret_id, tokenType, access_key_id, private_key_file.
 _HARMLESS = re.compile(
     r"(?:[_-]|(?<=[a-z])(?=[A-Z]))"
     r"(?i:ids?|names?|types?|versions?|files?|paths?|urls?|arns?|counts?|modes?|ttl|s|seconds|at|in|source|origin)$"
 )
 _SECRET_NAME = re.compile(_WORDS, re.IGNORECASE)
-# Of variables, whose names are made of words, each of these words says so.
+# For variables, whose names consist of words: each of these words indicates a secret.
 _VARIABLE_WORDS = frozenset({
     "token", "tokens", "key", "keys", "apikey", "secret", "secrets", "password", "passwords", "passwd", "passphrase",
     "pass", "pwd", "dsn", "credential", "credentials", "private", "authorization", "cookie", "salt",
 })  # fmt: skip
 _VARIABLE_PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _WORKING_FOLDERS = ("PWD", "OLDPWD")
-# Values that many things have: they are no secret wherever they stand, and hiding them would hide other words.
+# Common values: they are never secret, and hiding them would hide other words.
 _COMMON = frozenset({
     "enabled", "disabled", "default", "required", "optional", "unknown", "localhost", "undefined", "public", "private",
     "internal", "external", "production", "development", "staging", "testing", "preprod", "sandbox", "release",
     "stable", "latest", "master", "password", "passwd", "secret", "changeme", "example", "string", "number", "boolean",
 })  # fmt: skip
-# Numbers, and ${NAME} where nobody has put the variable's value in.
+# Numbers, and ${NAME} that was not substituted.
 _NO_SECRET = re.compile(r"[+-]?\d[\d.,:_-]*[a-zA-Z%]{0,3}|\$?\$\{[A-Za-z_]\w*\}")
 _PLAIN_WORD = re.compile(r"[A-Za-z]+(?:[._-][A-Za-z]+)*")
-_PLAIN_WORD_MAX = 16  # characters; what is longer is hidden inside other words, too
-LEAST = 6  # characters of a value that is hidden by value; shorter ones would take too much else with them
-# What every secret has some of: most texts have none, and are then done with at once.
+_PLAIN_WORD_MAX = 16  # characters; a longer value is hidden inside other words too
+LEAST = 6  # minimum length of a value that is hidden by value; shorter ones would hide too much else
+# Every secret contains one of these. Most texts contain none and need no further check.
 _PERHAPS = re.compile(
     r"(?i:t1\.|y\d_|AQ[AV]|eyJ|YC[MNOP]|PRIVATE|bearer|basic|api|X-Amz|signature|://|token|secret|pass|access|author"
     r"|credential|value|pwd|dsn)"
@@ -91,7 +91,7 @@ _CLOUD_ID = re.compile(r"[a-z][a-z0-9]{19}")
 _NAME = rf"(?P<name>(?i:{_WORDS})[\w-]{{0,40}})"
 _UNQUOTED = rf"(?P<value>{_NOT_MARK}[^\s,;&\"'(){{}}\[\]<>\\]"
 _BY_NAME = (
-    # "name": "value", name = 'value', and \"name\": \"value\" where JSON stands inside a text
+    # "name": "value", name = 'value', and \"name\": \"value\" for JSON inside a text
     re.compile(
         rf"{_NAME}(?P<between>\\?[\"']?\s{{0,3}}[=:]\s{{0,3}})"
         r"(?P<value>\\\"(?:(?!\\\")[^\n])+\\\"|\"(?:[^\"\\\n]|\\.)+\"|'(?:[^'\\\n]|\\.)+')"
@@ -105,34 +105,34 @@ _BY_NAME = (
 
 @lru_cache(maxsize=4096)
 def is_secret_name(name: str) -> bool:
-    """Say whether a value under this name is to be hidden: `YC_TOKEN`, `privateKey`, but not `secret_id`."""
+    """Return whether a value with this name is to be hidden: `YC_TOKEN`, `privateKey`, but not `secret_id`."""
     return bool(_SECRET_NAME.search(name)) and not _HARMLESS.search(name)
 
 
 def is_secret_variable(name: str) -> bool:
-    """Say whether a variable of this name holds a secret: `DB_PWD`, `SIGNING_KEY`, but not `KEY_ID`, `PUBLIC_KEY`."""
+    """Return whether a variable of this name has a secret: `DB_PWD`, `SIGNING_KEY`, but not `KEY_ID`, `PUBLIC_KEY`."""
     words = {word.lower() for word in _VARIABLE_PARTS.findall(name)}
     named = bool(words & _VARIABLE_WORDS) or bool(_SECRET_NAME.search(name))
     return named and not _HARMLESS.search(name) and "public" not in words and name not in _WORKING_FOLDERS
 
 
 def is_worth_hiding(value: str) -> bool:
-    """Say whether a secret variable's value can be told from other words: not a short one, a number, "production", the
-    name of a variable.
+    """Return whether a secret variable's value can be distinguished from other words: not a short one, a number,
+    "production", or the name of a variable.
     """
     return len(value) >= LEAST and value.lower() not in _COMMON and not _NO_SECRET.fullmatch(value)
 
 
 def is_plain_word(value: str) -> bool:
-    """Say whether a value is hidden only where it stands alone: "correct-horse", which other words may contain."""
+    """Return whether a value is hidden only as a separate word: "correct-horse", which other words may contain."""
     return len(value) <= _PLAIN_WORD_MAX and bool(_PLAIN_WORD.fullmatch(value))
 
 
-Kept = Callable[[str, int, int], bool]  # whether what stands from here to there in a text is to stay
+Kept = Callable[[str, int, int], bool]  # whether this range of a text is to be kept
 
 
 def hide(text: str, kept: Kept) -> str:
-    """Replace what looks like a secret, and values that stand under the name of one."""
+    """Replace what looks like a secret, and values with the name of a secret."""
     if not _PERHAPS.search(text):
         return text
 
@@ -143,7 +143,7 @@ def hide(text: str, kept: Kept) -> str:
 
 
 def hide_by_look(text: str, kept: Kept = lambda _text, _start, _end: False) -> str:
-    """Replace what looks like a secret, whatever stands before it."""
+    """Replace what looks like a secret, whatever comes before it."""
     for pattern, replacement in BY_LOOK:
         text = pattern.sub(partial(_expanded, replacement, kept), text)
     return text

@@ -1,6 +1,6 @@
-"""Secrets out of what is shown: by their own look, by the name that they stand under, and by value where it is known.
+"""Removes secrets from what is shown: by their form, by their name, and by value if it is known.
 
-Pure functions of text. Nothing that is sent passes through here. What is a secret and what is not: docs/promises.md.
+Pure functions of text. Nothing that is sent passes through here. docs/promises.md defines what is secret.
 """
 
 from __future__ import annotations
@@ -30,25 +30,25 @@ from orchestrator.redaction.patterns import (
     is_worth_hiding,
 )
 
-_PASSES = 5  # the first nearly always changes nothing, and is then the only one
-_SEEN_MAX = 10_000  # texts whose redaction is remembered
-_SEEN_MAX_CHARACTERS = 200  # of each
+_PASSES = 5  # the first one nearly always changes nothing, and is then the only one
+_SEEN_MAX = 10_000  # number of texts whose redaction is remembered
+_SEEN_MAX_CHARACTERS = 200  # maximum length of such a text
 
-# What a known value may begin at, in a text that is no longer than most: looked through without a line of Python each.
-_BEGINNINGS = tuple(slice(at, at + LEAST) for at in range(500))  # all of a text of up to so many characters
+# The ranges that may begin a known value. Covers most texts completely, without a line of Python for each position.
+_BEGINNINGS = tuple(slice(at, at + LEAST) for at in range(500))  # covers texts of up to this many characters
 
 _E = TypeVar("_E", bound=Event)
 _A_NAME = re.compile(r"[\w.-]+")
 _WORD = re.compile(r"[\w$.-]")
-_GOES_ON = re.compile(r"[\w$-]|\.\w")  # a word, after its beginning
+_GOES_ON = re.compile(r"[\w$-]|\.\w")  # whether a word continues after its beginning
 _URL_PASSWORD = re.compile(r"://[^/\s:@]*:([^/\s@]+)@")
-# What a run goes on by, so no event loses it; whoever shows it redacts it.
+# Fields that resuming depends on: no event may lose them. What displays them must redact them.
 EXACT = frozenset({
     "key", "name", "run_id", "resumes", "verb", "endpoint", "manifest", "folder_id", "function_id", "operation_id",
     "version_id", "base_version_id", "idempotency_key", "fingerprint", "action", "call", "what", "before", "changes",
     "bucket", "object", "sha256", "identity",
 })  # fmt: skip
-# Variables of our own whose values are hidden whatever they are.
+# Our own variables whose values are always hidden.
 CREDENTIALS = (
     "YC_IAM_TOKEN", "YC_TOKEN", "YC_STORAGE_SECRET_KEY", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
 )  # fmt: skip
@@ -56,33 +56,35 @@ OUR_WORDS = frozenset(map(str, (*Action, *Step, *ChangeKind)))
 
 
 class Redactor:
-    """Redacts text and values. It learns which values are secret whatever they look like, and which words never are."""
+    """Redacts text and values. It learns which values are secret regardless of form, and which words never are."""
 
     def __init__(self) -> None:
-        # By their first characters, then by length, so that a text costs its length however many values there are.
+        # By their first characters, then by length, so that the cost depends on the text and not on the number of
+        # values.
         self._known: dict[str, dict[int, set[str]]] = {}
         self._words = set(OUR_WORDS)
-        self._longest = max(map(len, OUR_WORDS))  # of them
+        self._longest = max(map(len, OUR_WORDS))  # of these words
         self._secrets: set[str] = set()
-        # Texts that were redacted. Replaced whole by what changes how: telemetry reads here in a thread of its own, and
-        # what it found by the former rules must not be remembered for the new ones.
+        # Redacted texts. Replaced as a whole by every change of rules: telemetry reads this in another thread, and a
+        # result of the old rules must not be remembered for the new ones.
         self._seen: dict[str, str] = {}
-        self.learned: Callable[[str], object] = lambda _: None  # told each secret value once, as it is
+        self.learned: Callable[[str], object] = lambda _: None  # called once with each secret value, unredacted
 
     def add(self, value: str) -> None:
-        """Hide this value from now on, also as it looks inside JSON, a repr or a URL. Short ones are passed over."""
+        """Hide this value from now on, also in its form inside JSON, a repr or a URL. Short values are ignored."""
         if len(value) >= LEAST and value not in MARK and value not in self._secrets:
             self._secrets.add(value)
             self.learned(value)
         forms = {dumps(value)[1:-1], dumps(value, ensure_ascii=False)[1:-1], repr(value)[1:-1]}
         for form in forms | {value, quote(value, safe="", errors="replace")}:
             if len(form) >= LEAST and form not in MARK:
-                same = self._known.get(form[:LEAST], {})  # never changed itself: another thread may go through it
+                # Never changed in place: another thread may be iterating over it.
+                same = self._known.get(form[:LEAST], {})
                 self._known[form[:LEAST]] = same | {len(form): same.get(len(form), set()) | {form}}
         self._seen = {}
 
     def add_variables(self, variables: Mapping[str, str]) -> None:
-        """Hide the values of those variables whose names say that they are secret, and the passwords in URLs of all."""
+        """Hide the values of variables with secret names, and the passwords in URLs of all variables."""
         for name, value in variables.items():
             found = [value.strip()] if is_secret_variable(name) else []
             for secret in (*found, *_URL_PASSWORD.findall(value)):
@@ -90,8 +92,8 @@ class Redactor:
                     self.add(secret)
 
     def add_function(self, spec: FunctionSpec, *, labels: bool = True) -> None:
-        """Hide the secret variables of a function, and none of the other words of its declaration. `labels`: their
-        values are such words.
+        """Hide the secret variables of a function, but no other words of its declaration. `labels`: label values are
+        such words.
         """
         settings = spec.settings
         secrets = (word for one in settings.secrets for word in (one.environment_variable, one.key, one.id, one.name))
@@ -104,7 +106,7 @@ class Redactor:
         self._add_verify(spec.verify)
 
     def _add_verify(self, verify: Verify | None) -> None:
-        """Hide what a verification sends under the names of secrets: functions give back what they are sent."""
+        """Hide what a verification sends under secret names: functions return what they are sent."""
         if verify is None:
             return
         if verify.http is not None:
@@ -122,7 +124,7 @@ class Redactor:
             self._add_json(item)
 
     def protect(self, words: Iterable[str | None]) -> None:
-        """Never hide these words, nor take them for the name of a secret."""
+        """Never hide these words, and never take them for the name of a secret."""
         for word in words:
             if word:
                 self._words.add(word)
@@ -130,11 +132,11 @@ class Redactor:
         self._seen = {}
 
     def hides(self, text: str) -> bool:
-        """Whether something of a text is not to be shown."""
+        """Return whether a part of a text must not be shown."""
         return self.text(text) != text
 
     def text(self, text: str) -> str:
-        """Redact a text. Doing it again changes nothing."""
+        """Redact a text. Repeating it changes nothing."""
         seen = self._seen
         found = seen.get(text)
         if found is None:
@@ -150,11 +152,11 @@ class Redactor:
             shown = hide(self._without_known(text) if self._known else text, self._is_kept)
             if shown == text:
                 break
-            text = shown  # what stood right after a secret may only now be seen to begin there
+            text = shown  # after a removed secret, another one may become visible
         return text
 
     def value(self, value: Any) -> Any:
-        """Redact a value of JSON's kinds, however nested; anything else becomes its redacted text."""
+        """Redact a value of JSON's kinds, however nested. Anything else becomes its redacted text."""
         if value is None or isinstance(value, bool | int | float):
             return value
         if isinstance(value, str):
@@ -178,7 +180,7 @@ class Redactor:
         return self.text(f"{type(value).__name__}: {value}" if isinstance(value, BaseException) else repr(value))
 
     def event(self, event: _E) -> _E:
-        """Redact every text of an event but for what a run goes on by."""
+        """Redact every text of an event except what resuming depends on."""
         found: _E = self._record(event)
         return found
 
@@ -197,7 +199,7 @@ class Redactor:
         return replace(record, **changed) if changed else record
 
     def _mapping(self, mapping: Mapping[Any, Any]) -> dict[Any, Any]:
-        # {"name": "PASSWORD", "value": "…"}: the name is a value of its own
+        # {"name": "PASSWORD", "value": "…"}: here the name is a value itself
         named = "value" in mapping and any(
             isinstance(name := mapping.get(word), str) and is_secret_name(name)
             for word in ("name", "key", "environment_variable", "environmentVariable")
@@ -211,7 +213,7 @@ class Redactor:
         return redacted
 
     def _hidden(self, value: Any) -> Any:
-        """Hide what stands under a secret's name. A structure there describes one, so it keeps its shape."""
+        """Hide a value that has a secret's name. A structure there only describes a secret, so it keeps its shape."""
         if value is None or isinstance(value, bool) or value == "":
             return value
         if isinstance(value, Mapping):
@@ -235,7 +237,7 @@ class Redactor:
         return "".join([*parts, text[start:]])
 
     def _is_other_word(self, text: str, start: int, end: int) -> bool:
-        """Say whether what looks like a known value is part of some other word, or of one that is never hidden."""
+        """Return whether an apparent known value is part of another word, or of one that is never hidden."""
         if self._is_kept(text, start, end):
             return True
         if not is_plain_word(text[start:end]):
@@ -244,7 +246,7 @@ class Redactor:
         return bool(_GOES_ON.match(text, end) or _GOES_ON.match(before))
 
     def _is_kept(self, text: str, start: int, end: int) -> bool:
-        """Say whether the word around is never hidden."""
+        """Return whether the surrounding word is never hidden."""
         if text[start:end] in self._words:
             return True
         while start > 0 and end - start <= self._longest and _WORD.match(text[start - 1]):
@@ -256,5 +258,5 @@ class Redactor:
 
 @cache
 def _told(kind: type[Any]) -> tuple[str, ...]:
-    """Name the fields of an event, or of what stands in one, that may hold foreign text."""
+    """Return the fields of an event, or of a record in one, that may have external text."""
     return tuple(field.name for field in fields(kind) if field.name not in EXACT)

@@ -1,6 +1,7 @@
-r"""Text that commands nothing: what a terminal or a CI would obey is written as its escape: `\x1b`, `\u202e`, `\n`.
+r"""Text without control over a terminal or a CI: whatever they would obey is written as its escape: `\x1b`, `\u202e`,
+`\n`.
 
-`Safe` is a text that a `Redactor` and this module have seen; the streams take nothing else.
+`Safe` is a text that passed a `Redactor` and this module. The streams accept nothing else.
 """
 
 from __future__ import annotations
@@ -14,63 +15,66 @@ import orjson
 Safe = NewType("Safe", str)
 
 _C0 = r"\x00-\x1f"
-# DEL and C1, what turns the direction of text, separators of lines and paragraphs, what is not to be seen, and bytes of
-# file names that are no text (lone surrogates). Not the joiners U+200C and U+200D: words of some scripts need them.
+# DEL and C1, characters that change text direction, line and paragraph separators, invisible characters, and bytes of
+# file names that are not text (lone surrogates). Not the joiners U+200C and U+200D: words of some scripts need them.
 _OTHERS = (
     r"\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb"
     r"\U000e0000-\U000e007f\ud800-\udfff"
 )
 _ON_A_LINE = re.compile(rf"[{_C0}{_OTHERS}]")
 _ON_LINES = re.compile(rf"(?!\n)[{_C0}{_OTHERS}]")
-_IN_JSON = re.compile(rf"[{_OTHERS}]")  # C0 is escaped there anyway
+_IN_JSON = re.compile(rf"[{_OTHERS}]")  # JSON escapes C0 anyway
 _MARKUP = re.compile("[<>&]")
 _NAMED = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-# Commands to a CI: `::error::` at the beginning of a line, after spaces too; `##[group]`, `##vso[` anywhere in it.
+# Commands to a CI: `::error::` at the beginning of a line, also after spaces; `##[group]`, `##vso[` anywhere in it.
 _AT_THE_BEGINNING = re.compile(r"^(\s*):(?=:)", re.MULTILINE)
 _ANYWHERE = re.compile(r"#(?=#[\w.-]*\[)")
 
 
 def one_line(text: str) -> str:
-    """Write a text on one line, whatever is no character to be read as its escape."""
-    if text.isascii() and text.isprintable():  # as nearly all texts are
+    """Return a text on one line. Unreadable characters are written as their escapes."""
+    if text.isascii() and text.isprintable():  # nearly all texts
         return text
     return _ON_A_LINE.sub(_escaped, text)
 
 
 def several_lines(text: str) -> str:
-    """Do the same for a text that has lines, a build's output, say. Colours are left out, tabs become spaces."""
+    """Do the same for a text with lines, such as a build's output. Colours are removed, and tabs become spaces."""
     return _ON_LINES.sub(_escaped, _COLOUR.sub("", text).replace("\r\n", "\n").expandtabs(4))
 
 
 def uncommanding(text: str) -> str:
-    """Break what a CI would take for a command to it, in a text of one or several lines."""
+    """Break what a CI would take for a command, in a text of one or several lines."""
     text = _ANYWHERE.sub(r"\\x23", text) if "##" in text else text
     return _AT_THE_BEGINNING.sub(r"\1\\x3a", text) if "::" in text else text
 
 
 def to_json(value: Any, *, indent: bool = False) -> Safe:
-    """Write a value as JSON, on one line or indented. It reads back equal, and no character in it commands anything.
+    """Return a value as JSON, on one line or indented. It parses back to an equal value, and no character in it is a
+    command.
 
-    Bytes of file names that are no text have no JSON: they are written as their escape.
+    Bytes of file names that are not text cannot be in JSON: they are written as their escapes.
     """
     option = orjson.OPT_INDENT_2 if indent else 0
     try:
         text = orjson.dumps(value, option=option).decode()
     except TypeError:
         text = orjson.dumps(encodable(value), option=option).decode()
-    if not text.isascii() or "\x7f" in text:  # else it has none of them: each line of logs comes by here
+    if not text.isascii() or "\x7f" in text:  # otherwise there are none; every log line comes through here
         text = _IN_JSON.sub(_json_escaped, text)
     return Safe(_ANYWHERE.sub(r"\\u0023", text) if "##" in text else text)
 
 
 def in_element(json: Safe) -> Safe:
-    """Write JSON so that it may stand in an element of a page: nothing in it begins or ends one. Reads back equal."""
+    """Return JSON for an element of a page: nothing in it begins or ends an element. It parses back to an equal
+    value.
+    """
     return Safe(_MARKUP.sub(lambda match: f"\\u{ord(match[0]):04x}", json))
 
 
 def encodable(value: Any) -> Any:
-    """Give JSON values in which each text can be written: bytes that are none as their escapes."""
+    """Return JSON values whose texts can all be encoded: bytes that are not text become their escapes."""
     if isinstance(value, str):
         return value.encode(errors="backslashreplace").decode()
     if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""Errors into the `Failure` values that outcomes carry."""
+"""Converts errors into the `Failure` values of outcomes."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ _NAMES = {int(code): code.name for code in Code}
 
 
 def unless_token(error: CloudError) -> None:
-    """Raise `InterruptedRunError` where the token is not accepted any more: that is no unit's failure."""
+    """Raise `InterruptedRunError` if the token is not accepted any more: that is not a unit's failure."""
     if policy.judge(error) is policy.ErrorClass.TOKEN:
         raise InterruptedRunError(error.message, advice=error.advice) from error
 
 
 def of_call(error: CloudError) -> Failure:
-    """Keep everything that the cloud said about a refused call."""
+    """Return everything that the cloud said about a refused call."""
     return Failure(
         error.message,
         kind=error.code.name if error.code is not None else "no usable answer",
@@ -30,12 +30,12 @@ def of_call(error: CloudError) -> Failure:
 
 
 def of_package(error: PackageError, kind: str) -> Failure:
-    """Keep a build's output with its failure."""
+    """Return a build's failure, with its output."""
     return Failure(error.message, kind=kind, advice=error.advice, detail=error.detail)
 
 
 def of_operation(operation: Operation) -> Failure:
-    """Keep the error of an Operation that is `done` and failed."""
+    """Return the error of an Operation that is `done` and failed."""
     error = operation.error
     code, message = (error.code, error.message) if error is not None else (2, "the Operation ended without a response")
     return Failure(

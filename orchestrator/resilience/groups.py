@@ -1,4 +1,4 @@
-"""Task groups: the same work on many things, and the single errors inside the group that is raised."""
+"""Task groups: the same work on many items, and the single errors inside a raised group."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ E = TypeVar("E", bound=BaseException)
 
 
 async def each(items: Iterable[T], work: Callable[[T], Awaitable[None]], *, at_once: int) -> None:
-    """Do the same with each item, a few at once, with as many tasks as work is done at once."""
+    """Do the same work for each item, with `at_once` tasks."""
     queue = iter(items)
 
     async def worker() -> None:
@@ -31,7 +31,7 @@ async def each(items: Iterable[T], work: Callable[[T], Awaitable[None]], *, at_o
 
 @asynccontextmanager
 async def beside(work: Callable[[], Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
-    """Do something in the background for as long as the block lasts. Errors come out as they are, from either."""
+    """Run something in the background while the block lasts. Errors of both are raised unchanged."""
     with ungrouped(OrchestratorError), ungrouped(StoppedError):
         async with anyio.create_task_group() as group:
             group.start_soon(work)
@@ -41,7 +41,7 @@ async def beside(work: Callable[[], Coroutine[Any, Any, None]]) -> AsyncIterator
 
 @contextmanager
 def ungrouped(kind: type[E]) -> Iterator[None]:
-    """Raise the first of a group's errors by itself, where all of them are of one kind."""
+    """Raise the first error of a group by itself if all of them are of one kind."""
     try:
         yield
     except BaseExceptionGroup as group:

@@ -1,9 +1,10 @@
-"""The network gone, or the cloud: calls wait at a gate instead of failing one after another.
+"""The network or the cloud is unreachable: calls wait at a gate instead of failing one after another.
 
-An outage begins when nothing but silence and 503 has been heard for a while, and ends with the first answer. While it
-lasts, one call every few seconds is let through to find out. Failures in it are nobody's: they count as no attempt.
+An outage begins after a period of only silence and 503, and ends with the first answer. During it, one call every few
+seconds is sent as a probe. Its failures do not count as attempts of any unit.
 
-Every wait that a server asks for passes through here, too (`endure`, `sleep`): it is no longer than an outage may last.
+Every wait that a server asks for passes through here too (`endure`, `sleep`): no wait is longer than an outage may
+last.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from orchestrator.model.units import as_duration
 from orchestrator.resilience import policy
 
 MAX_S = 1800.0
-_FAILURES = 4  # in a row, of whatever calls
+_FAILURES = 4  # failures in a row, of any calls
 _SILENCE_S = 3.0
 _PROBE_MIN_S = 1.0
 _PROBE_MAX_S = 10.0
@@ -26,8 +27,9 @@ HURRY_S = 30.0
 
 
 class Outage:
-    """What all calls of a run know of the way to the cloud. `changed` is told of its beginning ("why", 0.0) and of its
-    end ("", how many seconds it lasted), `waits` of each wait over ten seconds: how many, and why.
+    """What all calls of a run know about the connection to the cloud. `changed` is called at the beginning (reason,
+    0.0) and at the end ("", its length in seconds). `waits` is called for each wait over ten seconds, with its length
+    and reason.
 
     `pauses` False: silence pauses nothing, each call fails by itself.
     """
@@ -41,7 +43,7 @@ class Outage:
         self._lost_s = 0.0
         self._hurry_at: float | None = None
         self._hurried = anyio.Event()
-        self._told_until = -math.inf  # up to when a wait is known that was told
+        self._told_until = -math.inf  # the end of the last wait that was reported
         self._probe_at = 0.0
         self._probe_s = _PROBE_MIN_S
         self._over = anyio.Event()
@@ -50,7 +52,7 @@ class Outage:
         self.waits: Callable[[float, str], None] = lambda _seconds, _why: None
 
     def hurry(self) -> None:
-        """Do not wait long any more: somebody wants the run to stop."""
+        """Stop waiting long: someone wants the run to stop."""
         self._hurry_at = anyio.current_time()
         self._hurried.set()
 
@@ -65,35 +67,35 @@ class Outage:
         return self._began_at is not None
 
     def lost_s(self) -> float:
-        """How many seconds have been lost to outages so far: nobody's deadline runs meanwhile."""
+        """Return how many seconds outages have taken so far. Deadlines do not run meanwhile."""
         return self._lost_s + (anyio.current_time() - self._began_at if self._began_at is not None else 0.0)
 
     async def gate(self) -> None:
-        """Wait until calls may be made. Raises `InterruptedRunError` where the outage has lasted too long."""
+        """Wait until calls may be made. Raises `InterruptedRunError` if the outage lasts too long."""
         while self._began_at is not None:
             now = anyio.current_time()
             if now >= self._until():
                 raise InterruptedRunError(
                     f"the cloud has not answered for {(now - self._began_at) / 60:.0f} min: {self.reason}",
-                    advice="run the same command again once it can be reached (--max-outage waits longer)",
+                    advice="run the same command again when it can be reached (--max-outage waits longer)",
                 )
             if now >= self._probe_at:
-                self._probe_at = now + self._probe_s  # ours is the call that finds out
+                self._probe_at = now + self._probe_s  # this call is the probe
                 self._probe_s = min(_PROBE_MAX_S, self._probe_s * 1.5)
                 return
             with anyio.move_on_after(min(self._probe_at, self._until()) - now):
                 await self._over.wait()
 
     def endure(self, wait_s: float, why: str, *, since: float | None = None) -> None:
-        """Let a wait begin. `since`: when that which is waited for failed first, on the event loop's clock.
+        """Begin a wait. `since`: when its cause first failed, on the event loop's clock.
 
-        Raises `InterruptedRunError` where it is longer than what is left of the time that an outage may last.
+        Raises `InterruptedRunError` if it is longer than the rest of the time that an outage may last.
         """
         now = anyio.current_time()
         first_at = min(now if one is None else one for one in (since, self._began_at))
         if now + wait_s > first_at + self._max_s:
             raise InterruptedRunError(
-                f"a wait of {as_duration(round(wait_s))} is asked for, longer than this run may wait: {why}",
+                f"the server asks to wait {as_duration(round(wait_s))}, longer than this run may wait: {why}",
                 advice="run the same command again later (--max-outage waits longer)",
             )
         if wait_s > policy.SAID_WAIT_S and now + wait_s > self._told_until + policy.SAID_WAIT_S:
@@ -101,9 +103,9 @@ class Outage:
             self.waits(wait_s, why)
 
     async def sleep(self, wait_s: float, why: str, *, since: float | None = None) -> bool:
-        """Wait, and say whether it was to the end: not where the run is to stop, and more than half a minute is left.
+        """Wait. Returns False if the wait was cut short because the run is to stop and more than half a minute is left.
 
-        Raises as `endure` does.
+        Raises like `endure`.
         """
         self.endure(wait_s, why, since=since)
         end_at = anyio.current_time() + wait_s
@@ -115,7 +117,7 @@ class Outage:
         return True
 
     def failed(self, error: CloudError) -> None:
-        """Hear of a call that ended with this error."""
+        """Record a call that ended with this error."""
         if not policy.is_silence(error):
             self.answered()
             return
@@ -134,7 +136,7 @@ class Outage:
             self.changed(self.reason, 0.0)
 
     def answered(self) -> None:
-        """Hear of an answer, of whatever kind."""
+        """Record an answer of any kind."""
         self._failures, self._silent_since = 0, None
         if self._began_at is not None:
             seconds = anyio.current_time() - self._began_at

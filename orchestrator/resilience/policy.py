@@ -1,4 +1,4 @@
-"""When to try again and how long to wait: tiny pure functions, each with its truth table here and in its test."""
+"""When to retry and how long to wait: small pure functions, each with its truth table here and in its test."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from enum import StrEnum
 from orchestrator.errors import CloudError, Code
 
 MAX_ATTEMPTS = 8  # about a minute and a half of waiting
-SAID_WAIT_S = 10.0  # a longer wait is said
-MAX_REFUSALS = 45  # about twenty minutes: somebody else's Operations may fill the quota that long
+SAID_WAIT_S = 10.0  # a longer wait is reported
+MAX_REFUSALS = 45  # about twenty minutes: operations of others may fill the quota that long
 _BASE_S = 0.5
 _CAP_S = 30.0
 
@@ -23,26 +23,26 @@ _TOO_FAST = ("rate quota", "rate limit", "too many requests", "slow down", "requ
 class ErrorClass(StrEnum):
     """What an error of a call means for that call.
 
-    | error                                              | verdict      |
-    | ---                                                | ---          |
-    | UNAUTHENTICATED (the adapter refreshed once)        | TOKEN        |
-    | RESOURCE_EXHAUSTED of a static quota                | QUOTA        |
-    | RESOURCE_EXHAUSTED otherwise (operations, rate)     | REFUSED      |
-    | UNKNOWN, DEADLINE, ABORTED, INTERNAL, UNAVAILABLE   | UNSURE       |
-    | no usable answer to what was sent                   | UNSURE       |
-    | either of the two, but it never left this machine   | REFUSED      |
-    | any other code                                      | PERMANENT    |
+    | error                                             | verdict   |
+    | ---                                               | ---       |
+    | UNAUTHENTICATED (the adapter refreshed once)      | TOKEN     |
+    | RESOURCE_EXHAUSTED of a static quota              | QUOTA     |
+    | RESOURCE_EXHAUSTED otherwise (operations, rate)   | REFUSED   |
+    | UNKNOWN, DEADLINE, ABORTED, INTERNAL, UNAVAILABLE | UNSURE    |
+    | no usable answer to what was sent                 | UNSURE    |
+    | either of the two, but never sent                 | REFUSED   |
+    | any other code                                    | PERMANENT |
     """
 
     REFUSED = "refused"  # nothing happened: safe to send again
-    UNSURE = "unsure"  # it may have happened: send again with the same Idempotency-Key only
-    TOKEN = "token"  # noqa: S105 - a verdict's name, no password
+    UNSURE = "unsure"  # it may have taken effect: send again only with the same Idempotency-Key
+    TOKEN = "token"  # noqa: S105 - a verdict's name, not a password
     QUOTA = "quota"
     PERMANENT = "permanent"
 
 
 def judge(error: CloudError) -> ErrorClass:
-    """Judge by the gRPC code of the body first: HTTP statuses are shared by several codes (cloud-api#errors)."""
+    """Judge by the gRPC code in the body first: several codes share an HTTP status (cloud-api#errors)."""
     if error.code is Code.UNAUTHENTICATED:
         return ErrorClass.TOKEN
     if error.code is Code.RESOURCE_EXHAUSTED:
@@ -53,7 +53,8 @@ def judge(error: CloudError) -> ErrorClass:
 
 
 def is_silence(error: CloudError) -> bool:
-    """Say whether an error is no answer of the service: nothing usable came back, or what stands before it said 503.
+    """Return whether an error is not an answer of the service: nothing usable came back, or a proxy in front of it said
+    503.
 
     | error                           | silence |
     | ---                             | ---     |
@@ -76,7 +77,7 @@ def _is_static(error: CloudError) -> bool:
 
 
 def is_rate(error: CloudError) -> bool:
-    """Say whether RESOURCE_EXHAUSTED means that calls come too fast, rather than that too many Operations run.
+    """Return whether RESOURCE_EXHAUSTED means that calls come too fast, and not that too many Operations run.
 
     | it says                                       | rate |
     | ---                                           | ---  |
@@ -91,30 +92,32 @@ def is_rate(error: CloudError) -> bool:
 
 
 def worth_retrying(error: CloudError, attempt: int) -> bool:
-    """Say whether the `attempt`-th try (from 1) that ended so should be followed by another."""
+    """Return whether another attempt should follow the `attempt`-th one (from 1) that ended with this error."""
     most = MAX_REFUSALS if error.code is Code.RESOURCE_EXHAUSTED else MAX_ATTEMPTS
     return judge(error) in (ErrorClass.REFUSED, ErrorClass.UNSURE) and attempt < most
 
 
 def spent(verdict: ErrorClass, retries: int, calls: int) -> str:
-    """Say why a run must stop that has repeated calls `retries` times, of `calls` that were sent for the first time, ""
-    where it need not: a service that is not well is not made well by a storm of repetitions.
+    """Return why a run must stop after `retries` retries, with `calls` calls in total; "" if it need not. A service in
+    trouble is not helped by a storm of retries.
 
     | verdict | retries      | stops |
     | ---     | ---          | ---   |
     | UNSURE  | 50 + calls   | no    |
     | UNSURE  | more         | yes   |
-    | REFUSED | 200 + 2calls | no    |  somebody else's Operations may fill the quota
+    | REFUSED | 200 + 2calls | no    |  operations of others may fill the quota
     | REFUSED | more         | yes   |
     """
     most = 50 + calls if verdict is ErrorClass.UNSURE else 200 + 2 * calls
     if retries <= most:
         return ""
     what = "had no usable answer" if verdict is ErrorClass.UNSURE else "were refused"
-    return f"{retries} repetitions of {calls} calls {what}: the cloud is not well"
+    return f"{retries} retries of {calls} calls {what}: the cloud has a problem"
 
 
 def backoff_s(attempt: int, rng: random.Random, retry_after_s: float | None = None) -> float:
-    """Wait before the try after the `attempt`-th: full jitter over a doubling span, never less than the server asks."""
+    """Return the wait after the `attempt`-th attempt: full jitter over a doubling span, never less than the server
+    asks.
+    """
     span = min(_CAP_S, _BASE_S * 2 ** (attempt - 1))
     return max(retry_after_s or 0.0, rng.uniform(span / 2, span))

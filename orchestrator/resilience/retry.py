@@ -1,4 +1,4 @@
-"""Calls that may be sent again as they are: reads, and puts under a content-addressed key."""
+"""Calls that may be repeated unchanged: reads, and puts under a content-addressed key."""
 
 from __future__ import annotations
 
@@ -24,12 +24,14 @@ async def retried(
     outage: Outage,
     on_retry: OnRetry | None = None,
 ) -> T:
-    """Call until it succeeds; raise the `CloudError` that is not worth another try. Tries in an outage do not count.
+    """Call until it succeeds. Raises the `CloudError` that is not worth a retry. Attempts during an outage do not
+    count.
 
-    Raises `InterruptedRunError` where an outage lasts too long, and where all waits together would.
+    Raises `InterruptedRunError` if an outage lasts too long, or if all waits together would.
     """
-    tries = Counter[policy.ErrorClass]()  # many refusals are no reason not to repeat one lost answer
-    since: float | None = None  # when the first try failed
+    # Counted by class: many refusals must not prevent the retry of one lost answer.
+    tries = Counter[policy.ErrorClass]()
+    since: float | None = None  # when the first attempt failed
     while True:
         try:
             return await heard(call, outage)
@@ -48,7 +50,7 @@ async def retried(
 
 
 async def heard(call: Callable[[], Awaitable[T]], outage: Outage) -> T:
-    """Make one call once there is a way to the cloud, and tell how it went."""
+    """Make one call when the cloud can be reached, and record how it went."""
     await outage.gate()
     try:
         found = await call()
@@ -60,10 +62,10 @@ async def heard(call: Callable[[], Awaitable[T]], outage: Outage) -> T:
 
 
 async def retry_until(call: Callable[[], Awaitable[T]], *, for_s: float, waits: Callable[[float, str], None]) -> T:
-    """Call until it succeeds, for `for_s` at most: one 503 at the start is no reason to give up. `waits` is told of
-    long waits, as `Outage` has it.
+    """Call until it succeeds, for at most `for_s`: one 503 at the start is no reason to give up. `waits`: called for
+    long waits, as in `Outage`.
 
-    Raises the `CloudError` that is the last, or permanent.
+    Raises the last `CloudError`, or a permanent one.
     """
     outage = Outage(for_s, pauses=False)
     outage.waits = waits

@@ -1,4 +1,4 @@
-"""Stopping a run, or some of its units: nothing new starts, what was asked for settles."""
+"""Stops a run, or some of its units: nothing new starts, and what was sent settles."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import anyio
 
 
 class StoppedError(Exception):
-    """Whatever was being prepared is given up; nothing had been asked of the cloud."""
+    """What was being prepared is given up. Nothing had been sent to the cloud."""
 
 
 class Stop:
@@ -17,24 +17,24 @@ class Stop:
 
     def __init__(self) -> None:
         self.reason = ""
-        self.lost = ""  # why this run does not hold any more what kept others away; "" while it does
-        self.called_off = ""  # why somebody, not the run itself, has stopped it
+        self.lost = ""  # why this run has lost its lease or lock; "" while it holds it
+        self.called_off = ""  # why someone, and not the run itself, stopped it
         self.heard: Callable[[], None] = lambda: None  # called once, when a stop is requested
-        self._closed: dict[str, str] = {}  # unit → why nothing is begun for it any more
+        self._closed: dict[str, str] = {}  # unit → why nothing starts for it any more
         self._scopes: dict[anyio.CancelScope, str] = {}  # → the unit that waits in it, "" for the run
         self._abandon = anyio.CancelScope()
         self._follows: list[Stop] = []
 
     def successor(self) -> Stop:
-        """Make the stop of a run that follows on this one. What stops this one does not stop it, but what comes from
-        outside by now does: somebody who calls it off, a lease that is lost, the leaving at once.
+        """Return the stop of a run that follows this one. It does not take over this run's own stop, but everything
+        from outside: someone calls it off, a lease is lost, the program is left at once.
         """
         made = Stop()
         self._follows.append(made)
         return made
 
     def call_off(self, reason: str) -> None:
-        """Start nothing new, since somebody says so."""
+        """Start nothing new, because someone says so."""
         self.called_off = self.called_off or reason
         self.request(reason)
         for follows in self._follows:
@@ -49,14 +49,16 @@ class Stop:
             scope.cancel()
 
     def lose(self, why: str) -> None:
-        """Stop, since others may change by now what this run had for itself: what it saw of it proves nothing."""
+        """Stop, because others may be changing what this run had for itself: what it has read is not reliable any
+        more.
+        """
         self.lost = self.lost or why
         self.request(why)
         for follows in self._follows:
             follows.lose(why)
 
     def close(self, units: Iterable[str], reason: str) -> None:
-        """Start nothing new for these units; the others go on. Of each only the first reason counts."""
+        """Start nothing new for these units; the others continue. For each, only the first reason counts."""
         for unit in units:
             self._closed.setdefault(unit, reason)
         for scope, unit in self._scopes.items():
@@ -64,11 +66,11 @@ class Stop:
                 scope.cancel()
 
     def why(self, unit: str) -> str:
-        """Say why nothing new is started for a unit, "" where that is not so."""
+        """Return why nothing new starts for a unit, "" if it may."""
         return self.reason or self._closed.get(unit, "")
 
     def abandon(self, reason: str) -> None:
-        """Leave at once: not even what was asked for is waited for."""
+        """Leave at once, without waiting for what was sent."""
         self.request(reason)
         self._abandon.cancel()
         for follows in self._follows:
@@ -81,7 +83,7 @@ class Stop:
 
     @contextmanager
     def interruptible(self, unit: str = "") -> Iterator[None]:
-        """Let a stop, or one of this `unit`, end what happens inside. Raises `StoppedError` where it did."""
+        """Let a stop, or a stop of this `unit`, end the block. Raises `StoppedError` if it did."""
         with anyio.CancelScope() as scope:
             if self.why(unit):
                 scope.cancel()

@@ -1,7 +1,7 @@
-"""How much CPU it costs to plan a rollback, and the ways back of a plan: `python -m tests.benchmarks.back [FUNCTIONS]`.
+"""CPU cost of planning a rollback, and of a plan's rollback check: `python -m tests.benchmarks.back [FUNCTIONS]`.
 
-On the memory cloud, in this process: its own work, which answers the calls, is counted as well. The figure for a
-rollback of 5,000 functions is at most 3 CPU seconds.
+On the memory cloud, in this process: the cloud's own work, answering the calls, is included. The limit for a rollback
+of 5,000 functions is 3 CPU seconds.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How long `import` takes beside its calls: `python -m tests.benchmarks.imported`. Bound: 10 s for 5,000 functions."""
+"""CPU time of `import` besides its calls: `python -m tests.benchmarks.imported`. Limit: 10 s for 5,000 functions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _RUNTIMES = ("python312", "python311", "nodejs22", "golang123")
 
 
 def main(count: int) -> None:
-    """Print the seconds of CPU."""
+    """Print the CPU seconds."""
     rng = random.Random(1)
     functions = []
     for number in range(count):

@@ -1,6 +1,6 @@
-"""What logs and telemetry cost: `python -m tests.benchmarks.logs [FUNCTIONS]`. CPU time an event, each seen once.
+"""Cost of logs and telemetry: `python -m tests.benchmarks.logs [FUNCTIONS]`. CPU time per event, each logged once.
 
-Two dozen events a function, as a deployment has them. Each text is looked through for fifty known secrets.
+Two dozen events per function, as in a deployment. Each text is searched for fifty known secrets.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ SECRETS = 50
 
 
 class Nowhere(io.StringIO):
-    """A stream that keeps nothing."""
+    """A stream that discards everything."""
 
     def write(self, text: str) -> int:
         return len(text)
 
 
 def events(functions: int) -> Iterator[Event]:
-    """Give the events of a run of so many functions."""
+    """Yield the events of a run with this many functions."""
     yield started(units=functions)
     for number in range(functions):
         yield from deployment(f"function-{number:05d}")
 
 
 def outlet() -> Outlet:
-    """Make one that knows secrets."""
+    """Return an outlet that knows secrets."""
     redactor = Redactor()
     for number in range(SECRETS):
         redactor.add(f"s3cr3t-value-{number:04d}")
@@ -56,7 +56,7 @@ def main() -> None:
             for event in run:
                 listener(event)
             each_s = (time.process_time() - began_s) / len(run)
-            print(f"{form:8} {level:6} {each_s * 1e6:5.1f} µs an event")  # noqa: T201 - it is what this is for
+            print(f"{form:8} {level:6} {each_s * 1e6:5.1f} µs an event")  # noqa: T201 - this is its purpose
     with collector() as found:
         os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"] = found.url
         exporting = Exporting(signals_of(os.environ), About(RUN_ID, "0", ""), os.environ, outlet())

@@ -1,7 +1,7 @@
-"""How much CPU a plan of many live functions costs: `python -m tests.benchmarks.plan [FUNCTIONS]`.
+"""CPU cost of a plan of many live functions: `python -m tests.benchmarks.plan [FUNCTIONS]`.
 
 Serves a sandbox in which each function has two versions, and plans all of them with the installed program. Prints the
-program's CPU seconds beside those of `validate` on the same manifest in the same run, and the calls that were made.
+program's CPU seconds, those of `validate` on the same manifest in the same run, and the calls that were made.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def fill(served: Sandbox, functions: int) -> None:
 
 
 def cpu_s(root: Path, cloud: Cloud, *arguments: str) -> float:
-    """Run the program to its end; give the CPU seconds of it alone."""
+    """Run the program to its end. Returns its own CPU seconds."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     environ = environment(cloud.environ(FOLDER))
     subprocess.run([*PROGRAM, *arguments], cwd=root, env=environ, check=True, stdout=subprocess.DEVNULL)

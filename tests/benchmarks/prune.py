@@ -1,8 +1,7 @@
-"""What deleting many versions costs: `python -m tests.benchmarks.prune [FUNCTIONS] [VERSIONS OF EACH]`.
+"""Cost of deleting many versions: `python -m tests.benchmarks.prune [FUNCTIONS] [VERSIONS OF EACH]`.
 
-On the memory cloud, in virtual time and in this process: makespan ÷ bound of the slots, calls, CPU seconds, and by how
-much memory grows from the plan on, the journal's file aside. The figures for 50,000 versions are at most 1.06 and
-300 MB.
+On the memory cloud, in virtual time and in this process: makespan ÷ bound of the slots, calls, CPU seconds, and the
+growth of memory after the plan, without the journal's file. The limits for 50,000 versions are 1.06 and 300 MB.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ from tests.clouds import body
 from tests.engine import ENVIRON, EPOCH_S, Bench
 from tests.prunes import prune_plan
 
-# Of a createVersion: a deletion takes a quarter of it, so 1.5 s, and the slots, not the requests, are the bound.
+# For createVersion. A deletion takes a quarter of it, 1.5 s, so that the slots are the bound, and not the requests.
 DURATIONS = "lognormal:6,0.4"
 LATENCY_S = 0.004  # as in tests/speed
 DIGEST = Fingerprint("a" * 16, "b" * 16)
@@ -44,7 +43,7 @@ HEAD = '[defaults]\nruntime = "python312"\nentrypoint = "index.handler"\nmemory 
 
 
 def fill(bench: Bench, functions: int, versions: int) -> dict[str, FunctionSpec]:
-    """Give each Function so many Versions of ours, a hundred days ago."""
+    """Give each Function this many Versions of ours, made a hundred days ago."""
     bench.now = lambda: EPOCH_S - 100 * 86400.0
     sent = body("")
     with bench.cloud.past():
@@ -62,12 +61,12 @@ def fill(bench: Bench, functions: int, versions: int) -> dict[str, FunctionSpec]
 
 
 def grown_mb() -> float:
-    """The most memory that this process has taken so far."""
+    """Return the peak memory of this process so far."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 async def pruned(bench: Bench, world: World, plan: Plan, folder: Path) -> tuple[RunState, RunRecord, float, int]:
-    """Carry it out as a command does: journaled, folded, recorded."""
+    """Carry it out like a command: journaled, folded, recorded."""
     state, record, busy_s = RunState(), RunRecord(), 0.0
     began = RunStarted(bench.now(), "R1", "prune", "sandbox", "deploy.toml", len(plan.units), "0.1")
     with open_store(folder) as store:

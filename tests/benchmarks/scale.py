@@ -1,9 +1,9 @@
-"""What a large manifest costs: `python -m tests.benchmarks.scale [FUNCTIONS [FILES [FILES_EACH]]]`.
+"""Cost of a large manifest: `python -m tests.benchmarks.scale [FUNCTIONS [FILES [FILES_EACH]]]`.
 
 Writes FUNCTIONS (5,000) over FILES (200) included files, each with [defaults] and an [each], and measures the installed
-program, in CPU seconds and seconds: `validate` of functions without sources, with no, two and five environments; then
-`plan` and `validate` where each function has a source of FILES_EACH (20) files: at first, and with what that has left
-behind. Nothing is live.
+program in CPU seconds and seconds. First `validate` of functions without sources, with no, two and five environments.
+Then `plan` and `validate` with a source of FILES_EACH (20) files per function: a first time, and again with the caches
+of the first. Nothing is live.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ _ENVIRONMENT = '[environments.{name}]\ncloud = {{ folder_id = "b1g{name}" }}\nva
 
 @dataclass(frozen=True, slots=True)
 class Team:
-    """One included file. `folder`: its own; `names`: of its functions."""
+    """One included file. `folder`: its own. `names`: of its functions."""
 
     folder: Path
     names: tuple[str, ...]
 
 
 def teams(root: Path, functions: int, files: int) -> list[Team]:
-    """Share functions out among files."""
+    """Distribute functions over files."""
     names = [f"f{number:05d}" for number in range(functions)]
     return [Team(root / "teams" / f"t{team:03d}", tuple(names[team::files])) for team in range(files)]
 
 
 def write_manifest(root: Path, functions: int, files: int, environments: int = 0, *, sources: bool = False) -> None:
-    """Write a manifest. `sources`: each function has a folder of its own, else the code is that of what is live."""
+    """Write a manifest. `sources`: each function has its own folder; otherwise it copies the live code."""
     declared = "".join(_ENVIRONMENT.format(name=f"e{number}") for number in range(environments))
     level = 'environment = { LEVEL = "${LEVEL}" }\n' if environments else ""
     root.mkdir(parents=True, exist_ok=True)
@@ -76,7 +76,7 @@ class Cost:
     wall_s: float
 
     def __str__(self) -> str:
-        """Say both."""
+        """Return both figures as text."""
         return f"{self.cpu_s:6.2f} CPU-s, {self.wall_s:6.2f} s"
 
 
@@ -114,7 +114,7 @@ def main(functions: int, files: int, files_each: int) -> None:
             place = root / "sources"
             write_manifest(place, functions, files, sources=True)
             write_sources(place, functions, files, files_each)
-            time.sleep(SETTLED_NS / 1e9)  # else they are read again
+            time.sleep(SETTLED_NS / 1e9)  # otherwise they are read again
             _say(f"validate, sources of {files_each} files, nothing kept", cost(place, cloud, "validate"))
             _say("plan of them, first time", cost(place, cloud, "plan", "--output", "json"))
             _say("the same again", cost(place, cloud, "plan", "--output", "json"))

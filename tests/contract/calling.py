@@ -1,4 +1,4 @@
-"""A plain HTTP client of a sandbox that is started for the length of one program."""
+"""A plain HTTP client of a sandbox that runs for the length of one program."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A plain HTTP client with a token that holds."""
+    """A plain HTTP client with a valid token."""
 
     sandbox: Sandbox
     session: aiohttp.ClientSession

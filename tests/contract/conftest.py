@@ -1,6 +1,7 @@
-"""The same cloud behind the same ports, twice: in memory on virtual time, and over HTTP through the real adapters.
+"""The same cloud behind the same ports, in two forms: in memory on virtual time, and over HTTP through the real
+adapters.
 
-And S3 servers, each one for all tests of this process: keys are of a test's own.
+Also S3 servers, each shared by all tests of this process: every test uses its own keys.
 """
 
 from __future__ import annotations
@@ -52,12 +53,12 @@ class Ports:
         return operation
 
     async def function(self, folder_id: str, name: str = "first") -> str:
-        """Make a Function and wait for it."""
+        """Create a Function and wait for it."""
         begun = await self.functions.send(function_request(folder_id, name, {}), idempotency_key=f"function {name}")
         return str((await self.finished(begun)).metadata["functionId"])
 
     async def version(self, function_id: str, key: str, **fields: Any) -> Operation:
-        """Make a Version and wait for it."""
+        """Create a Version and wait for it."""
         begun = await self.functions.send(version_request(body(function_id, **fields)), idempotency_key=key)
         return await self.finished(begun)
 
@@ -66,7 +67,7 @@ Program = Callable[[Ports], Awaitable[None]]
 
 
 class OnCloud(Protocol):
-    """Runs a program on fresh ports; `setup` goes to the cloud: quotas, settings, faults, seeds."""
+    """Runs a program on fresh ports. `setup` is passed to the cloud: quotas, settings, faults, seeds."""
 
     def __call__(self, program: Program, **setup: Any) -> None: ...
 

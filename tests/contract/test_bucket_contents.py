@@ -1,4 +1,6 @@
-"""What a bucket holds: listed to its end or not at all, deleted as listed, put again before it is too old to use."""
+"""The content of a bucket: listed completely or not at all, deleted as listed, and put again before it becomes too
+old.
+"""
 
 from __future__ import annotations
 
@@ -129,10 +131,10 @@ def test_the_storage_s_clock_is_that_of_the_first_page() -> None:
     [
         ([ok(page("f/1", token="t")), refusal("503 Unavailable", "ServiceUnavailable")], "unavailable"),
         ([ok(page("f/1", token="t")), ok("<html></html>", "Content-Type: text/html", DATE)], "HTML page"),
-        ([ok(page("f/1", truncated=True))], "cut short"),
-        ([ok(page("f/1", token="t")), ok(page("f/2", token="t"))], "does not come to an end"),
+        ([ok(page("f/1", truncated=True))], "cut off"),
+        ([ok(page("f/1", token="t")), ok(page("f/2", token="t"))], "does not end"),
         ([ok(page("f/1"), XML)], "storage's time"),
-        ([ok(page("g/1"))], "not asked for"),
+        ([ok(page("g/1"))], "objects outside the prefix"),
         ([ok("<?xml version='1.0'?><Other></Other>")], "is not S3"),
         ([ok("")], "is not S3"),
     ],
@@ -148,11 +150,13 @@ def test_a_listing_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr("orchestrator.cloud.bounds.PAGES_MAX", 3)
     found = listing(*(ok(page(f"f/{number}", token=f"t{number}")) for number in range(4)))
     assert isinstance(found, CloudError)
-    assert "does not come to an end" in found.message
+    assert "does not end" in found.message
 
 
 def head(days: float, size_bytes: int = 3000, *headers: str) -> bytes:
-    """The answer to a HEAD of an object that was put so many days ago. Its Content-Length is that of no body."""
+    """Return the answer to a HEAD of an object that was put this many days ago. Its Content-Length belongs to no
+    body.
+    """
     modified = format_datetime(NOW - timedelta(days=days), usegmt=True)
     lines = ["HTTP/1.1 200 OK", f"Content-Length: {size_bytes}", 'ETag: "0-1"', f"Last-Modified: {modified}", *headers]
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
@@ -174,10 +178,10 @@ def put(server: Scripted, folder: Path) -> StoredObject | CloudError:
     [
         ([THERE, head(14.9, 3000, DATE)], "PUT HEAD", True),
         ([THERE, head(15.1, 3000, DATE), STORED], "PUT HEAD PUT", False),
-        ([THERE, head(15.1)], "PUT HEAD", True),  # the storage's clock is not told
-        ([THERE, head(1, 2999, DATE), STORED], "PUT HEAD PUT", False),  # other bytes
-        ([THERE, answer("404 Not Found"), STORED], "PUT HEAD PUT", False),  # removed in this moment
-        ([THERE, answer("403 Forbidden")], "PUT HEAD", True),  # who may not look cannot tell
+        ([THERE, head(15.1)], "PUT HEAD", True),  # without the storage's time
+        ([THERE, head(1, 2999, DATE), STORED], "PUT HEAD PUT", False),  # different content
+        ([THERE, answer("404 Not Found"), STORED], "PUT HEAD PUT", False),  # deleted at this moment
+        ([THERE, answer("403 Forbidden")], "PUT HEAD", True),  # without permission, nothing is known
         ([STORED], "PUT", False),
     ],
 )

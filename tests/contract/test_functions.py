@@ -1,4 +1,4 @@
-"""What the engine may rely on of the Functions port."""
+"""What the engine may rely on in the Functions port."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def _echo(event: Any, context: Mapping[str, Any]) -> Any:
 
 
 async def _deployed(ports: Ports, **version: Any) -> tuple[Call, str]:
-    """A Function with one Version, how to call it, and the Version's id."""
+    """Create a Function with one Version. Returns a call of it, and the Version's ID."""
     function_id = await ports.function(FOLDER)
     version_id = (await ports.version(function_id, "first", **version)).version_id
 

@@ -1,4 +1,4 @@
-"""The live page's server: whom it lets in, and how it tells a run that is being written."""
+"""The live page's server: whom it admits, and how it reports a run that is being written."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_the_page_itself_is_given_under_our_name_and_nothing_else_is(tmp_path: P
 
 
 class Noted:
-    """Actions that are noted."""
+    """Records actions."""
 
     def __init__(self) -> None:
         self.begun: list[Act] = []
@@ -152,7 +152,7 @@ def test_only_the_page_acts(tmp_path: Path, change: dict[str, str | None], body:
                 headers = {name: text.format(**given) for name, text in (OURS | change).items() if text is not None}
                 address = f"{page.address}api/actions"
                 async with session.post(address, data=body, headers=headers) as answer:
-                    wanted = status if actions or status == 401 else 403  # a page that only looks
+                    wanted = status if actions or status == 401 else 403  # a read-only page
                     assert answer.status == wanted
                     assert ("error" in await answer.json()) is (wanted != 200)
 

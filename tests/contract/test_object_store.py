@@ -1,4 +1,4 @@
-"""What every ObjectStore promises, held against memory, the sandbox's S3, and an S3 server that knows nothing of us."""
+"""What every ObjectStore guarantees, tested with memory, the sandbox's S3, and an independent S3 server."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from orchestrator.model import Package, StoredObject
 from orchestrator.ports import ObjectStore
 from tests.contract.s3_servers import ACCESS_KEY, BUCKET, SECRET_KEY, Memory, Service, Stores, package
 
-LARGE_BYTES = 128 * 1024 * 1024  # the largest package that the cloud takes
+LARGE_BYTES = 128 * 1024 * 1024  # the largest package that the cloud accepts
 
 
 @pytest.fixture(name="memory")
@@ -30,13 +30,13 @@ SERVED = ["sandbox", "sandbox_on_disk", "seaweedfs"]
 
 @pytest.fixture(params=SERVED)
 def service(request: pytest.FixtureRequest) -> Service:
-    """A service to put to through boto3."""
+    """A service for puts through boto3."""
     return cast("Service", request.getfixturevalue(request.param))
 
 
 @pytest.fixture(params=["memory", *SERVED])
 def stores(request: pytest.FixtureRequest) -> Stores:
-    """Whatever gives an ObjectStore: those services, and the memory of simulations."""
+    """Every source of an ObjectStore: those services, and the memory of simulations."""
     return cast("Stores", request.getfixturevalue(request.param))
 
 
@@ -56,7 +56,7 @@ def put(stores: Stores, key: str, what: Package, bucket: str = BUCKET) -> Stored
 def refused(
     opening: AbstractAsyncContextManager[ObjectStore], key: str, what: Package, bucket: str = BUCKET
 ) -> CloudError:
-    """The error of a put, which is also the error of a check."""
+    """Return the error of a put, which is also the error of a check."""
 
     async def main() -> CloudError:
         async with opening as store:

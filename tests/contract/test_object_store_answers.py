@@ -1,4 +1,4 @@
-"""Every refusal of Object Storage becomes one CloudError, with a code that says what to do next."""
+"""Every refusal of Object Storage becomes one CloudError, with a code that implies the next step."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ from tests.contract.s3_servers import ACCESS_KEY, SECRET_KEY, answer, package, r
 CLOSE = "Connection: close"
 HTML = ("<html><body><h1>Blocked</h1> by the network</body>", "Content-Type: text/html", CLOSE)
 WELL_FORMED = "<html><head><title>no</title></head><body><p>Blocked by the network</p></body></html>"
-OTHER_SERVER = "something else than Object Storage answered"
+OTHER_SERVER = "the answer is not from Object Storage"
 
 # the answer to a PUT, gRPC code, verdict, a part of the message, a part of the advice
 ANSWERS = [
     (refusal("404 Not Found", "NoSuchBucket"), Code.NOT_FOUND, ErrorClass.PERMANENT, "bucket b does not", "create"),
     (refusal("403 Forbidden", "AccessDenied"), Code.PERMISSION_DENIED, ErrorClass.PERMANENT, "bucket b is denied",
      "storage.uploader on the bucket b"),
-    (refusal("403 Forbidden", "InvalidAccessKeyId"), Code.PERMISSION_DENIED, ErrorClass.PERMANENT, "not known",
+    (refusal("403 Forbidden", "InvalidAccessKeyId"), Code.PERMISSION_DENIED, ErrorClass.PERMANENT, "does not exist",
      "ACCESS"),
-    (refusal("403 Forbidden", "SignatureDoesNotMatch"), Code.PERMISSION_DENIED, ErrorClass.PERMANENT, "fit", "SECRET"),
+    (refusal("403 Forbidden", "SignatureDoesNotMatch"), Code.PERMISSION_DENIED, ErrorClass.PERMANENT, "match",
+     "SECRET"),
     (refusal("403 Forbidden", "RequestTimeTooSkewed"), Code.FAILED_PRECONDITION, ErrorClass.PERMANENT, "clock",
      "clock"),
     (refusal("400 Bad Request", "ExpiredToken"), Code.UNAUTHENTICATED, ErrorClass.TOKEN, "expired", "IAM token"),
@@ -37,9 +38,9 @@ ANSWERS = [
     (refusal("500 Error", "InternalError"), Code.INTERNAL, ErrorClass.UNSURE, "internal error", "again"),
     (refusal("429 Too Many", "TooManyRequests"), Code.RESOURCE_EXHAUSTED, ErrorClass.REFUSED, "rate", "again"),
     (refusal("400 Bad Request", "BadDigest"), Code.ABORTED, ErrorClass.UNSURE, "damaged", "again"),
-    (refusal("400 Bad Request", "RequestTimeout"), Code.DEADLINE_EXCEEDED, ErrorClass.UNSURE, "gave up", "again"),
-    (refusal("409 Conflict", "OperationAborted"), Code.ABORTED, ErrorClass.UNSURE, "under way", "again"),
-    (refusal("409 Conflict", "ConditionalRequestConflict"), Code.ABORTED, ErrorClass.UNSURE, "under way", "again"),
+    (refusal("400 Bad Request", "RequestTimeout"), Code.DEADLINE_EXCEEDED, ErrorClass.UNSURE, "timed out", "again"),
+    (refusal("409 Conflict", "OperationAborted"), Code.ABORTED, ErrorClass.UNSURE, "in progress", "again"),
+    (refusal("409 Conflict", "ConditionalRequestConflict"), Code.ABORTED, ErrorClass.UNSURE, "in progress", "again"),
     (refusal("400 Bad Request", "CloudTotalAliveSizeQuotaExceed"), Code.RESOURCE_EXHAUSTED, ErrorClass.QUOTA, "quota",
      "storage.volume.size"),
     (refusal("400 Bad Request", "BucketMaxSizeExceeded"), Code.FAILED_PRECONDITION, ErrorClass.PERMANENT,
@@ -66,7 +67,7 @@ ANSWERS = [
      OTHER_SERVER),
     (answer("200 OK", "<html></html>", *HTML[1:]), Code.FAILED_PRECONDITION, ErrorClass.PERMANENT, "HTML page",
      OTHER_SERVER),
-    # Botocore makes a 500 of a 200 whose body is not XML.
+    # Botocore turns a 200 whose body is not XML into a 500.
     (answer("200 OK", HTML[0], *HTML[1:]), Code.INTERNAL, ErrorClass.UNSURE, "HTML page", OTHER_SERVER),
     (answer("200 OK", "", CLOSE), Code.FAILED_PRECONDITION, ErrorClass.PERMANENT, "is not S3", OTHER_SERVER),
     (answer("503 Unavailable", "", CLOSE), Code.UNAVAILABLE, ErrorClass.UNSURE, "unavailable", "again"),

@@ -1,4 +1,4 @@
-"""Which credentials Object Storage is asked with."""
+"""The credentials that are used for Object Storage."""
 
 from __future__ import annotations
 

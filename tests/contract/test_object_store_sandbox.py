@@ -1,4 +1,4 @@
-"""What only the sandbox's S3 can be asked for: tokens that expire, digests that lie, bodies without a length."""
+"""What can only be tested with the sandbox's S3: expired tokens, wrong digests, bodies without a length."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def test_a_body_cut_short_leaves_no_object(on_disk: bool, tmp_path: Path) -> Non
             head = f"PUT {PATH} HTTP/1.1\r\nHost: x\r\nX-YaCloud-SubjectToken: {TOKEN}\r\nContent-Length: 1000\r\n\r\n"
             connection.sendall(head.encode() + b"half")
             connection.shutdown(socket.SHUT_WR)
-            connection.recv(1000)  # until the server has let go
+            connection.recv(1000)  # until the server closes
         assert service.keys("") == []
     if on_disk:
         assert list((tmp_path / BUCKET).iterdir()) == []
@@ -184,7 +184,7 @@ def test_paths_that_climb_are_ordinary_keys(service: Service, path: str) -> None
 
 
 def signed(path: str = "/b/k", query: str = "", secret: str = SECRET_KEY) -> SignedRequest:
-    """A request as the official SDK signs it, at its own time."""
+    """Return a request as the official SDK signs it, at its own time."""
     request = AWSRequest("GET", f"https://storage.test{path}{'?' if query else ''}{query}", {"x-amz-acl": " a  b "})
     credentials = botocore.credentials.Credentials(ACCESS_KEY, secret)
     botocore.auth.S3SigV4Auth(credentials, "s3", "ru-central1").add_auth(request)

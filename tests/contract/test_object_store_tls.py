@@ -1,4 +1,4 @@
-"""Uploads over TLS: whom they trust, and that they too can be ended."""
+"""Uploads over TLS: whom they trust, and that they can be ended too."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ KEYS = StaticKeys(ACCESS_KEY, SECRET_KEY)
 
 @pytest.fixture
 def tls(tmp_path: Path) -> ssl.SSLContext:
-    """A context for 127.0.0.1, whose certificate is the file ca.pem."""
+    """Return a context for 127.0.0.1, whose certificate is the file ca.pem."""
     key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "storage")])
     certificate = (

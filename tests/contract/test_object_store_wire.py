@@ -1,4 +1,4 @@
-"""What an upload looks like on the wire, and how it ends where the other side does not play."""
+"""What an upload sends, and how it ends if the other side misbehaves."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_what_is_there_is_not_sent_where_the_server_says_so_first(tmp_path: Path
     with scripted(there, continues=False) as server:
         assert put(S3ObjectStore(server.url, credentials=KEYS, environ={}), package(tmp_path, 2_000_000), seen).existed
     assert server.bodies == [b"", b""]
-    assert [head.split()[0] for head in server.heads] == ["PUT", "HEAD"]  # the second: is it what it should be?
+    assert [head.split()[0] for head in server.heads] == ["PUT", "HEAD"]  # the second checks the content
     assert seen == []
 
 
@@ -279,5 +279,5 @@ def test_no_more_uploads_at_once_than_threads(tmp_path: Path) -> None:
 
 
 def test_an_endpoint_that_is_no_address_is_a_start_error(tmp_path: Path) -> None:
-    with pytest.raises(StartError, match="no address of Object Storage"):
+    with pytest.raises(StartError, match="not an address of Object Storage"):
         put(S3ObjectStore("storage", credentials=KEYS, environ={}), package(tmp_path))

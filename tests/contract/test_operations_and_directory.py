@@ -1,4 +1,4 @@
-"""What the engine may rely on of the Operations and Directory ports."""
+"""What the engine may rely on in the Operations and Directory ports."""
 
 from __future__ import annotations
 

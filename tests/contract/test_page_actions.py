@@ -1,4 +1,4 @@
-"""What the page may begin, and what it is refused before anything is begun."""
+"""What the page may start, and what is refused before anything starts."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def actions(tmp_path: Path) -> PageActions:
     ("act", "told"),
     [
         (Act("resume", "--give-up", ""), "there is no run '--give-up'"),
-        (Act("resume", RUN_ID[:8], "prod"), f"there is no run '{RUN_ID[:8]}'"),  # as a whole, or not at all
+        (Act("resume", RUN_ID[:8], "prod"), f"there is no run '{RUN_ID[:8]}'"),  # only a complete ID is accepted
         (Act("resume", RUN_ID, ""), "the run is one in the environment prod"),
         (Act("rollback", RUN_ID, "Prod"), "the run is one in the environment prod"),
         (Act("pause", RUN_ID, ""), "the run is one in the environment prod"),

@@ -1,4 +1,4 @@
-"""Handlers in processes of their own: real Python, Node.js and Bash, from packages as they were uploaded."""
+"""Handlers in separate processes: real Python, Node.js and Bash, from packages as they were uploaded."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class _Got:
 
 @dataclass(frozen=True)
 class _Functions:
-    """A Function on a sandbox that runs."""
+    """A Function on a running sandbox."""
 
     caller: Caller
     id: str
@@ -72,7 +72,7 @@ class _Functions:
 
 async def _until(holds: Callable[[], bool]) -> None:
     with anyio.fail_after(30):
-        while not holds():  # noqa: ASYNC110 - what is waited for happens in another process
+        while not holds():  # noqa: ASYNC110 - another process causes the event
             await anyio.sleep(0.02)
 
 
@@ -220,7 +220,7 @@ def test_handlers_that_fail_are_502_with_their_error_and_the_next_call_is_served
 
 
 def _state(pid: int) -> str:
-    """T: stopped, Z: dead and not yet waited for, X: gone."""
+    """Return the state of a process. T: stopped, Z: dead and not yet waited for, X: gone."""
     try:
         return Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()[0]
     except FileNotFoundError:
@@ -275,7 +275,7 @@ def test_what_handlers_print_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None
             {"index.py": "def handler(e, c):\n    print(('x' * 99 + chr(10)) * 100_000)\n    return 1"}
         )
         assert (await function.call()).json == 1
-        await _until(lambda: function.log[-1][1].startswith("the rest is left out"))
+        await _until(lambda: function.log[-1][1].startswith("the rest is omitted"))
         assert sum(len(text) + 1 for _, text in function.log[:-1]) <= 2048 + 1
 
     _on(program)

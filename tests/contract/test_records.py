@@ -1,4 +1,6 @@
-"""What every keeper of records promises: in memory, in files, in the sandbox's and in an independent object storage."""
+"""What every store of records guarantees: in memory, in files, in the sandbox's and in an independent object
+storage.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,7 @@ Open = Callable[[], AbstractAsyncContextManager[Records]]
 
 @pytest.fixture(params=["memory", "files", "sandbox", "seaweedfs"])
 def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
-    """Whatever keeps records."""
+    """Every store of records."""
 
     @asynccontextmanager
     async def one() -> AsyncIterator[Records]:
@@ -96,7 +98,7 @@ def test_of_many_who_write_at_once_one_wins(opened: Open) -> None:
         won: list[int] = []
 
         async def write(number: int) -> None:
-            with suppress(CloudError):  # Object Storage may say that two collided (409)
+            with suppress(CloudError):  # Object Storage may report that two writes collided (409)
                 if await records.replace(key, b"%d" % number, etag) is not None:
                     won.append(number)
 

@@ -1,4 +1,4 @@
-"""How the sandbox gives tokens, and which it accepts."""
+"""How the sandbox issues tokens, and which it accepts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def _signed(sandbox: Sandbox, algorithm: str = "PS256", **claims: Any) -> str:
     now = int(time.time())
     account = sandbox.key["service_account_id"]
     told = {"iss": account, "aud": f"{sandbox.url}/iam/v1/tokens", "iat": 0, "exp": 3600, **claims}
-    # Times are told from now on: a table's own would be old by the time that its test runs.
+    # Times are relative to now: absolute ones would be outdated when the test runs.
     told |= {name: told[name] + now for name in ("iat", "exp") if told[name] is not None}
     return jwt.encode(told, sandbox.key["private_key"], algorithm=algorithm, headers={"kid": sandbox.key["id"]})
 

@@ -1,4 +1,4 @@
-"""How `orchestrator sandbox` is told to behave, as the real adapters see it over HTTP."""
+"""The options of `orchestrator sandbox`, as the real adapters see them over HTTP."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def on_sandbox(root: Path, program: Program, *options: str) -> None:
 
 
 async def refusal(connection: Connection, name: str) -> CloudError | None:
-    """Begin to create a Function."""
+    """Begin to create a Function. Returns the refusal, None if it was accepted."""
     try:
         await connection.functions.send(function_request(FOLDER, name, {}), idempotency_key=name)
     except CloudError as error:
@@ -97,7 +97,7 @@ def test_calls_beyond_a_rate_are_refused(tmp_path: Path) -> None:
                 refused.append(error)
 
         async with anyio.create_task_group() as group:
-            for number in range(14):  # fewer than may be unfinished, more than come in time
+            for number in range(14):  # fewer than may be unfinished, more than the rate allows
                 group.start_soon(one, number)
         assert refused
         assert all(is_rate(error) and error.http_status == 429 for error in refused)
@@ -138,13 +138,13 @@ def test_listings_show_what_is_being_made_or_do_not(tmp_path: Path, creating: st
 @pytest.mark.parametrize(
     ("option", "value", "words"),
     [
-        ("--quota", "operations=3", "'operations=3' is no quota"),
-        ("--quota-at", "20s:operations_per_folder", "'operations_per_folder' is no quota"),
+        ("--quota", "operations=3", "'operations=3' is not a quota"),
+        ("--quota-at", "20s:operations_per_folder", "'operations_per_folder' is not a quota"),
         ("--quota-at", "soon:operations_per_folder=8", "soon"),
         ("--creating", "perhaps", "perhaps"),
         ("--creating", "101%", "'101%' is no share"),
         ("--creating", "%", "%"),
-        ("--durations", "9*fixed:1+soon", "'9*fixed:1+soon' is no duration"),
+        ("--durations", "9*fixed:1+soon", "'9*fixed:1+soon' is not a duration"),
     ],
 )
 def test_what_cannot_be_read_is_a_usage_error_that_names_the_option(

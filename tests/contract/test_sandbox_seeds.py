@@ -1,4 +1,4 @@
-"""What `--seed FILE` says of people, old versions, and what has become of things, over HTTP."""
+"""What `--seed FILE` defines over HTTP: accounts, old versions, and later states."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ description = "the newest"
 
 
 def seeded(tmp_path: Path, text: str = SEEDS, **more: Any) -> dict[str, Any]:
-    """Read seeds. Gives the options of a sandbox that has them."""
+    """Read seeds. Returns the options of a sandbox that has them."""
     path = tmp_path / "seeds.toml"
     path.write_text(text, "utf-8")
     found = read_seeds([path])
@@ -160,7 +160,7 @@ def test_versions_that_are_there_grow_old_when_it_starts_again(tmp_path: Path) -
         statuses = [(await caller.ask("GET", f"{VERSIONS}/{one}")).json.get("status") for one in made]
         assert statuses == ["OBSOLETE", None, "ACTIVE"]
 
-    for _ in range(2):  # what is gone is gone the second time, too
+    for _ in range(2):  # deleting again changes nothing
         serve(second, **seeded(tmp_path, text, state_dir=state))
     for one, words in ((latest, "has the tags $latest"), ("d4enone", "there is no version d4enone")):
         options = seeded(tmp_path, f'[[versions]]\nid = "{one}"\nstatus = "OBSOLETE"\n', state_dir=state)
@@ -171,27 +171,27 @@ def test_versions_that_are_there_grow_old_when_it_starts_again(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[[cloud]]\nobsolete_copies = true", '"cloud" is no list of tables that is known'),
-        ('[cloud]\nobsolete_copies = "yes"', "cloud: obsolete_copies is true or false"),
+        ("[[cloud]]\nobsolete_copies = true", '"cloud" is not a known list of tables'),
+        ('[cloud]\nobsolete_copies = "yes"', "cloud: obsolete_copies must be true or false"),
         ("[cloud]\nobsolete = true", 'cloud: unknown key "obsolete"; known: obsolete_copies'),
         (
             '[[runtimes]]\nname = "a"\nretired_at = 2027-01-01T00:00:00',
-            "runtimes, 1: retired_at is a time with its zone",
+            "runtimes, 1: retired_at must be a time with its zone",
         ),
-        ('[[runtimes]]\nname = "a"\nretired_at = "soon"', "runtimes, 1: retired_at is a time with its zone"),
-        ("[[runtimes]]\nname = 7", "runtimes, 1: name is a text"),
+        ('[[runtimes]]\nname = "a"\nretired_at = "soon"', "runtimes, 1: retired_at must be a time with its zone"),
+        ("[[runtimes]]\nname = 7", "runtimes, 1: name must be a text"),
         ('[[fields]]\nname = "memory"\n[[fields]]\nname = "environment"', 'fields, 2: "environment" is a field'),
         ('[[fields]]\nname = "status"', 'fields, 1: "status" is a field of Versions already'),
-        ('[[fields]]\nname = "a"\nsent_back = "kept"', '"kept" is nothing that can become of a field: accepted, ig'),
+        ('[[fields]]\nname = "a"\nsent_back = "kept"', '"kept" is not a treatment of a field: accepted, ig'),
         ('[[tokens]]\ntoken = "a"', "tokens, 1: subject is missing"),
-        ('[[versions]]\nid = "d4e"\nstatus = "OLD"', 'versions, 1: "OLD" is nothing that a version becomes: OBSOLETE'),
+        ('[[versions]]\nid = "d4e"\nstatus = "OLD"', 'versions, 1: "OLD" is not a later status of a version: OBSOLETE'),
         (
             '[[secrets]]\nfolder_id = "f"\nname = "n"\nid = "e"\nversion_id = "v"\nstatus = "GONE"',
-            'secrets, 1: "GONE" is no status of a secret\'s version: ACTIVE, SCHEDULED_FOR_DESTRUCTION, DESTROYED',
+            'secrets, 1: "GONE" is not a status of a secret\'s version: ACTIVE, SCHEDULED_FOR_DESTRUCTION, DESTROYED',
         ),
         (
             '[[service_accounts]]\nfolder_id = "f"\nname = "n"\nid = "a"\nremoved = 1',
-            "service_accounts, 1: removed is true or false",
+            "service_accounts, 1: removed must be true or false",
         ),
     ],
 )
@@ -203,8 +203,8 @@ def test_a_mistake_in_what_became_of_things_is_told_with_its_place(tmp_path: Pat
 @pytest.mark.parametrize(
     ("version", "message"),
     [
-        ('{ status = "OBSOLETE" }', "has the tags $latest: only one without tags grows old"),
-        ('{ status = "OLD" }, {}', '"OLD" is nothing that a version becomes: OBSOLETE, GONE'),
+        ('{ status = "OBSOLETE" }', "has the tags $latest: only a version without tags becomes old"),
+        ('{ status = "OLD" }, {}', '"OLD" is not a later status of a version: OBSOLETE, GONE'),
         ('{ runtime = "python39", entrypoint = "handler" }', "Entrypoint"),
         ('{ colour = "red" }', "colour: unknown field"),
     ],

@@ -40,7 +40,7 @@ print("ended", flush=True)
 
 @contextmanager
 def process(folder: Path, until: str = "signal") -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A sandbox process and its URL."""
+    """Start a sandbox process. Yields it with its URL."""
     with subprocess.Popen(
         [sys.executable, "-c", PROGRAM, str(folder), until], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as child:
@@ -149,13 +149,13 @@ def test_a_seed_file_makes_folders_accounts_and_functions_with_versions_once(tmp
         assert {one["runtime"]: one["status"] for one in versions} == {"python39": "ACTIVE", "python312": "ACTIVE"}
 
     anyio.run(serve)
-    anyio.run(serve)  # the second one finds them kept
+    anyio.run(serve)  # the second one finds them stored
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[[folder]]\nid = 1", '"folder" is no list of tables that is known'),
+        ("[[folder]]\nid = 1", '"folder" is not a known list of tables'),
         ('[[functions]]\nname = "f"', "functions, 1: folder_id is missing"),
         ('[[folders]]\nid = "a"\ncloud_id = "b"\nclod = 1', 'folders, 1: unknown key "clod"; known: cloud_id, id'),
     ],

@@ -1,4 +1,4 @@
-"""The sandbox over HTTP: headers, errors, trouble on the wire, and what outlives a restart."""
+"""The sandbox over HTTP: headers, errors, faults of connections, and what survives a restart."""
 
 from __future__ import annotations
 

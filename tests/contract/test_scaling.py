@@ -1,4 +1,4 @@
-"""Scaling policies and access bindings of Functions, as both clouds have them."""
+"""Scaling policies and access bindings of Functions, in both clouds."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_policies_that_cannot_be_are_refused(on_cloud: OnCloud) -> None:
         ):
             error = await _refused(ports, "setScalingPolicy", function_id, body)
             assert (error.code, field in error.message) == (Code.INVALID_ARGUMENT, True), error.message
-        for call in ("setScalingPolicy", "removeScalingPolicy"):  # a tag of no Version; a policy that is not there
+        for call in ("setScalingPolicy", "removeScalingPolicy"):  # a tag without a Version; a missing policy
             error = await _refused(ports, call, function_id, {"tag": "stable"})
             assert (error.code, "stable" in error.message) == (Code.NOT_FOUND, True)
             assert (await _refused(ports, call, "d4enone", {"tag": "$latest"})).code is Code.NOT_FOUND
@@ -134,7 +134,7 @@ def test_everybody_may_invoke_and_bindings_of_others_stay(on_cloud: OnCloud) -> 
         await _sent(ports, ApiRequest("updateAccessBindings", "POST", path, deltas))
         theirs = AccessBinding("functions.viewer", "ajerobot", "serviceAccount")
         assert roles_of(await ports.functions.list_access(function_id)) == {}
-        for _ in range(2):  # what is there already is no mistake
+        for _ in range(2):  # an existing one is not an error
             done = await _sent(ports, access_request(function_id, {ROLE: True}))
             assert done.error is None
         everybody = AccessBinding(ROLE, "allUsers", "system")

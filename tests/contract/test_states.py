@@ -1,4 +1,4 @@
-"""What becomes of things that versions are made of, as the ports see it: what a way back may meet with."""
+"""Later states of what versions depend on, as the ports see them: what a rollback may meet."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _KEYS = (f"key {number}" for number in count())
 
 
 async def refused(ports: Ports, function_id: str, **fields: Any) -> tuple[Code | None, str]:
-    """Ask for a Version that is refused, and see that nothing was made. Gives the code and the words."""
+    """Request a Version that is refused, and check that nothing was created. Returns the code and the message."""
     before = await ports.functions.list_versions(FOLDER)
     with pytest.raises(CloudError) as found:
         await ports.functions.send(version_request(body(function_id, **fields)), idempotency_key=next(_KEYS))
@@ -44,7 +44,7 @@ def test_a_retired_runtime_makes_no_version_and_its_old_ones_go_on(on_cloud: OnC
             assert (code, "runtime" in message) == (Code.INVALID_ARGUMENT, True)
         assert (await ports.functions.version_by_tag(function_id, LATEST)).id == old
         assert [version.runtime for version in await ports.functions.list_versions(FOLDER)] == ["python39"]
-        await made(ports, function_id, versionId=old)  # its code goes on with another runtime
+        await made(ports, function_id, versionId=old)  # its code works with another runtime
 
     on_cloud(main)
 

@@ -72,4 +72,4 @@ def test_a_port_that_is_taken_is_told(cloud: Cloud, tmp_path: Path) -> None:
     end = run(tmp_path, "sandbox", "--port", cloud.url.rpartition(":")[2])
     assert end.code == 6
     assert "the sandbox cannot listen on 127.0.0.1:" in end.err
-    assert "give another --port" in end.err
+    assert "use another --port" in end.err

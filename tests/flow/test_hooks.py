@@ -69,7 +69,7 @@ def test_what_may_pass_is_tried_again_with_the_same_key(statuses: tuple[int, ...
 def test_no_redirect_is_followed() -> None:
     elsewhere = {"Location": "/other"}
     told, server = delivered(lambda _: web.Response(status=307, headers=elsewhere))
-    assert told == "HTTP 307: it is elsewhere, and redirects are not followed"
+    assert told == "HTTP 307: the address has moved, and redirects are not followed"
     assert [seen.path for seen in server.seen] == ["/hook"]
 
 

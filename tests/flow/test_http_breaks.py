@@ -83,7 +83,7 @@ async def bad_gzip(stream: SocketStream) -> None:
     ("talk", "part"),
     [
         (hang_up, "closed the connection without an answer"),
-        (cut, "broke off before its end"),
+        (cut, "was cut off"),
         (babble, "is not HTTP"),
         (bad_gzip, "127.0.0.1"),
     ],

@@ -82,7 +82,7 @@ def test_an_endpoint_nobody_listens_at_is_named() -> None:
             pass
 
     with pytest.raises(
-        StartError, match=r"http://127\.0\.0\.1:1 gives no list of services: .*connection refused"
+        StartError, match=r"http://127\.0\.0\.1:1 returned no list of services: .*connection refused"
     ) as caught:
         anyio.run(main)
     assert "HTTPS_PROXY" in caught.value.advice

@@ -70,12 +70,12 @@ NONSENSE: list[tuple[str, Callable[[], web.Response], str]] = [
     (
         "bad address",
         lambda: answer({"endpoints": [{"id": "iam", "address": "http://x/"}]}),
-        "address that is none for iam",
+        "an invalid address for iam",
     ),
     (
         "html",
         lambda: web.Response(text="<html>Hi</html>", content_type="text/html"),
-        "with an HTML page in place of JSON: Hi",
+        "with an HTML page instead of JSON: Hi",
     ),
     (
         "redirect",
@@ -107,5 +107,5 @@ def test_an_endpoint_that_answers_nonsense_is_a_start_error(response: Callable[[
     "endpoint", ["localhost:8080", "api.cloud.yandex.net", "ftp://x", "https://", "http://h:99999", "https://u:p@h", ""]
 )
 def test_an_endpoint_that_is_no_url_is_refused(endpoint: str) -> None:
-    with pytest.raises(StartError, match="is no URL"):
+    with pytest.raises(StartError, match="is not a URL"):
         clean_endpoint(endpoint)

@@ -62,7 +62,7 @@ ODD_ANSWERS: list[tuple[str, Callable[[], web.Response], Code | None, str]] = [
         "html with 200",
         lambda: text(HTML, kind="text/html"),
         None,
-        "HTTP 200 with an HTML page in place of JSON: Access denied by Squid",
+        "HTTP 200 with an HTML page instead of JSON: Access denied by Squid",
     ),
     ("html with 502", lambda: text(HTML, 502, "text/html"), Code.UNAVAILABLE, "HTTP 502 with an HTML page"),
     ("html with 403", lambda: text(HTML, 403, "text/html"), Code.PERMISSION_DENIED, "HTTP 403 with an HTML page"),
@@ -78,7 +78,7 @@ ODD_ANSWERS: list[tuple[str, Callable[[], web.Response], Code | None, str]] = [
         "xml",
         lambda: text(S3, 503, "application/xml"),
         Code.UNAVAILABLE,
-        "with XML in place of JSON: SlowDown: Reduce your rate.",
+        "with XML instead of JSON: SlowDown: Reduce your rate.",
     ),
     ("foreign json", lambda: answer({"error": "no route"}, 404), None, 'without an error code: {"error":"no route"}'),
     (
@@ -87,7 +87,7 @@ ODD_ANSWERS: list[tuple[str, Callable[[], web.Response], Code | None, str]] = [
         None,
         "a redirect to http://login.example/in, as login pages",
     ),
-    ("proxy login", lambda: text(HTML, 407, "text/html"), None, "the proxy wants a name and a password"),
+    ("proxy login", lambda: text(HTML, 407, "text/html"), None, "the proxy requires a user name and a password"),
     ("too large", lambda: text(HTML, 413, "text/html"), Code.INVALID_ARGUMENT, "HTTP 413"),
     ("odd grpc code", lambda: answer({"code": 99, "message": "new"}, 409), Code.ABORTED, "new"),
     (

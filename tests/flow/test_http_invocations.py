@@ -98,7 +98,7 @@ async def test_an_answer_beyond_its_bound_is_not_read(monkeypatch: pytest.Monkey
 
 
 async def test_an_endpoint_that_is_no_url_is_told_with_its_key() -> None:
-    with pytest.raises(StartError, match=r"no URL such as https://functions\.yandexcloud\.net") as caught:
+    with pytest.raises(StartError, match=r"not a URL such as https://functions\.yandexcloud\.net") as caught:
         async with _at("functions.yandexcloud.net"):
             pass
     assert caught.value.advice == "check [cloud] invoke_endpoint"
@@ -125,10 +125,10 @@ async def test_where_a_function_is_called_is_told_by_its_installation(said: str,
         at = partial(HttpInvocations, transport, FixedToken(TOKEN, "YC_IAM_TOKEN"))
         invocations = ToldInvocations(get_function, at, endpoint)
         if not called:
-            with pytest.raises(CloudError, match=f"{endpoint} does not say where function d4e1 is called") as caught:
+            with pytest.raises(CloudError, match=f"{endpoint} does not return the URL of function d4e1") as caught:
                 await invocations.invoke(InvokeRequest("d4e1", "orc-a"))
             assert (caught.value.code, caught.value.advice) == (
-                Code.FAILED_PRECONDITION, "declare [cloud] invoke_endpoint",
+                Code.FAILED_PRECONDITION, "set [cloud] invoke_endpoint",
             )  # fmt: skip
             assert on.seen == []
             return

@@ -69,7 +69,7 @@ def test_an_empty_folder_has_no_functions() -> None:
 def test_a_page_token_that_comes_back_is_an_error(tokens: list[str]) -> None:
     given = iter(tokens * 2)
     error = failed(lambda _: answer({"functions": [{"id": "d1"}], "nextPageToken": next(given)}), functions_in())
-    assert "pages go round in a circle" in error.message
+    assert "pages repeat" in error.message
     assert error.call == "list functions"
 
 
@@ -87,7 +87,7 @@ def test_an_error_on_the_second_page_is_the_listing_s() -> None:
         ({"functions": "many"}, "functions is not a list"),
         ({"functions": [7]}, "it is not a JSON object"),
         ({"functions": [{"name": "x"}]}, "it has no id"),
-        ({"functions": [], "nextPageToken": 7}, "its page token is no text"),
+        ({"functions": [], "nextPageToken": 7}, "its page token is not a text"),
         ({"code": 8, "message": "busy"}, "it has no functions, but code, message"),
         ({"error": "log in first"}, "it has no functions, but error"),
     ],

@@ -194,7 +194,7 @@ def test_a_certificate_that_nobody_signed_is_refused(tmp_path: Path) -> None:
     assert "SSL_CERT_FILE" in error.advice
 
 
-@pytest.mark.parametrize(("content", "part"), [(None, "No such file"), ("nothing", "holds no certificate")])
+@pytest.mark.parametrize(("content", "part"), [(None, "No such file"), ("nothing", "has no certificate")])
 def test_an_unusable_certificate_file_is_a_start_error(tmp_path: Path, content: str | None, part: str) -> None:
     path = tmp_path / "ca.pem"
     if content is not None:

@@ -54,7 +54,7 @@ def test_an_answer_larger_than_any_is_not_read(name: str, status: int, monkeypat
     error = failed(lambda _: large({"id": "x" * 2 * MB}, status=status), CALLS[name])
     assert error.message == f"the answer to {name} is larger than 1MB: it was not read"
     assert (error.call, error.http_status) == (name, status)
-    assert "something else than the cloud's API answered" in error.advice
+    assert "the answer is not from the cloud's API" in error.advice
     assert judge(error) is ErrorClass.UNSURE  # the rest of it is not known
 
 
@@ -89,7 +89,7 @@ def test_pages_without_end_come_to_one(page: dict[str, Any], monkeypatch: pytest
     monkeypatch.setattr(bounds, "PAGES_MAX", 20)
     numbers = itertools.count()
     error = failed(lambda _: answer({**page, "nextPageToken": f"p{next(numbers)}"}), CALLS["list functions"])
-    assert error.message == "the answer to list functions cannot be used: after 20 pages there still are more"
+    assert error.message == "the answer to list functions cannot be used: after 20 pages there are still more"
     assert next(numbers) == 20
 
 
@@ -113,14 +113,14 @@ def test_large_pages_are_bounded_together(monkeypatch: pytest.MonkeyPatch) -> No
         lambda _: answer({"functions": [{"id": "x" * MB}], "nextPageToken": f"p{next(numbers)}"}),
         CALLS["list functions"],
     )
-    assert "its pages are larger than 3MB together" in error.message
+    assert "its pages together are larger than 3MB" in error.message
     assert next(numbers) == 3
 
 
 @pytest.mark.parametrize("token", [{"a": 1}, 7, "x" * (bounds.PAGE_TOKEN_MAX_CHARACTERS + 1)], ids=["map", "7", "long"])
 def test_a_page_token_that_is_none(token: object) -> None:
     error = failed(lambda _: answer({"functions": [], "nextPageToken": token}), CALLS["list functions"])
-    assert "its page token is no text of at most 8192 characters" in error.message
+    assert "its page token is not a text of at most 8192 characters" in error.message
 
 
 @pytest.mark.parametrize("source", ["oauth", "metadata"])

@@ -80,7 +80,7 @@ WRONG: list[tuple[str, Callable[[], str], str]] = [
     ("no account", lambda: key_json(service_account_id=7), "has no service_account_id"),
     ("no pem", lambda: key_json(private_key="secret-text"), "a private_key that is not in PEM format"),
     ("damaged", lambda: key_json(private_key=pem()[:200]), "cannot be read (damaged"),
-    ("locked", lambda: key_json(private_key=pem(lock=BestAvailableEncryption(b"x"))), "locked with a password"),
+    ("locked", lambda: key_json(private_key=pem(lock=BestAvailableEncryption(b"x"))), "protected with a password"),
     ("not rsa", lambda: key_json(private_key=pem(ec.generate_private_key(ec.SECP256R1()))), "that is not RSA"),
 ]  # fmt: skip
 

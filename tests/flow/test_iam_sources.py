@@ -203,7 +203,7 @@ def test_the_metadata_token_is_renewed_before_it_ends() -> None:
 
 @pytest.mark.parametrize("value", ["t1.a b", "t1.a\nb", "t1.é"])
 def test_what_is_no_token_is_refused_before_it_is_sent(value: str) -> None:
-    with pytest.raises(StartError, match="YC_IAM_TOKEN does not hold a token"):
+    with pytest.raises(StartError, match="YC_IAM_TOKEN is not a token"):
         choose({"YC_IAM_TOKEN": value})
 
 

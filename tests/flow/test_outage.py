@@ -179,7 +179,7 @@ def test_a_cloud_that_hardly_answers_is_not_stormed(tmp_path: Path) -> None:
         bench.faults.rates = Rates(unavailable=0.75)
 
     outcomes = bench.deploy(manifest, meanwhile=not_well)
-    assert "the cloud is not well: The service is currently unavailable" in bench.stop.reason
+    assert "the cloud has a problem: The service is currently unavailable" in bench.stop.reason
     assert kinds(outcomes)["Cancelled"]
     assert verdicts.exit_code(outcomes.values(), interrupted=True) is Exit.INTERRUPTED
     sent = bench.wire.calls["create function"] + bench.wire.calls["createVersion"]

@@ -1,4 +1,4 @@
-"""The golden project, copied to where it can be worked with, and objects of its bucket behind the program's back."""
+"""Copies of the golden project to work with, and access to objects of its bucket without the program."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.e2e.harness import BUCKET, TIMEOUT_S, Cloud, sandbox
 
 GOLDEN = Path(__file__).parent
 PROJECT = GOLDEN / "project"
-STATE = GOLDEN / "state"  # the project's `.orchestrator`, under a name that no .gitignore leaves out
+STATE = GOLDEN / "state"  # the project's `.orchestrator`, under a name that no .gitignore excludes
 OUTPUT = GOLDEN / "output"
 EVENTS = GOLDEN / "events"
 RECORDS = GOLDEN / "records"
@@ -22,7 +22,7 @@ MAIN_FOLDER, OTHER_FOLDER = "b1gformer00000000001", "b1gformer00000000002"
 LEASES = "functions/leases.json"
 CLAIM = f"functions/claims/{MAIN_FOLDER}/nightly.json"
 FAST = {"ORCHESTRATOR_DURATIONS": "fixed:0.05"}
-# One Operation at a time in a cloud that does not tell its quotas: of two functions, one is surely refused at first.
+# One Operation at a time, in a cloud that does not report its quotas: one of two functions is always refused at first.
 CROWDED = {
     "ORCHESTRATOR_DURATIONS": "fixed:0.3",
     "ORCHESTRATOR_QUOTA": "operations_per_folder=1",
@@ -43,14 +43,14 @@ def copied(project: Path, root: Path) -> Path:
 
 
 def without_leases(root: Path) -> Path:
-    """Take away the lease that the killed run has left, for which another machine would have to wait half a minute."""
+    """Remove the lease that the killed run left: another machine would have to wait half a minute for it."""
     with sandbox(root / ".orchestrator") as cloud:
         ask(cloud, "DELETE", LEASES)
     return root
 
 
 def without_bucket(root: Path) -> str:
-    """Write a second manifest, of which packages go inline and claims into the state folder. Gives its name."""
+    """Write a second manifest, with inline packages and claims in the state folder. Returns its name."""
     text = (root / "deploy.toml").read_text("utf-8")
     table = f'[storage]\nbucket = "{BUCKET}"\nprefix = "functions/"\n'
     assert table in text
@@ -59,7 +59,7 @@ def without_bucket(root: Path) -> str:
 
 
 def owner_of(root: Path) -> str:
-    """Name a state folder as leases do, so that a lease of an earlier run of it is known to be dead."""
+    """Return the name of a state folder as leases use it, so that a lease of its earlier run is known to be dead."""
     return local_lock.owner_of(root / ".orchestrator")
 
 
@@ -84,7 +84,7 @@ def put_json(cloud: Cloud, key: str, value: dict[str, Any]) -> None:
 
 
 def forget_runs_after(root: Path, run_id: str) -> None:
-    """Take later runs out of a journal, as if that run were the last."""
+    """Remove later runs from a journal, as if that run were the last."""
     with sqlite3.connect(root / ".orchestrator" / "journal.sqlite3") as journal:
         journal.execute("DELETE FROM events WHERE run_id > ?", (run_id,))
         journal.execute("DELETE FROM runs WHERE id > ?", (run_id,))

@@ -1,4 +1,4 @@
-"""Makes the golden files anew, of the program as it is: `python -m tests.golden.make`. README.md says when."""
+"""Writes the golden files from the program as it is: `python -m tests.golden.make`. README.md says when."""
 
 from __future__ import annotations
 
@@ -60,7 +60,8 @@ SEEDS = {
     ],
     "service_accounts": [{"folder_id": MAIN_FOLDER, "name": "runner", "id": "ajeformer00000000001"}],
 }  # fmt: skip
-OWN_FILES = (".gitignore", "key.json", "static_key.json", "packages", "*-shm")  # which a program makes anew by itself
+# Which a program creates again by itself.
+OWN_FILES = (".gitignore", "key.json", "static_key.json", "packages", "*-shm")
 
 
 def main() -> None:
@@ -81,7 +82,7 @@ def main() -> None:
 
 
 def make_history(root: Path) -> None:
-    """Run by run, what the journal holds; the last one is killed."""
+    """Write the journal's history, run by run; the last run is killed."""
     manifest = root / "deploy.toml"
     final = manifest.read_text("utf-8")
     (root / ".orchestrator" / "sandbox").mkdir(parents=True)
@@ -109,13 +110,13 @@ def make_history(root: Path) -> None:
     with running(root, "deploy", "--sandbox", "--events", log.name, environ=slow) as process:
         wait_for(lambda: count_events(log, "operation_accepted") >= 4, process)
         interrupt(process, signal.SIGKILL)
-        ended(process)  # and its sandbox with it
+        ended(process)  # together with its sandbox
     shutil.move(log, EVENTS / "killed.ndjson")
     assert (root / ".orchestrator" / "journal.sqlite3-wal").stat().st_size > 0
 
 
 def without(text: str, *names: str) -> str:
-    """Take functions out of a manifest."""
+    """Remove functions from a manifest."""
     for name in names:
         text, count = re.subn(rf"\[functions\.{name}\]\n(?:[^\[\n].*\n)*\n", "", text)
         assert count == 1, name
@@ -123,7 +124,7 @@ def without(text: str, *names: str) -> str:
 
 
 def step(root: Path, name: str, code: int, *arguments: str, environ: Mapping[str, str] = FAST) -> Ended:
-    """Run the program, keep its events under a name, and see that it ended as it should."""
+    """Run the program, store its events under a name, and check its exit code."""
     end = run(root, *arguments, "--events", "events.ndjson", environ=environ)
     assert end.code == code, f"{name}: {end.code}\n{end.out}\n{end.err}"
     shutil.move(root / "events.ndjson", EVENTS / f"{name}.ndjson")
@@ -131,11 +132,11 @@ def step(root: Path, name: str, code: int, *arguments: str, environ: Mapping[str
     return end
 
 
-# --- what it publishes of them --------------------------------------------------------------------------------------
+# --- published output -----------------------------------------------------------------------------------------------
 
 
 def write_answers(scratch: Path) -> None:
-    """What looks, and changes nothing."""
+    """Write the answers of commands that change nothing."""
     root = unpacked(scratch / "answers")
     keep("runs", run(root, "runs", "-o", "json"))
     for one in json.loads((OUTPUT / "runs.json").read_text()):
@@ -152,7 +153,7 @@ def write_answers(scratch: Path) -> None:
 
 
 def run_of(name: str) -> str:
-    """The id of the run whose events are kept under a name."""
+    """Return the ID of the run whose events are stored under a name."""
     return str(events(EVENTS / f"{name}.ndjson")[0]["run_id"])
 
 
@@ -164,7 +165,7 @@ def keep(name: str, end: Ended, code: int = 0) -> None:
 
 
 def write_continuations(scratch: Path) -> None:
-    """What goes on from there: with the killed run, or without it."""
+    """Write what follows: with the killed run, or without it."""
     base = without_leases(unpacked(scratch / "base"))
     sent: dict[str, Any] = {}
     for name, arguments in CONTINUATIONS.items():
@@ -185,7 +186,7 @@ CONTINUATIONS = {
 }
 
 
-# --- what it keeps in the bucket ------------------------------------------------------------------------------------
+# --- stored in the bucket -------------------------------------------------------------------------------------------
 
 
 def write_records(scratch: Path) -> None:

@@ -31,7 +31,7 @@ SOURCE = 'source = "src"\n'
 
 
 def deployed(root: Path, lines: str, storage: Storage | None = None) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    """Deploy one function and return the body that was sent and the version that is live."""
+    """Deploy one function. Returns the body that was sent and the live version."""
     (root / "src").mkdir(exist_ok=True)
     (root / "src" / "index.js").write_text("exports.handler = async () => 1;\n")
     bench = Bench(root, storage=storage or Storage(BUCKET, "functions/"))
@@ -64,7 +64,7 @@ ROWS: list[tuple[str, str, str, Any, str | None]] = [
     ("connectivity", NETWORK, "connectivity", {"networkId": "enp1", "subnetId": ["e9b1", "e2l2"]}, "connectivity"),
     ("connectivity.networkId", NETWORK, "connectivity.networkId", "enp1", "connectivity.networkId"),
     ("connectivity.subnetId[]", NETWORK, "connectivity.subnetId", ["e9b1", "e2l2"], "connectivity.subnetId"),
-    # and what has come since (cloud-api#fields)
+    # newer fields (cloud-api#fields)
     ("namedServiceAccounts", 'named_service_accounts = { db = "aje2" }\n', "namedServiceAccounts", {"db": "aje2"},
      "namedServiceAccounts"),
     ("secrets[]", 'secrets = [{ environment_variable = "T", id = "e6q1", version_id = "e6q2", key = "k" }]\n',

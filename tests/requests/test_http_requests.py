@@ -1,4 +1,4 @@
-"""What each call puts on the wire, word for word."""
+"""What each call sends, word for word."""
 
 from __future__ import annotations
 

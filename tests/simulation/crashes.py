@@ -1,4 +1,4 @@
-"""A bench whose runs can die at any event or call, as a killed process does, and be taken up again."""
+"""A bench whose runs can die at any event or call, like a killed process, and be resumed."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ from tests.engine import EPOCH_S, RecordingFunctions, UnchangingBench
 
 
 class Crash(BaseException):
-    """The process is gone: nothing that stands in a `finally` does anything any more."""
+    """The process is gone: no `finally` has any effect any more."""
 
 
 class MortalWire(Wire):
-    """A wire that is cut with the process, before or after the cloud has acted."""
+    """A connection that is cut with the process, before or after the cloud has carried out the call."""
 
     crash: Callable[[], None] = staticmethod(lambda: None)
 
@@ -58,7 +58,7 @@ class MortalWire(Wire):
 
 
 class WatchedFunctions(RecordingFunctions):
-    """Sees that nothing is asked for that was not written down before."""
+    """Checks that nothing is requested that was not written to the journal before."""
 
     def __init__(self, wire: Wire, bench: MortalBench) -> None:
         super().__init__(wire)
@@ -73,7 +73,7 @@ class WatchedFunctions(RecordingFunctions):
 
 
 class WatchedOperations(MemoryOperations):
-    """Sees that no Operation is asked for that was not written down before."""
+    """Checks that no Operation is polled that was not written to the journal before."""
 
     def __init__(self, wire: Wire, bench: MortalBench) -> None:
         super().__init__(wire)
@@ -87,19 +87,19 @@ class WatchedOperations(MemoryOperations):
 
 @dataclass
 class MortalBench(UnchangingBench):
-    """`die_after`: events and calls that a run has left to live; None: it lives. `hand_after`: the same until somebody
-    makes a Version in the console. `jumps`: the wall clock of this machine is set now and then.
+    """`die_after`: events and calls until a run dies; None: it does not. `hand_after`: the same until someone makes a
+    Version in the console. `jumps`: this machine's wall clock is changed from time to time.
     """
 
     die_after: int | None = None
     hand_after: int | None = None
     jumps: bool = False
     rollout: Rollout = field(default_factory=Rollout)
-    by_hand: dict[str, list[str]] = field(default_factory=dict)  # Versions that somebody else made, by function
+    by_hand: dict[str, list[str]] = field(default_factory=dict)  # Versions made by others, by function
     skew_s: float = 0.0
-    journal: list[Event] = field(default_factory=list)  # what is left of the last run's
+    journal: list[Event] = field(default_factory=list)  # what is left of the last run's journal
     dead: bool = False
-    last_s: float = EPOCH_S  # when the run was last seen to live
+    last_s: float = EPOCH_S  # when the run was last seen running
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -109,7 +109,7 @@ class MortalBench(UnchangingBench):
         self.use(wire)
 
     def tick(self) -> None:
-        """Come nearer to death."""
+        """Count one step towards death."""
         self.last_s = self.now()
         if self.dead:
             raise Crash
@@ -127,7 +127,7 @@ class MortalBench(UnchangingBench):
                 raise Crash
 
     def make_by_hand(self) -> None:
-        """Let somebody make a Version of some function, with the description of the last one or another."""
+        """Make a Version of a random function by hand, with the description of the last one or another."""
         functions = self.cloud.functions.list({"folderId": "folder"}).get("functions", [])
         if not functions:
             return
@@ -137,11 +137,11 @@ class MortalBench(UnchangingBench):
         try:
             operation = self.cloud.versions.create(body(function_id, description=copied, executionTimeout="7s"))
         except Fault:
-            return  # the function is being made, or the quota is used up
+            return  # the function is being created, or the quota is used up
         self.by_hand.setdefault(function_id, []).append(operation["metadata"]["functionVersionId"])
 
     def check_the_base(self, function_id: str) -> None:
-        """See that what is about to be replaced is what was planned for, or came in the last moment."""
+        """Check that what will be replaced is what the plan was based on, or came at the last moment."""
         try:
             latest = self.cloud.versions.by_tag({"functionId": function_id, "tag": "$latest"})
         except Fault:
@@ -173,11 +173,11 @@ class MortalBench(UnchangingBench):
         return replace(world, operations=WatchedOperations(self.wire, self), clock=lambda: self.now() + self.skew_s)
 
     def deploy_until_death(self, manifest: str, *, adopt: bool = False) -> dict[str, Outcome] | None:
-        """Deploy afresh, with no journal of before; None where it died. Its journal is kept."""
+        """Deploy without an earlier journal. Returns None if it died. Its journal is kept."""
         return self._until_death(lambda: self.deploy(manifest, adopt=adopt))
 
     def resume_until_death(self, manifest: str) -> dict[str, Outcome] | None:
-        """Take the last run up from its journal; None where it died, or had not begun."""
+        """Resume the last run from its journal. Returns None if it died, or had not begun."""
         before = fold(self.journal)
         if not to_resume(before):
             return {key: unit.outcome for key, unit in before.units.items() if unit.outcome is not None}
@@ -204,7 +204,7 @@ class MortalBench(UnchangingBench):
         left: Mapping[str, UnitState] | None = None,
         earlier: Earlier | None = None,
     ) -> dict[str, Outcome]:
-        """Take up what is `left` of a run (all that its journal leaves), as `resume` does. `earlier`: of its chain."""
+        """Resume what is `left` of a run (all that its journal leaves), as `resume` does. `earlier`: of its chain."""
         left, earlier = to_resume(before) if left is None else dict(left), earlier or Earlier()
         declared = self.load(manifest).functions
         specs = {key: spec for key, spec in declared.items() if key in left}
@@ -240,14 +240,14 @@ class MortalBench(UnchangingBench):
         return outcomes
 
     def start(self, units: int, resumes: str = "") -> None:
-        """Begin a run, of a bench that writes that down."""
+        """Begin a run, on benches that record it."""
 
     def end(self, outcomes: list[Outcome]) -> None:
-        """Likewise its end."""
+        """End a run, likewise."""
 
 
 def go_on(live_through: Callable[[int, Path], None]) -> None:
-    """Live through one seed after the other, from the one that was typed, until stopped; say which one fails."""
+    """Run one seed after the other, from the given one, until stopped. Reports which one fails."""
     for number in count(int(sys.argv[1]) if len(sys.argv) > 1 else 0):
         with tempfile.TemporaryDirectory() as place:
             try:

@@ -1,4 +1,4 @@
-"""Rules broken on purpose: each must be caught by one of the seeds that pass on the program as it is."""
+"""Rules broken on purpose: each must be caught by one of the seeds that pass on the real program."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def must_be_caught(
     *,
     by: tuple[type[BaseException], ...] = (AssertionError, BaseExceptionGroup),
 ) -> None:
-    """Break a rule, and live through seeds until one of them fails as it should: `by` one of these exceptions."""
+    """Break a rule, and run seeds until one of them fails as expected: with (`by`) one of these exceptions."""
     broken(patch)
     for seed in dict.fromkeys(seeds):
         root = folder / str(seed)

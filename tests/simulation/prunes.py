@@ -1,5 +1,5 @@
-"""A bench on which prunes are commands, too. What they delete is held against what the bench itself has seen the cloud
-do, and against nothing that the program says of it.
+"""A bench where prunes are commands too. What they delete is checked against what the bench itself has seen the cloud
+do, and not against what the program reports.
 """
 
 from __future__ import annotations
@@ -49,15 +49,15 @@ from tests.memory_records import MemoryRecords
 from tests.simulation.rollouts import RolloutBench, RolloutFunctions
 
 RECORDS = "functions/runs/"
-UNUSED = timedelta(days=30)  # so old is a package that may go
-YOUNG = timedelta(days=90)  # so old may be what goes without records
+UNUSED = timedelta(days=30)  # age from which a package may be deleted
+YOUNG = timedelta(days=90)  # age from which objects without records may be deleted
 
 
 @dataclass
 class SeenChain:
-    """What was seen of a run and those that took it up. `needs`: by function the Versions that served before,
-    were made, or had a tag before; `ends`: by function what it came to, None where that was not seen; `packages`: by
-    function the object that its Version is made of; `code`: None until it ended.
+    """What was seen of a run and those that resumed it. `needs`: by function, the Versions that served before, were
+    made, or had a tag before. `ends`: by function, its outcome, None if that was not seen. `packages`: by function, the
+    object of its Version's package. `code`: None until it ended.
     """
 
     runs: list[str] = field(default_factory=list)
@@ -65,13 +65,13 @@ class SeenChain:
     ends: dict[str, Outcome | None] = field(default_factory=dict)
     packages: dict[str, str] = field(default_factory=dict)
     code: int | None = None
-    is_told: bool = False  # it has asked for something, or ended: its journal is on the disk up to there
+    is_told: bool = False  # it has requested something, or ended: its journal is on disk up to there
     prunes: bool = False
     takes_back: bool = False
-    forgotten: bool = False  # neither this machine nor the bucket knows it any more
+    forgotten: bool = False  # neither this machine nor the bucket has it any more
 
     def hear(self, event: Event, function_id: str) -> None:
-        """Take in what was written down."""
+        """Record an event that was written."""
         match event:
             case Requested() | RunEnded():
                 self.is_told = True
@@ -84,24 +84,24 @@ class SeenChain:
                     self.ends[unchanged_id] = Unchanged(version_id)
 
     def has_tried(self, function_id: str) -> bool:
-        """Say whether it was about a function, as far as anybody can know."""
+        """Return whether it was about a function, as far as anyone can know."""
         return self.is_told and not self.prunes and not self.forgotten and function_id in self.ends
 
     def is_settled(self, function_id: str) -> bool:
-        """Say whether it has come to a good end for a function."""
+        """Return whether it succeeded for a function."""
         bad = isinstance(self.ends[function_id], Failed | Inconclusive | Cancelled | Unknown | Blocked | None)
         return self.code not in (None, Exit.INTERRUPTED) and not bad
 
 
 @dataclass
 class SeenPrune:
-    """What a prune was typed with, and what was there as it was planned first."""
+    """The options of a prune, and what existed when it was first planned."""
 
     keep: int
     runs: int
     everything: bool
     agreed: set[str] = field(default_factory=set)
-    is_agreed: bool = False  # no more is agreed to
+    is_agreed: bool = False  # nothing more is agreed to
     deleted: set[str] = field(default_factory=set)
 
 
@@ -132,7 +132,7 @@ class InBucket(MutableMapping[str, tuple[bytes, str]]):
 
 
 class BucketRecords(MemoryRecords):
-    """Records that lie beside the packages, so that a prune finds them."""
+    """Records that are beside the packages, so that a prune finds them."""
 
     def __init__(self, bench: PruneBench) -> None:
         super().__init__(bench._meet)
@@ -144,7 +144,7 @@ class BucketRecords(MemoryRecords):
 
 
 class WatchedStore(MemoryObjectStore):
-    """Sees which packages go."""
+    """Watches which packages are deleted."""
 
     def __init__(self, bench: PruneBench) -> None:
         super().__init__(bench.wire, bench.objects)
@@ -157,12 +157,12 @@ class WatchedStore(MemoryObjectStore):
 
 
 class PruneFunctions(RolloutFunctions):
-    """Sees what the cloud does of what a run asks for."""
+    """Watches what the cloud carries out of a run's requests."""
 
     def __init__(self, wire: Wire, bench: PruneBench) -> None:
         super().__init__(wire, bench)
         self._prunes = bench
-        self._of: dict[str, str] = {}  # by Idempotency-Key, the first run of the chain that asks
+        self._of: dict[str, str] = {}  # by Idempotency-Key, the first run of the chain that sends it
         self._sent = {call: self._watched(call, act) for call, act in self._sent.items()}
 
     async def send(self, request: ApiRequest, *, idempotency_key: str, guard: Guard = unguarded) -> Operation:
@@ -190,7 +190,7 @@ class PruneFunctions(RolloutFunctions):
 
 @dataclass
 class PruneBench(RolloutBench):
-    """`seen`: chains by their first run; the last one is the one that was begun or taken up last."""
+    """`seen`: chains by their first run; the last one is the one that was started or resumed last."""
 
     seen: dict[str, SeenChain] = field(default_factory=dict)
     seen_prunes: dict[str, SeenPrune] = field(default_factory=dict)
@@ -216,7 +216,7 @@ class PruneBench(RolloutBench):
     def prune_now(
         self, keep: int, runs: int, *, everything: bool = False, patterns: tuple[str, ...] = ()
     ) -> int | None:
-        """Prune, as if it was typed."""
+        """Prune, as if typed."""
         self._typed = SeenPrune(keep, runs, everything)
         parameters = {"keep": str(keep), "runs": str(runs), **({"all": "true"} if everything else {})}
         return self._command(PRUNE, prune._prune, parameters=parameters, patterns=patterns)
@@ -237,19 +237,19 @@ class PruneBench(RolloutBench):
             chain.forgotten |= not there
 
     def lose_a_record(self) -> None:
-        """Let somebody delete a record from the bucket, or the index of all."""
+        """Delete a record from the bucket by hand, or the index of all."""
         keys = sorted(key for key in self.records.objects if key.startswith(RECORDS))
         if keys:
             del self.records.objects[self._chance.choice(keys)]
 
     def is_pruning(self) -> bool:
-        """Say whether the last command was a prune."""
+        """Return whether the last command was a prune."""
         return bool(self.started) and self.roots[self.started[0].run_id] in self.seen_prunes
 
     # --- what is seen ---------------------------------------------------------------------------------------------
 
     def busy(self, *function_ids: str) -> set[str]:
-        """Give the ids of the Operations that are under way, of some functions or all, but for deletions."""
+        """Return the IDs of unfinished Operations, of some functions or all, except deletions."""
         return {
             str(one["id"])
             for function_id in function_ids or [*self.cloud.state.functions]
@@ -298,11 +298,11 @@ class PruneBench(RolloutBench):
         seen.agreed |= found
 
     def check_what_is_asked(self, request: ApiRequest) -> None:
-        if request.call != "deleteVersion":  # what nobody needs is no change of what is live
+        if request.call != "deleteVersion":  # an unneeded object does not change the live state
             super().check_what_is_asked(request)
 
     def needed_by(self, call: str, target: str, body: Mapping[str, Any]) -> tuple[str, set[str]] | None:
-        """Give the function that a call changes, and the Versions that the way back of it needs."""
+        """Return the function that a call changes, and the Versions that its rollback needs."""
         state = self.cloud.state
         function_id = str(body.get("functionId", "")) if call == "createVersion" else target
         if call in ("setTag", "removeTag"):
@@ -318,14 +318,12 @@ class PruneBench(RolloutBench):
         return function_id, set()
 
     def last_chains(self, function_id: str, runs: int) -> list[SeenChain]:
-        """Give the last chains that have changed a function, the newest first."""
+        """Return the last chains that changed a function, the newest first."""
         touching = [chain for chain in self.seen.values() if chain.needs.get(function_id) is not None]
         return touching[::-1][:runs]
 
     def last_good_chains(self, function_id: str, runs: int) -> list[SeenChain]:
-        """Give those of the last chains that have deployed a function which came to a good end, and that somebody
-        knows of.
-        """
+        """Return those of the last chains that deployed a function successfully, and that are still known."""
         found = [
             chain
             for chain in self.seen.values()
@@ -337,7 +335,7 @@ class PruneBench(RolloutBench):
         return [chain for chain in found[::-1][:runs] if chain.code == Exit.DONE and not chain.forgotten]
 
     def check_a_deletion(self, root: str, version_id: str) -> None:
-        """See that nobody needs what a prune is about to delete."""
+        """Check that no one needs what a prune is about to delete."""
         seen, version = self.seen_prunes[root], self.cloud.state.versions.get(version_id)
         if version is None or version["status"] == "DELETING":
             return
@@ -356,7 +354,7 @@ class PruneBench(RolloutBench):
         self._check_the_runs(seen, function_id, version)
 
     def check_a_package(self, key: str) -> None:
-        """See that no package goes that was put lately, or that a run that waits is about to use."""
+        """Check that no package is deleted that was put recently, or that a waiting run will use."""
         stored = self.objects.head(BUCKET, key)
         if stored is None:
             return

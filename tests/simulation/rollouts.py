@@ -1,5 +1,5 @@
-"""A bench on which the program's own commands run, deploy, resume and rollback, each with its journal on the disk and
-its record in the bucket. Of the program only the way to the cloud is another: a memory cloud in virtual time.
+"""A bench that runs the program's own commands deploy, resume and rollback, each with its journal on disk and its
+record in the bucket. Only the connection to the cloud is replaced: by a memory cloud in virtual time.
 """
 
 from __future__ import annotations
@@ -66,10 +66,10 @@ from tests.engine import EPOCH_S
 from tests.memory_records import MemoryRecords
 from tests.simulation.crashes import MortalBench, WatchedFunctions
 
-OF_ITSELF = ("id", "createdAt", "tags", "description")  # of a Version: what no other can have
+OF_ITSELF = ("id", "createdAt", "tags", "description")  # fields of a Version that no other can have
 PROMOTED = "stable"
 
-# What code is like that answers, and how often among what is written.
+# How code behaves when called, and how often each kind is written.
 NATURES = {
     "passes": 60, "busy": 8, "flaky": 8, "denied at first": 6, "wrong": 6, "raises": 4, "slow": 4, "denied": 4,
 }  # fmt: skip
@@ -79,7 +79,7 @@ _REFUSED = {"errorCode": 403, "errorMessage": "Permission denied", "errorType": 
 
 
 class Answers(CallSeeds):
-    """Answers calls by the code of the Version that is called. `sound`: all code seen from now on passes."""
+    """Answers calls by the code of the called Version. `sound`: all code seen from now on passes."""
 
     def __init__(self, seed: int) -> None:
         super().__init__()
@@ -89,7 +89,7 @@ class Answers(CallSeeds):
         self._calls: Counter[str] = Counter()
 
     def nature(self, digest: str) -> str:
-        """Say what some code is like, by the digest of its package."""
+        """Return how some code behaves, by the digest of its package."""
         if digest not in self._natures:
             rng = random.Random(f"{self._seed} {digest}")
             (drawn,) = rng.choices([*NATURES], [*NATURES.values()])
@@ -118,7 +118,7 @@ class Answers(CallSeeds):
 
 
 class SilentMessages(Messages):
-    """Keeps what is said."""
+    """Records messages."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -128,11 +128,11 @@ class SilentMessages(Messages):
         self.said.append(text)
 
     def plan(self, view: PlanView | PruneView) -> None:
-        """Shows nothing."""
+        """Show nothing."""
 
 
 class MortalInvocations(MemoryInvocations):
-    """Calls that die with their process. What has answered is not called a second time by one process."""
+    """Calls that die with their process. A Version that has answered is not called again by the same process."""
 
     def __init__(self, bench: RolloutBench) -> None:
         super().__init__(bench.cloud)
@@ -151,7 +151,7 @@ class MortalInvocations(MemoryInvocations):
 
 
 class RolloutFunctions(WatchedFunctions):
-    """Sees what a run asks for against what its rollout allows."""
+    """Checks what a run requests against what its rollout allows."""
 
     def __init__(self, wire: Wire, bench: RolloutBench) -> None:
         super().__init__(wire, bench)
@@ -166,34 +166,34 @@ class RolloutFunctions(WatchedFunctions):
 
 
 class JournaledOperations(MemoryOperations):
-    """Sees that no Operation is asked for that was not written down before, by this process or by one before it."""
+    """Checks that no Operation is polled that was not written before, by this process or an earlier one."""
 
     def __init__(self, bench: RolloutBench) -> None:
         super().__init__(bench.wire)
         self._bench = bench
 
     async def get(self, operation_id: str) -> Operation:
-        planning = not self._bench.started  # what was asked for without an answer is looked for, by whoever rolls back
+        planning = not self._bench.started  # a rollback looks for what was requested without an answer
         assert planning or operation_id in self._bench.operations, "polled before it was written down"
         return await super().get(operation_id)
 
 
 @dataclass
 class Rolled:
-    """What was live before a chain of runs. `index`: into the changes that anybody has made, since when; `moving`:
-    functions that changed while it was planned, since something was in flight.
+    """What was live before a chain of runs. `index`: into all changes, the first since then. `moving`: functions that
+    changed during planning, because something was in flight.
     """
 
     live: Mapping[str, Any]
     index: int
     moving: set[str] = field(default_factory=set)
-    backs: set[str] = field(default_factory=set)  # the first runs of the chains that have taken it back
-    typed: set[str] = field(default_factory=set)  # rollbacks of all of it that somebody has typed
+    backs: set[str] = field(default_factory=set)  # the first runs of the chains that rolled it back
+    typed: set[str] = field(default_factory=set)  # typed rollbacks of all of it
 
 
 @dataclass
 class RolloutBench(MortalBench):
-    """`verified`, `promoted`: keys of functions whose tables say so now; the other options are those of [rollout]."""
+    """`verified`, `promoted`: keys of functions whose tables say so now. The other options are those of [rollout]."""
 
     verified: set[str] = field(default_factory=set)
     passes_inconclusive: bool = False
@@ -201,16 +201,16 @@ class RolloutBench(MortalBench):
     again: set[str] = field(default_factory=set)
     calls_off_after_s: float | None = None
     skipped: bool = False
-    answered: set[str] = field(default_factory=set)  # Versions that have, in this process
-    operations: set[str] = field(default_factory=set)  # ids of all that were journaled
+    answered: set[str] = field(default_factory=set)  # Versions that have answered in this process
+    operations: set[str] = field(default_factory=set)  # IDs of all that were journaled
     verdicts: dict[str, Verdict] = field(default_factory=dict)  # as they were journaled, by Version
-    changes: list[tuple[str, str]] = field(default_factory=list)  # function id, first run of the chain or "hand"
+    changes: list[tuple[str, str]] = field(default_factory=list)  # function ID, first run of the chain or "hand"
     rolled: dict[str, Rolled] = field(default_factory=dict)  # by the first run of a chain
     roots: dict[str, str] = field(default_factory=dict)  # run → the first one of its chain
     code: int | None = None
     said: list[str] = field(default_factory=list)
     started: list[RunStarted] = field(default_factory=list)  # by the last command
-    state: RunState | None = None  # of the run that is under way: of its chain
+    state: RunState | None = None  # of the running chain
     bus: Bus | None = None
     begun: set[tuple[str, int]] = field(default_factory=set)
     breached: bool = False
@@ -236,7 +236,7 @@ class RolloutBench(MortalBench):
     # --- commands -------------------------------------------------------------------------------------------------
 
     def deploy_now(self, *, adopt: bool = False, again: bool = False) -> int | None:
-        """Deploy all. Gives the exit code; None where it died."""
+        """Deploy all. Returns the exit code; None if it died."""
         self.again = {"all"} if again else set()
         names = tuple(self.names()) if again else ()
         return self._command(
@@ -244,7 +244,7 @@ class RolloutBench(MortalBench):
         )
 
     def resume_now(self, run_id: str = "last") -> int | None:
-        """Resume, as if it was typed."""
+        """Resume, as if typed."""
 
         async def main(invocation: Invocation) -> CommandResult:
             return await resume._run(run_id, resume._resume, invocation)
@@ -252,7 +252,7 @@ class RolloutBench(MortalBench):
         return self._command("resume", main)
 
     def promote_now(self, run_id: str = "last") -> int | None:
-        """Let a paused run go on."""
+        """Let a paused run continue."""
 
         async def main(invocation: Invocation) -> CommandResult:
             return await promote._promote(run_id, invocation)
@@ -260,35 +260,35 @@ class RolloutBench(MortalBench):
         return self._command("promote", main)
 
     def roll_back_now(self, run_id: str = "") -> int | None:
-        """Roll back, as if it was typed."""
+        """Roll back, as if typed."""
         return self._command(ROLLBACK, rollback._rollback, run=run_id)
 
     def names(self) -> list[str]:
-        """Give the names of all functions of the manifest."""
+        """Return the names of all functions of the manifest."""
         return [line.split(".")[1].rstrip("]") for line in self.manifest().splitlines() if "[functions." in line]
 
     def manifest(self) -> str:
-        """Read it."""
+        """Load the manifest."""
         return (self.root / "deploy.toml").read_text("utf-8")
 
     def lose_the_state(self) -> None:
-        """Go to another machine: of all runs there is what the bucket has."""
+        """Change to another machine, which has only the bucket's records."""
         shutil.rmtree(self.state_dir, ignore_errors=True)
 
     def chain(self, run_id: str) -> RunState:
-        """Read what the journal of this machine has of a run and those that belong with it."""
+        """Return what this machine's journal has of a run's chain."""
         with open_store(self.state_dir, read_only=True) as store:
             return store.chain_state(run_id)
 
     def is_paused(self, run_id: str) -> bool:
-        """Say whether a run waits, as far as this machine knows."""
+        """Return whether a run is paused, as far as this machine knows."""
         try:
             return self.chain(run_id).rollout.paused is not None
         except JournalError:
             return False
 
     def held_leases(self) -> list[str]:
-        """Give the runs of the last command that hold a lease in the bucket."""
+        """Return the runs of the last command that hold a lease in the bucket."""
         found = self.records.objects.get("functions/leases.json")
         holders = decode_leases(found[0], "leases").holders if found is not None else ()
         own = {one.run_id for one in self.started}
@@ -300,7 +300,7 @@ class RolloutBench(MortalBench):
         self.messages = SilentMessages()
         self.events, self.started, self.answered = [], [], set()
         self.begun, self.breached, self.state = set(), False, None
-        self.packager = type(self.packager)(self.root / "zips")  # of another process, which packs what is there now
+        self.packager = type(self.packager)(self.root / "zips")  # of another process, which packs the current files
         self._index, self._before = len(self.changes), self.live_now()
 
         async def whole() -> int:
@@ -339,13 +339,13 @@ class RolloutBench(MortalBench):
 
     @contextmanager
     def _as_the_program(self) -> Iterator[None]:
-        """Put this bench in the place of what the program opens, in whichever of its modules that stands."""
+        """Put this bench in place of what the program opens, in all modules that use it."""
         replaced = {
             session.open_session: self._open_session,
             bucket.bucket_records: lambda _world: self._bucket_records(),
             session.new_run_id: self._new_run_id,
             displays.displays: _no_displays,
-            heartbeat.boottime_s: lambda: self.now(),  # noqa: PLW0108 - it is replaced with every run
+            heartbeat.boottime_s: lambda: self.now(),  # noqa: PLW0108 - replaced with every run
         }
         whole, undone = Bus.__call__, []
 
@@ -388,7 +388,7 @@ class RolloutBench(MortalBench):
     # --- what is seen ---------------------------------------------------------------------------------------------
 
     def hear_before(self, bus: Bus, event: Event) -> None:
-        """Hear of an event before it is written."""
+        """Handle an event before it is written."""
         self.tick()
         if isinstance(event, Requested) and not bus.state.rollout.rolls_back and self.breached:
             known = (event.key, event.change) in self.begun
@@ -404,7 +404,7 @@ class RolloutBench(MortalBench):
             self._check_the_verdict(event)
 
     def hear(self, bus: Bus, event: Event) -> None:
-        """Hear of an event that was written."""
+        """Handle an event that was written."""
         self.bus = bus
         self.events.append(event)
         match event:
@@ -418,7 +418,7 @@ class RolloutBench(MortalBench):
                 self.begun.add((event.key, event.change))
             case VersionVerified():
                 self.verdicts[event.version_id] = event.verdict
-                if event.verdict is Verdict.INCONCLUSIVE:  # it is called once more, at the wave's end
+                if event.verdict is Verdict.INCONCLUSIVE:  # it is called again at the end of the wave
                     self.answered.clear()
         self.tick()
 
@@ -438,7 +438,7 @@ class RolloutBench(MortalBench):
         else:
             self.breached = False
         if event.rolls_back:
-            with open_store(self.state_dir, read_only=True) as store:  # it may have died before it was heard of
+            with open_store(self.state_dir, read_only=True) as store:  # it may have died before the event was handled
                 self.roots.setdefault(event.rolls_back, self.roots.get(store.chain(event.rolls_back)[0], ""))
             rolled = self.rolled[self.roots[event.rolls_back]]
             rolled.backs.add(root)
@@ -449,7 +449,7 @@ class RolloutBench(MortalBench):
             assert not known, f"{event.run_id} goes on with what {', '.join(known)} has taken back"
 
     def _is_known(self, run_id: str) -> bool:
-        """Say whether this machine can know of a run, by its journal or by the bucket."""
+        """Return whether this machine can know about a run, from its journal or from the bucket."""
         with open_store(self.state_dir, read_only=True) as store:
             here = {run.id for run in store.runs()}
         return run_id in here or f"functions/runs/{run_id}.json" in self.records.objects
@@ -468,7 +468,7 @@ class RolloutBench(MortalBench):
         return {Verdict.PASSED, *({Verdict.INCONCLUSIVE} if self.passes_inconclusive else ())}
 
     def verdict_of(self, version_id: str) -> Verdict | None:
-        """Give what was found out about a Version; of a copy that a rollback has made, about what it is a copy of."""
+        """Return the verdict on a Version; for a rollback's copy, the verdict on the original."""
         version = self.cloud.state.versions.get(version_id)
         if version_id in self.verdicts or version is None or not read_back_mark(version["description"]):
             return self.verdicts.get(version_id)
@@ -478,7 +478,7 @@ class RolloutBench(MortalBench):
         return Verdict.PASSED if Verdict.PASSED in found else None
 
     def check_what_is_asked(self, request: ApiRequest) -> None:
-        """Hold a call that changes something against what the run that makes it may do."""
+        """Check a call that changes something against what its run may do."""
         assert self.bus is not None
         run_state, body = self.bus.state, request.body
         back = bool(run_state.rollout.rolls_back)
@@ -535,7 +535,7 @@ class RolloutBench(MortalBench):
                 assert seen in self._allowed(), f"{PROMOTED} moves for {unit.key}, and {other.key} is {seen}"
 
     def latest_of(self, function_id: str) -> Mapping[str, Any] | None:
-        """Give the Version that serves."""
+        """Return the Version that serves."""
         try:
             found: Mapping[str, Any] = self.cloud.versions.by_tag({"functionId": function_id, "tag": LATEST})
         except Fault:
@@ -543,7 +543,7 @@ class RolloutBench(MortalBench):
         return found
 
     def live_now(self) -> dict[str, Any]:
-        """What serves, field by field, and where each tag is, by function id."""
+        """Return what serves, field by field, and where each tag is, by function ID."""
         functions = self.cloud.functions.list({"folderId": "folder", "pageSize": 1000}).get("functions", [])
         found: dict[str, Any] = {}
         for function in functions:
@@ -562,7 +562,7 @@ class RolloutBench(MortalBench):
         return found
 
     def make_by_hand(self) -> None:
-        """Let somebody make a Version, move a tag or set labels in the console."""
+        """Make a Version, move a tag or set labels as someone would in the console."""
         functions = self.cloud.functions.list({"folderId": "folder"}).get("functions", [])
         if not functions:
             return
@@ -593,5 +593,5 @@ async def _no_displays(*_: Any, **__: Any) -> Any:
 
 
 def _target(request: ApiRequest) -> str:
-    """Give the id in the path of a call."""
+    """Return the ID in the path of a call."""
     return request.path.split("/")[-1].split(":")[0]

@@ -1,8 +1,8 @@
-"""Runs with a budget of failures that die, are taken up, and lose their journal, in any order: what a chain promises.
+"""Runs with a budget of failures that die, are resumed, and lose their journal, in any order: what a chain guarantees.
 
 No unit starts after a breach, within the chain. No exit 0 while something is undone. A failing seed is in the test's
-name: `pytest -m "" tests/simulation/test_chains.py -k "[317]"` replays it. More of them:
-`python -m tests.simulation.test_chains FIRST` goes on until stopped.
+name: `pytest -m "" tests/simulation/test_chains.py -k "[317]"` replays it. For more seeds, `python -m
+tests.simulation.test_chains FIRST` runs until stopped.
 """
 
 from __future__ import annotations
@@ -31,19 +31,21 @@ from tests.simulation.crashes import MortalBench, go_on
 from tests.simulation.test_storm import storm
 
 SEEDS = range(400)
-SHORT = 60  # of which `make test` runs so many, and `make long` the others
+SHORT = 60  # number of these that `make test` runs; `make long` runs the others
 
 
 @dataclass
 class ChainBench(MortalBench):
-    """`past`: the events of the chain's runs before, as far as the journal still has them; `state`: with this run's."""
+    """`past`: the events of the chain's earlier runs, as far as the journal still has them. `state`: with this
+    run's.
+    """
 
     past: list[Event] = field(default_factory=list)
     state: RunState = field(default_factory=RunState)
     asked: set[str] = field(default_factory=set)  # in this run
     begun: bool = False
     code: int = 0
-    first: list[str] = field(default_factory=list)  # what the waves of the chain are made of
+    first: list[str] = field(default_factory=list)  # the units of the chain's waves
 
     def emit(self, event: Event) -> None:
         if isinstance(event, Requested) and event.key not in self.asked:
@@ -67,7 +69,7 @@ class ChainBench(MortalBench):
         return {unit.key for unit in units if isinstance(unit.outcome, Failed) and unit.action != Action.BLOCKED}
 
     def check_the_wave(self, key: str) -> None:
-        """Of a wave nothing starts while one before it is not done, or has a failure too much."""
+        """Check that no unit of a wave starts while an earlier wave is not done, or has too many failures."""
         ends = wave_ends(len(self.first), self.rollout.waves)
         number = next(number for number, end in enumerate(ends) if self.first.index(key) < end)
         for end in ends[:number]:
@@ -87,7 +89,7 @@ class ChainBench(MortalBench):
             self.emit(RunStarted(self.now(), run_id, "deploy", "here", "deploy.toml", units, "0", resumes=resumes))
 
     def new_chain(self, manifest: str) -> bool:
-        """Deploy as a new run. Says whether it lived."""
+        """Deploy as a new run. Returns whether it survived."""
         self.past, self.state = [], RunState()
 
         def deploy() -> dict[str, Outcome]:
@@ -98,14 +100,14 @@ class ChainBench(MortalBench):
         return self.until_end(deploy)
 
     def take_up(self, manifest: str) -> bool:
-        """Take the chain up, as `resume` does. Says whether that lived."""
+        """Resume the chain, as `resume` does. Returns whether that survived."""
         self.state = before = fold(self.past)
         left = resuming.left_of(before)
-        if before.total > len(before.units):  # nothing was asked for
+        if before.total > len(before.units):  # nothing was requested
             self.first = [key for key in self.first if key in before.units]
         if not left:
             self.code = exit_code(resuming.outcomes_of(before).values(), interrupted=False)
-            if before.total > len(before.units):  # a plan of which the journal has lost a part
+            if before.total > len(before.units):  # a plan of which the journal lost a part
                 self.code = max(self.code, Exit.FAILED)
             return True
         return self.until_end(lambda: self._resume(manifest, before, left, chains.earlier_of(before, left)))
@@ -123,7 +125,7 @@ class ChainBench(MortalBench):
 
 
 def live_through(seed: int, root: Path) -> None:
-    """Let runs breach, die, be taken up and be forgotten; hold what is said against what is so, after each."""
+    """Let runs breach, die, be resumed and be forgotten. After each, compare what is reported with what is true."""
     rng = random.Random(seed)
     functions = rng.choice([4, 9, 16])
     bench = ChainBench(
@@ -144,16 +146,16 @@ def live_through(seed: int, root: Path) -> None:
     for turn in range(10):
         bench.die_after = rng.randrange(1, 30 * functions) if rng.random() < 0.6 else None
         if rng.random() < 0.2:
-            bench.faults.failing_functions.clear()  # somebody has mended it
+            bench.faults.failing_functions.clear()  # someone has fixed it
         if rng.random() < 0.2:
             changed.write_text(source if rng.random() < 0.7 else f"{source}# {turn}\n")
-        bench.packager = type(bench.packager)(root / "zips")  # of another process, which packs what is there now
+        bench.packager = type(bench.packager)(root / "zips")  # of another process, which packs the current files
         if bench.past and rng.random() < 0.2:
-            del bench.past[-rng.randrange(1, 4) :]  # a power cut
+            del bench.past[-rng.randrange(1, 4) :]  # a power failure
         resumes = bench.past and rng.random() < 0.7
         try:
             lived = bench.take_up(manifest) if resumes else bench.new_chain(manifest)
-        except (CloudError, InterruptedRunError):  # what is live could not be read: nothing was done
+        except (CloudError, InterruptedRunError):  # the live state could not be read: nothing was done
             continue
         if lived:
             check_the_chain(bench, names)
@@ -173,7 +175,7 @@ def live_through(seed: int, root: Path) -> None:
 
 
 def check_the_chain(bench: ChainBench, names: list[str]) -> None:
-    """The exit code is 0 just where nothing is undone, and that is what the cloud shows."""
+    """Check that the exit code is 0 exactly when nothing is undone, and that the cloud shows the same."""
     left = undone(bench.state)
     told = len(bench.state.units) >= bench.state.total
     assert (bench.code == 0) == (not left and told), (bench.code, left.keys(), bench.state.outcomes)
@@ -250,7 +252,7 @@ def test_a_broken_chain_is_caught(broken: Break, tmp_path: Path, monkeypatch: py
         folder.mkdir()
         try:
             live_through(seed, folder)
-        except (AssertionError, BaseExceptionGroup):  # of a task group, where it was seen in one
+        except (AssertionError, BaseExceptionGroup):  # of a task group, if it was raised in one
             return
     pytest.fail(f"{broken.__name__} went through {len(SEEDS)} seeds")
 

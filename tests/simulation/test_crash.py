@@ -1,7 +1,7 @@
-"""Runs that die at any event or call, taken up by `resume` or by a deploy that remembers nothing.
+"""Runs that die at any event or call, followed by `resume` or by a deploy without a journal.
 
-A failing seed is in the test's name: `pytest -m "" tests/simulation/test_crash.py -k "[417]"` replays it. More of them:
-`python -m tests.simulation.test_crash FIRST` goes on until stopped.
+A failing seed is in the test's name: `pytest -m "" tests/simulation/test_crash.py -k "[417]"` replays it. For more
+seeds, `python -m tests.simulation.test_crash FIRST` runs until stopped.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from tests.simulation.crashes import MortalBench, go_on
 from tests.simulation.test_storm import check_the_slots, check_the_truth, stamps, storm
 
 SEEDS = range(500)
-SHORT = 40  # of which `make test` runs so many, and `make long` the others
+SHORT = 40  # number of these that `make test` runs; `make long` runs the others
 
 
 def settings_of(rng: random.Random) -> CloudSettings:
-    """Draw how the cloud behaves: what listings show, what is told of quotas, and what becomes of these."""
+    """Draw how the cloud behaves: what listings show, what is known about quotas, and how these change."""
     settings = rng.choice(
         [
             CloudSettings(key_lifetime_s=0.0),
@@ -49,7 +49,7 @@ def settings_of(rng: random.Random) -> CloudSettings:
 
 
 def live_through(seed: int, root: Path) -> None:
-    """Let runs die and be taken up again until all is done; hold what is live against what was wanted."""
+    """Let runs die and be resumed until all is done. Compare the live state with the desired one."""
     rng = random.Random(seed)
     limits = Limits(operations_per_folder=rng.choice([4, 15]), operation_deadline_s=rng.choice([15.0, 900.0]))
     functions = rng.choice([3, 8, 14])  # few are read one by one, many in bulk
@@ -57,37 +57,37 @@ def live_through(seed: int, root: Path) -> None:
     bench = MortalBench(
         root, faults=Faults(weather, seed=seed), seed=seed, limits=limits,
         durations=rng.choice(["lognormal:1.2,0.4", "fixed:3", "lognormal:3,1.0"]),
-        # Keys may be forgotten at once, or versions be hidden while they are made: one of the two protects.
+        # Keys may be forgotten at once, or versions hidden while they are made: one of the two protects.
         settings=settings_of(rng),
     )  # fmt: skip
     bench.jumps = rng.random() < 0.3
     meddled = rng.random() < 0.3
     manifest = sources(root, functions)
     outcomes = None
-    for turn in range(20):  # many of which may only see that an Operation still runs
+    for turn in range(20):  # many of these may only see that an Operation still runs
         bench.die_after = rng.randrange(1, 40 * functions) if turn < 5 else None
         bench.hand_after = rng.randrange(1, 60 * functions) if meddled and turn < 6 else None
-        if rng.random() < 0.3:  # the cloud's quota is not what we were told
+        if rng.random() < 0.3:  # the cloud's quota differs from the reported one
             bench.cloud.active.quotas = Quotas(operations_per_folder=rng.choice([2, 15, 30]))
         quota = bench.cloud.active.quotas.operations_per_folder
         if turn == 7:
-            bench.faults.rates = Rates()  # the weather clears; what is left must come out right
-            bench.pass_time(120.0)  # and what somebody else has begun, unseen perhaps, is over
+            bench.faults.rates = Rates()  # the faults end: what is left must succeed
+            bench.pass_time(120.0)  # and what others began, perhaps unseen, has ended
         resumes = bench.journal and rng.random() < 0.5
         if resumes and rng.random() < 0.3:
-            del bench.journal[-rng.randrange(1, 4) :]  # a power cut
+            del bench.journal[-rng.randrange(1, 4) :]  # a power failure
         try:
             if resumes:
                 outcomes = bench.resume_until_death(manifest)
             else:
-                # A copy of our description is guarded; in the end whoever deploys has looked at it, and agrees.
+                # A copy of our description is guarded. In the end, the user has checked it and agrees.
                 outcomes = bench.deploy_until_death(manifest, adopt=turn >= 7)
-        except (CloudError, InterruptedRunError):  # what is live could not be read: nothing was done
+        except (CloudError, InterruptedRunError):  # the live state could not be read: nothing was done
             outcomes = None
         if outcomes is None:
             continue
         check_the_reasons(bench, outcomes)
-        if not resumes:  # which begins with what ran already
+        if not resumes:  # which begins with what is already running
             check_the_slots(bench, replace(limits, operations_per_folder=max(quota, limits.operations_per_folder)))
             check_the_truth(bench, outcomes, bench.by_hand)
         if turn >= 7 and not resumes and all(isinstance(one, Unchanged) for one in outcomes.values()):
@@ -98,7 +98,7 @@ def live_through(seed: int, root: Path) -> None:
 
 
 def check_the_versions(bench: MortalBench, functions: int) -> None:
-    """One Version of each function is ours, and another for each that somebody else has put before it."""
+    """Check that one Version of each function is ours, plus one for each that someone else made before it."""
     others = {version_id for made in bench.by_hand.values() for version_id in made}
     ours = [version for version in bench.versions() if version["id"] not in others]
     if not others:
@@ -113,7 +113,7 @@ def check_the_versions(bench: MortalBench, functions: int) -> None:
 
 
 def check_the_reasons(bench: MortalBench, outcomes: Mapping[str, Outcome]) -> None:
-    """What is said to be deployed was read back; what is said to have failed has, and was not made all the same."""
+    """Check that what is reported as deployed was read back, and that what is reported as failed has not been made."""
     names = {one["id"]: one["name"] for one in bench.cloud.functions.list({"folderId": "folder"}).get("functions", [])}
     versions = [version for version in bench.versions() if version["functionId"] not in bench.by_hand]
     made = {names.get(version["functionId"]) for version in versions if version["status"] != "ERROR"}
@@ -130,9 +130,8 @@ def check_the_reasons(bench: MortalBench, outcomes: Mapping[str, Outcome]) -> No
 
 
 def overwritten(bench: MortalBench, key: str, version_id: str) -> list[str]:
-    """Find the Version of somebody else's from which the one that a unit made has taken $latest, though the plan was
-    based on another: by the cloud's own history of that tag, since Versions need not take it in the order of their
-    creation.
+    """Return the Versions of others from which a unit's Version took $latest although the plan was based on another.
+    The cloud's own history of that tag decides, because Versions need not take it in order of creation.
     """
     unit = fold(bench.events).units.get(key)
     if unit is None or not unit.requests:
@@ -144,7 +143,7 @@ def overwritten(bench: MortalBench, key: str, version_id: str) -> list[str]:
     if version_id not in held:
         return []
     before = held[: held.index(version_id)][-1:]
-    # Who copies our stamp while the version that it is of is still being made looks like an earlier attempt of ours.
+    # A copy of our stamp, made while its version is still being made, looks like an earlier attempt of ours.
     copies = {version["id"] for version in bench.versions() if unit.fingerprint in version["description"]}
     theirs = set(bench.by_hand.get(function_id, ())) - copies - {unit.base_version_id}
     return [one for one in before if one in theirs]

@@ -1,4 +1,4 @@
-"""The simulation bites: engines broken on purpose, each of which it has to catch."""
+"""The simulation detects engines that were broken on purpose."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from tests.simulation.test_crash import live_through
 from tests.unit.engine import test_breaker, test_slots
 from tests.unit.journal import test_store
 
-SEEDS_MAX = 150  # of the 500 that pass on the engine as it is
+SEEDS_MAX = 150  # of the 500 that pass on the real engine
 
 
 def drop_the_key(patch: pytest.MonkeyPatch) -> None:
@@ -122,7 +122,7 @@ def take_every_replay_for_deleted(patch: pytest.MonkeyPatch) -> None:
 
     patch.setattr(NewVersions, "_exists", exists)
     patch.setattr(Attempts, "ended_before", lambda *_: True)
-    patch.setattr(attempts, "_MAX_REPLAYS", 20)  # all of which it uses up, for each Version that it makes once more
+    patch.setattr(attempts, "_MAX_REPLAYS", 20)  # it uses all of them, for each repeated Version
 
 
 def never_look_before_asking_again(patch: pytest.MonkeyPatch) -> None:
@@ -186,7 +186,7 @@ def take_what_has_left_the_listing_for_done(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Tracker, "_follow", follow)
 
 
-# With a seed that catches it: tried first, it spares those that do not. Any other will do as well.
+# With a seed that detects it: tried first, it saves the others. Any other seed may detect it too.
 BREAKS: list[tuple[Break, int]] = [
     (drop_the_key, 13),
     (take_a_failed_poll_for_a_failed_operation, 0),
@@ -217,7 +217,7 @@ def test_a_broken_engine_is_caught(
     )  # fmt: skip
 
 
-# --- rules that a simulation seldom comes to: each is caught by a small test ----------------------------------------
+# --- rules that a simulation rarely reaches: each is caught by a small test -----------------------------------------
 
 
 def forget_an_earlier_unsure_try(patch: pytest.MonkeyPatch) -> None:
@@ -267,7 +267,7 @@ def count_on_after_a_failed_append(patch: pytest.MonkeyPatch) -> None:
         try:
             whole(self, event)
         except JournalError:
-            self._seq += len(self._waiting)  # of this very transaction, which was rolled back
+            self._seq += len(self._waiting)  # of this transaction, which was rolled back
             raise
 
     patch.setattr(RunJournal, "append", append)

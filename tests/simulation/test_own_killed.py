@@ -1,5 +1,5 @@
-"""Runs that change scaling and access, killed at every event and call, and taken up: what is live is what was wanted,
-each change was begun once, and access that was not to be given was never there.
+"""Runs that change scaling and access, killed at every event and call, and resumed. The live state is the desired one,
+each change was started once, and no access ever existed that was not to be granted.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tests.engine import sources
 from tests.long import short_first
 from tests.simulation.crashes import MortalBench
 
-_STEP = 7  # the short cases are spread over all moments
+_STEP = 7  # spreads the short cases over all moments
 _TICKS = sorted(range(1, 98), key=lambda tick: (tick % _STEP, tick))  # more than any of the runs has
 BOTH = 'scaling = { "$latest" = { provisioned = 1 }, stable = { zone_requests = 5 } }\ntags = ["stable"]\n'
 # (what is live before, what the run is to make)
@@ -47,17 +47,17 @@ def begun(bench: MortalBench) -> Counter[str]:
 
 
 def played(root: Path, story: str, die_after: int | None) -> tuple[MortalBench, Iterable[Outcome]]:
-    """Let a run die and be taken up, until it has come to its end."""
+    """Let a run die and be resumed, until it has ended."""
     root.mkdir()
     bench = MortalBench(root, durations="fixed:2")
     before, after = STORIES[story]
     base = sources(root, 1)
     if before:
         bench.deploy_until_death(base + before)
-    bench.opened |= set(bench.cloud.state.functions)  # by this very run, as the journal knows it
+    bench.opened |= set(bench.cloud.state.functions)  # by this run, as the journal shows
     bench.die_after = die_after
     outcomes = bench.deploy_until_death(base + after)
-    bench.opened.clear()  # whoever takes it up goes by what the run was agreed to
+    bench.opened.clear()  # a resumed run follows what the first one was agreed to
     if outcomes is None:
         outcomes = bench.resume_until_death(base + after) or bench.deploy_until_death(base + after, adopt=True)
     assert outcomes is not None

@@ -1,5 +1,5 @@
-"""A whole prune: killed at any step, and resumed, it takes all that was agreed to, of the cloud and of the bucket. What
-Versions and the bucket are both judged by is read once.
+"""A whole prune, killed at any step and resumed, deletes all that was agreed to, in the cloud and in the bucket. The
+common input of both judgements is read once.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from tests.simulation.prunes import PruneBench
 from tests.simulation.test_rollouts import Story
 
 FUNCTIONS, DEPLOYMENTS = 2, 4
-STEPS = 280  # events and calls, more than one has
+STEPS = 280  # events and calls, more than any has
 DAY_S = 86_400.0
-# One in each part: while it plans, begins, deletes Versions, deletes of the bucket, ends.
+# One in each part: while it plans, begins, deletes Versions, deletes from the bucket, ends.
 EARLY = [10, 60, 94, 108, 150, 199, 220, 233, 260, 267]
 
 
 def deployed(root: Path) -> PruneBench:
-    """Deploy again and again, long ago; a saved plan has expired, too."""
+    """Deploy several times, long ago. A saved plan has expired too."""
     bench = PruneBench(root, faults=Faults(Rates(), seed=1), seed=1, durations="fixed:3")
     story = Story(bench, random.Random(1), FUNCTIONS, set(), set(), set(), two_phase=False)
     bench.verified = story.verified
@@ -47,7 +47,7 @@ def deployed(root: Path) -> PruneBench:
 
 
 def left(bench: PruneBench) -> tuple[int, list[str]]:
-    """How many Versions there are, and what of the bucket a prune is about."""
+    """Return how many Versions there are, and which objects of the bucket a prune concerns."""
     keys = [one.key for one in bench.objects.list(BUCKET, limit=1000).objects]
     return len(bench.versions()), [key for key in keys if key.endswith(".zip") or "/plans/" in key]
 
@@ -68,13 +68,13 @@ def test_resume_does_all_that_was_agreed_to(step: int, tmp_path: Path) -> None:
     code = bench.prune_now(1, 1)
     if code is None:
         code = bench.resume_now()
-        if code != Exit.DONE:  # killed before all of its plan was kept: nothing was sent
+        if code != Exit.DONE:  # killed before all of its plan was stored: nothing was sent
             said = "".join(bench.said)
             assert "of its plan stood in the journal" in said or "while it planned: nothing was sent" in said, said
             assert "orchestrator prune" in said, "the line to type"
             assert bench.prune_now(1, 1) == Exit.DONE, bench.said
     assert left(bench) == (2 * FUNCTIONS, [])
-    assert bench.resume_now() == Exit.DONE, bench.said  # there is nothing left to resume
+    assert bench.resume_now() == Exit.DONE, bench.said  # nothing is left to resume
     assert not bench.started, bench.said
 
 
@@ -129,4 +129,4 @@ def test_the_record_of_a_run_that_has_not_ended_is_looked_at_again() -> None:
     assert digest is not None
     assert (digest.run.id, digest.written_at) == ("R1", 7.0)
     assert known.of(listed["killed"]) is None
-    assert known.of(replace(listed["ended"], size_bytes=1)) is None  # somebody has put another in its place
+    assert known.of(replace(listed["ended"], size_bytes=1)) is None  # someone has replaced it

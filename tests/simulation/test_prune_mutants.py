@@ -1,4 +1,4 @@
-"""The simulation of prunes bites: rules of a prune broken on purpose, each of which it has to catch."""
+"""The simulation of prunes detects rules of a prune that were broken on purpose."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.simulation.prunes import PruneBench
 from tests.simulation.test_prunes import live_through
 
 SEEDS_MAX = 120
-SEED_OF_COUNTING = 24  # catches `count_runs_that_may_have_changed_nothing`
+SEED_OF_COUNTING = 24  # detects `count_runs_that_may_have_changed_nothing`
 
 
 def ignore_tags(patch: pytest.MonkeyPatch) -> None:
@@ -58,8 +58,8 @@ def forget_the_run_before_the_last(patch: pytest.MonkeyPatch) -> None:
 
 
 def count_runs_that_may_have_changed_nothing(patch: pytest.MonkeyPatch) -> None:
-    """Where the last good runs are not asked about, by the program or by the bench: what these need stays besides, so
-    that what such a count lets go is, but for rare cases, kept all the same. `test_prune_past` has one of the rare.
+    """The last good runs are ignored, by the program or by the bench: what they need is also kept for other reasons, so
+    such a count nearly always keeps it too. `test_prune_past` has one of the rare cases.
     """
     patch.setattr(past, "_is_sure", lambda _unit: True)
     keep_the_last_runs_alone(patch)
@@ -91,7 +91,7 @@ def delete_packages_that_were_just_put(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(judging, "judge_packages", judge)
 
 
-# With a seed that catches it: tried first, it spares those that do not. Any other will do as well.
+# With a seed that detects it: tried first, it saves the others. Any other seed may detect it too.
 BREAKS: list[tuple[Break, int]] = [
     (ignore_tags, 30),
     (take_missing_records_for_empty, 9),

@@ -1,5 +1,5 @@
-"""Each rule of a prune broken on purpose: a test has to notice. Those that the simulation sees besides are in
-`test_prune_mutants.py`. A row: what is broken, and where that is noticed.
+"""Each rule of a prune broken on purpose: a test must fail. Those that the simulation detects too are in
+`test_prune_mutants.py`. A row: what is broken, and which test detects it.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ MEANWHILE = "test_an_operation_that_somebody_begins_meanwhile_blocks_its_functio
 GOING_ON = "orchestrator.app.session.pruning.going_on"
 UNIT, FLOW = "tests/unit/planning/prune/", "tests/flow/"
 RULE, PAST, EVIDENCE = f"{UNIT}test_prune_rule.py", f"{UNIT}test_prune_past.py", f"{UNIT}test_prune_evidence.py"
-FLEET = f"{FLOW}test_prune_whole.py::test_a_mutant_is_noticed"  # its first line holds a plan against a second opinion
+FLEET = f"{FLOW}test_prune_whole.py::test_a_mutant_is_noticed"  # its first line compares a plan with a second opinion
 STORED, ENGINE = f"{FLOW}test_stored.py", f"{FLOW}test_prune.py"
 PACKAGES, RETENTION = f"{UNIT}test_packages.py", "tests/unit/journal/test_retention.py"
 RUNS, WHOLE = "tests/unit/app/test_known_runs.py", "tests/simulation/test_prune_killed.py"
 
 
 def goes_for(*whys: Why) -> Break:
-    """Let go what stays for these reasons."""
+    """Delete what is kept for these reasons."""
 
     def broken(patch: pytest.MonkeyPatch) -> None:
         whole = rule._Judge.first
@@ -57,7 +57,7 @@ def goes_for(*whys: Why) -> Break:
 
 
 def says(place: Any, name: str, answer: Any, *, later: bool = False) -> Break:
-    """Let a function give this, whatever it is asked. `later`: it is awaited."""
+    """Make a function return this, whatever its arguments. `later`: it is awaited."""
 
     async def awaited(*_: object, **__: object) -> Any:
         return answer
@@ -70,7 +70,7 @@ def says(place: Any, name: str, answer: Any, *, later: bool = False) -> Break:
 
 
 def holds(place: Any, name: str, value: Any) -> Break:
-    """Let a constant be this."""
+    """Set a constant to this."""
 
     def broken(patch: pytest.MonkeyPatch) -> None:
         patch.setattr(place, name, value)
@@ -156,7 +156,7 @@ def leave_the_bucket_to_others(patch: pytest.MonkeyPatch) -> None:
 
 
 def forget(name: str) -> Break:
-    """Let one of the sources of what runs rely on be empty: `digests`, `here`, `holders` of leases, or `unreadable`."""
+    """Make one of the sources of what runs rely on empty: `digests`, `here`, `holders` of leases, or `unreadable`."""
 
     def broken(patch: pytest.MonkeyPatch) -> None:
         whole = judging._flying
@@ -188,7 +188,7 @@ def swallow_a_page_that_fails(patch: pytest.MonkeyPatch) -> None:
 
 
 def retain_without(kept: retention.Kept) -> Break:
-    """Let records go that stay for this reason."""
+    """Delete records that are kept for this reason."""
 
     def broken(patch: pytest.MonkeyPatch) -> None:
         whole = retention.retained
@@ -203,14 +203,14 @@ def retain_without(kept: retention.Kept) -> Break:
     return broken
 
 
-_ELSEWHERE = (retention.Kept.NOT, retention.Kept.OF_A_FUNCTION)  # the latter: `last_of_functions`
+_ELSEWHERE = (retention.Kept.NOT, retention.Kept.OF_A_FUNCTION)  # tested elsewhere: `last_of_functions`
 MUTANTS: list[tuple[Break, str]] = [
     (one_page_of_versions_only, FLEET),
     (forget("digests"), STORED),  # an object of a run in flight is deleted
     (one_page_of_the_bucket_only, STORED),
     (forget_blocked, PAST),
     (leave_the_bucket_to_others, f"{WHOLE}::test_resume_does_all_that_was_agreed_to"),
-    # which Versions stay: `rule`, row by row
+    # which Versions are kept: `rule`, row by row
     (goes_for(Why.LAST_RUN), RULE),
     (goes_for(Why.LATEST), RULE),
     (goes_for(Why.TAGGED), FLEET),
@@ -226,7 +226,7 @@ MUTANTS: list[tuple[Break, str]] = [
     (says(rule, "_ours", frozenset()), RULE),
     (count_ours_alone_among_the_newest, FLEET),
     (holds(rule, "UNRECORDED_DAYS", 30), RULE),
-    # what runs tell
+    # what runs show
     (says(past, "unsettled", ""), PAST),
     (says(past, "_is_good", answer=False), PAST),
     (says(past, "_is_sure", answer=True), PAST),
@@ -258,7 +258,7 @@ MUTANTS: list[tuple[Break, str]] = [
     (forget("unreadable"), STORED),
     (swallow_a_page_that_fails, STORED),
     (delete_what_was_put_again, STORED),
-    # records and what lies beside them
+    # records and what is beside them
     (says(removing, "_unindex", "", later=True), STORED),
     (says(judging, "last_of_functions", frozenset()), STORED),
     (says(judging, "judge_claim", ""), STORED),
@@ -269,7 +269,7 @@ MUTANTS: list[tuple[Break, str]] = [
 
 
 def noticed(nodes: str) -> bool:
-    """Say whether these tests fail as things are."""
+    """Return whether these tests fail now."""
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         code = pytest.main(["-x", "-q", "-W", "ignore::pytest.PytestAssertRewriteWarning", nodes])
     assert code in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED), code
@@ -279,6 +279,7 @@ def noticed(nodes: str) -> bool:
 @pytest.mark.parametrize(("broken", "nodes"), short_first(5, MUTANTS), ids=lambda one: getattr(one, "__name__", ""))
 def test_a_broken_rule_is_noticed(broken: Break, nodes: str, monkeypatch: pytest.MonkeyPatch) -> None:
     file, _, _ = nodes.partition("::")
-    import_module(file.removesuffix(".py").replace("/", "."))  # whole: what it imports by name is never the broken one
+    # Complete: names that it imports are never the broken ones.
+    import_module(file.removesuffix(".py").replace("/", "."))
     broken(monkeypatch)
     assert noticed(nodes), f"{broken.__name__}: {nodes} has not noticed"

@@ -1,7 +1,8 @@
-"""Prunes among deployments that fail, die, are taken back, lose their machine, and people who make Versions by hand.
+"""Prunes among deployments that fail, die, are rolled back and lose their machine, and people who make Versions by
+hand.
 
-No prune deletes what one of the last runs of a function needs: see `prunes.PruneBench`. At the end each of them can
-still be taken back. `python -m tests.simulation.test_prunes FIRST` goes on with seeds until stopped.
+No prune deletes what one of the last runs of a function needs: see `prunes.PruneBench`. At the end, each of them can
+still be rolled back. `python -m tests.simulation.test_prunes FIRST` runs seeds until stopped.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ DAYS_S = 86_400.0
 
 
 def live_through(seed: int, root: Path) -> None:
-    """Let anything happen, prunes among it; then take back the last runs."""
+    """Let anything happen, including prunes. Then roll back the last runs."""
     rng = random.Random(f"prunes {seed}")
     (root / "gate.sh").write_text("#!/bin/sh\n")
     (root / "gate.sh").chmod(0o755)
@@ -61,7 +62,7 @@ def live_through(seed: int, root: Path) -> None:
 
 
 def command(bench: PruneBench, story: Story, rng: random.Random, runs: int, *, is_first: bool) -> None:
-    """Type one of them, and hold what it says against what is so."""
+    """Run one of the commands, and compare what it reports with what is true."""
     draw = 0.0 if is_first else rng.random()
     if draw < 0.4:
         story.edit()
@@ -80,7 +81,7 @@ def command(bench: PruneBench, story: Story, rng: random.Random, runs: int, *, i
 
 
 def check_the_prune(bench: PruneBench) -> None:
-    """The exit code says what is left of what was to go; in good weather nothing is."""
+    """Check that the exit code shows what is left of what was to be deleted. Without faults, nothing is."""
     if not bench.is_pruning() or bench.code is None:
         return
     seen, there = bench.seen_prunes[bench.roots[bench.started[0].run_id]], {one["id"] for one in bench.versions()}
@@ -96,7 +97,7 @@ def check_the_prune(bench: PruneBench) -> None:
 
 
 def end(bench: PruneBench, story: Story, runs: int) -> None:
-    """Bring all to an end, prune once more, and take back each of the last runs, the newest first."""
+    """Finish everything, prune again, and roll back each of the last runs, the newest first."""
     bench.faults.rates, bench.answers.sound = Rates(), True
     bench.die_after = bench.hand_after = bench.calls_off_after_s = None
     bench.passes_inconclusive, story.rollout = False, ""

@@ -1,4 +1,4 @@
-"""The simulation of rollouts bites: programs broken on purpose, each of which it, or a small test, has to catch."""
+"""The simulation of rollouts, or a small test, detects programs that were broken on purpose."""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ def leave_the_ring_tag_where_it_is(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(rollback, "_tags", tags)
 
 
-# With a seed that catches it: tried first, it spares those that do not. Any other will do as well.
+# With a seed that detects it: tried first, it saves the others. Any other seed may detect it too.
 BREAKS: list[tuple[Break, int]] = [
     (owe_no_rollback, 4),
     (keep_the_lease, 0),
@@ -210,7 +210,7 @@ def test_a_broken_rollout_is_caught(
     must_be_caught(broken, [seed_first, *range(SEEDS_MAX)], live_through, tmp_path, monkeypatch)
 
 
-# --- rules that a simulation seldom comes to: each is caught by a small test ----------------------------------------
+# --- rules that a simulation rarely reaches: each is caught by a small test -----------------------------------------
 
 
 def let_the_breaker_end_a_rollback(patch: pytest.MonkeyPatch) -> None:

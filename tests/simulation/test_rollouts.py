@@ -1,8 +1,8 @@
-"""Rollouts in which anything happens: versions that fail, people who deploy beside, deaths, lost machines.
+"""Rollouts in which anything happens: versions that fail, other deployers, deaths, lost machines.
 
-What a chain of runs promises is held against the cloud after each command. A failing seed is in the test's name:
-`pytest -m "" tests/simulation/test_rollouts.py -k "[17]"` replays it. More of them:
-`python -m tests.simulation.test_rollouts FIRST` goes on until stopped.
+The guarantees of a chain of runs are checked against the cloud after each command. A failing seed is in the test's
+name: `pytest -m "" tests/simulation/test_rollouts.py -k "[17]"` replays it. For more seeds, `python -m
+tests.simulation.test_rollouts FIRST` runs until stopped.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tests.simulation.rollouts import PROMOTED, RolloutBench
 from tests.simulation.test_storm import check_the_slots, storm
 
 SEEDS = range(160)
-SHORT = 6  # of which `make test` runs so many, and `make long` the others
+SHORT = 6  # number of these that `make test` runs; `make long` runs the others
 
 HEAD = """
 [cloud]
@@ -43,7 +43,7 @@ VERIFY = 'verify = { payload = { n = 1 }, expect = { ok = true }, timeout = "3s"
 
 @dataclass
 class Story:
-    """What is written in the manifest, and changes from one chain to the next."""
+    """The content of the manifest, which changes from one chain to the next."""
 
     bench: RolloutBench
     rng: random.Random
@@ -78,7 +78,7 @@ class Story:
         (self.bench.root / "deploy.toml").write_text("\n".join(tables))
 
     def edit(self) -> None:
-        """Change some of it, as somebody does between two deployments."""
+        """Change some of it, as someone does between two deployments."""
         rng = self.rng
         for key in self.keys:
             if rng.random() < 0.6:
@@ -110,7 +110,7 @@ class Story:
 
 
 def live_through(seed: int, root: Path) -> None:
-    """Let chains of runs be deployed, die, be taken up and back; hold what they promise against what is so."""
+    """Let chains of runs be deployed, die, be resumed and rolled back. Compare their guarantees with what is true."""
     rng = random.Random(seed)
     (root / "gate.sh").write_text("#!/bin/sh\n")
     (root / "gate.sh").chmod(0o755)
@@ -152,7 +152,7 @@ def live_through(seed: int, root: Path) -> None:
 
 
 def chain(bench: RolloutBench, rng: random.Random, steps: int, *, meddled: bool) -> None:
-    """Deploy, and see what becomes of it."""
+    """Deploy, and handle the result."""
     for turn in range(6):
         bench.die_after = rng.randrange(1, steps) if rng.random() < 0.5 and turn < 4 else None
         bench.hand_after = rng.randrange(1, steps) if meddled and rng.random() < 0.5 else None
@@ -176,7 +176,7 @@ def chain(bench: RolloutBench, rng: random.Random, steps: int, *, meddled: bool)
 
 
 def resume(bench: RolloutBench) -> None:
-    """Resume what there is; a paused run is refused, and nothing starts."""
+    """Resume what there is. A paused run is refused, and nothing starts."""
     last = next(reversed(bench.roots), "")
     waits = bool(last) and bench.is_paused(last)
     bench.resume_now()
@@ -185,7 +185,7 @@ def resume(bench: RolloutBench) -> None:
 
 
 def check(bench: RolloutBench) -> None:
-    """Hold what the last command said against what is live."""
+    """Compare what the last command reported with the live state."""
     if not bench.started[1:] and bench.started and not bench.started[0].resumes:
         check_the_slots(bench, bench.limits)
     if bench.code is not None:
@@ -200,7 +200,7 @@ def check(bench: RolloutBench) -> None:
 
 
 def check_the_end(bench: RolloutBench, run: RunState) -> None:
-    """A breach that leads to a rollback has led to it; a paused run is one that waits."""
+    """Check that a breach led to a rollback if it should, and that a paused run waits."""
     if run.verb == "rollback":
         return
     assert (run.rollout.paused is not None) <= (bench.code == Exit.INTERRUPTED), (bench.code, run.rollout.paused)
@@ -217,12 +217,12 @@ def check_the_end(bench: RolloutBench, run: RunState) -> None:
 
 
 def is_fair(bench: RolloutBench) -> bool:
-    """Whether nothing but people and code can make something fail."""
+    """Return whether only people and code can make something fail."""
     return bench.faults.rates == Rates()
 
 
 def check_all_back(bench: RolloutBench, of: str) -> None:
-    """All that a chain of runs has changed, and nobody else, is as it was before."""
+    """Check that all that a chain of runs changed, and no one else, is as before."""
     rolled, live = bench.rolled[of], bench.live_now()
     touched = {function_id for function_id, who in bench.changes if who == of}
     for function_id in touched - others(bench, of):
@@ -232,15 +232,15 @@ def check_all_back(bench: RolloutBench, of: str) -> None:
 
 
 def others(bench: RolloutBench, of: str) -> set[str]:
-    """Give the functions that others have changed since a chain of runs began, than it and what took it back."""
+    """Return the functions that others have changed since a chain of runs began, besides it and its rollbacks."""
     rolled = bench.rolled[of]
     own = {of, *rolled.backs}
     return rolled.moving | {function_id for function_id, who in bench.changes[rolled.index :] if who not in own}
 
 
 def check_the_rollback(bench: RolloutBench, back: RunState, of: str) -> None:
-    """Of a rollback that has come to its end: what it says is back is as it was, and nothing is left alone but what
-    somebody else has changed.
+    """Check a rollback that has ended: what it reports as restored is as before, and only what someone else changed was
+    left alone.
     """
     rolled, live, meddled = bench.rolled[of], bench.live_now(), others(bench, of)
     for unit in back.units.values():
@@ -258,14 +258,14 @@ def check_the_rollback(bench: RolloutBench, back: RunState, of: str) -> None:
 
 
 def difference(was: object, now: object) -> str:
-    """Say in what two descriptions of a function differ."""
+    """Return how two descriptions of a function differ."""
     if not isinstance(was, dict) or not isinstance(now, dict):
         return f"{was} / {now}"
     return "; ".join(f"{name}: {was[name]} / {now[name]}" for name in was if was[name] != now[name])
 
 
 def check_the_versions(bench: RolloutBench, promoted: set[str]) -> None:
-    """No Version was made twice, one right after the other, for the same."""
+    """Check that no Version was made twice in a row for the same reason."""
     others = {version_id for made in bench.by_hand.values() for version_id in made}
     last: dict[str, str] = {}
     for version in sorted(bench.versions(), key=lambda one: str(one["createdAt"])):
@@ -285,7 +285,7 @@ def check_the_versions(bench: RolloutBench, promoted: set[str]) -> None:
     "seed",
     [
         *short_first(SHORT, SEEDS),
-        254,  # what was live before a run says of itself what the run asks for
+        254,  # the stamp of the live state before a run equals the one that the run requests
     ],
 )
 def test_whatever_happens_what_is_said_to_be_deployed_was_verified_and_what_is_back_is_as_before(

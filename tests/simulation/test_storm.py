@@ -1,4 +1,4 @@
-"""Whole runs in bad weather drawn from a seed, cut off at random moments and taken up again by the same deploy.
+"""Whole runs under faults drawn from a seed, cut off at random moments and continued by the same deploy.
 
 A failing seed is in the test's name: `pytest -m "" tests/simulation -k "[17]"` replays it.
 """
@@ -31,7 +31,7 @@ FUNCTIONS = 25
 
 
 def storm(rng: random.Random) -> Rates:
-    """Weather: mostly worse than what the sandbox calls a storm."""
+    """Draw faults: mostly worse than what the sandbox calls a storm."""
     return Rates(
         unavailable=rng.uniform(0, 0.15),
         throttled=rng.uniform(0, 0.1),
@@ -50,8 +50,8 @@ def stamps(versions: list[Mapping[str, Any]]) -> Counter[tuple[str, Fingerprint 
 
 
 def check_the_slots(bench: Bench, limits: Limits) -> None:
-    """Between its acceptance and the moment it was seen done, an Operation is counted: never more than allowed, but for
-    what may be tried where quota-manager did not answer.
+    """Check that there are never more Operations than allowed between acceptance and the moment each was seen done,
+    except what may be probed if quota-manager did not answer.
     """
     running: set[str] = set()
     accepted = 0
@@ -65,7 +65,7 @@ def check_the_slots(bench: Bench, limits: Limits) -> None:
 
 
 def check_the_truth(bench: Bench, outcomes: Mapping[str, object], meddled: Container[str] = ()) -> None:
-    """`meddled`: Functions that somebody else has made a Version of, perhaps after they were read."""
+    """`meddled`: Functions that someone else has made a Version of, perhaps after they were read."""
     live = {version["id"]: version for version in bench.versions()}
     for key, outcome in outcomes.items():
         if isinstance(outcome, Deployed | Unchanged):
@@ -73,14 +73,14 @@ def check_the_truth(bench: Bench, outcomes: Mapping[str, object], meddled: Conta
             if live[outcome.version_id]["functionId"] not in meddled:
                 assert "$latest" in live[outcome.version_id]["tags"], key
     ends = [event.outcome for event in bench.events if isinstance(event, UnitEnded)]
-    if not any(isinstance(outcome, Unknown | Cancelled) for outcome in ends):  # even if reading back tells more later
+    if not any(isinstance(outcome, Unknown | Cancelled) for outcome in ends):  # even if reading back shows more later
         assert bench.result.held == 0, "a slot was not given back"
         code = exit_code(bench.result.outcomes.values(), interrupted=False)
         assert (code is Exit.DONE) == all(isinstance(outcome, Deployed | Unchanged) for outcome in outcomes.values())
     told = {event.key: event.outcome for event in bench.events if isinstance(event, UnitEnded)}
     assert told == outcomes
     assert fold(bench.events).ended == len(outcomes)
-    # A replay of an Operation that had failed before is no news: what it was asked for again may be cut off.
+    # A replay of an Operation that failed before is old: the repeated request may be cut off.
     failed = {e.operation_id for e in bench.events if isinstance(e, OperationDone) and e.error}
     accepted = {
         e.key
@@ -116,7 +116,7 @@ def test_no_second_version_and_the_truth_at_the_end_whatever_the_weather(seed: i
         if turn >= 3 and all(isinstance(outcome, Unchanged) for outcome in outcomes.values()):
             break
         if turn == 6:
-            bench.faults.rates = Rates()  # the weather clears; what is left must come out right
+            bench.faults.rates = Rates()  # the faults end: what is left must succeed
     assert all(isinstance(outcome, Unchanged) for outcome in outcomes.values()), outcomes
     assert set(stamps(bench.versions()).values()) == {1}
     assert len(bench.versions()) == FUNCTIONS

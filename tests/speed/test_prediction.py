@@ -1,4 +1,4 @@
-"""`plan --simulate`: what it predicts is what then happens, within 15 %."""
+"""The prediction of `plan --simulate` matches what then happens, within 15 %."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ LIMITS = Limits(requests_per_second=1000.0, polls_per_second=1000.0)
 
 
 def units(count: int, folder: str = "folder", action: Action = Action.VERSION) -> list[Unit]:
-    """Make units of a plan. Copies copy what is live."""
+    """Return units of a plan. Copies copy what is live."""
     code = VersionCopy("v") if action is Action.COPY else BucketPackage("b", "o")
     found = []
     for number in range(count):
@@ -155,7 +155,7 @@ def test_verification_takes_its_time_too() -> None:
     alone = [replace(unit, changes=(checks,)) for unit in units(40, action=Action.VERIFY)]
     alone = [replace(unit, spec=replace(unit.spec, verify=Verify())) for unit in alone]
     found = predict(Plan(tuple(alone)), live, LIMITS, Rollout(verify_at_once=4), knowledge, allowed(15, 20))
-    assert found.seconds == pytest.approx(40 / 4 * 0.4, rel=0.3)  # 0.3 s each, with two looks at $latest
+    assert found.seconds == pytest.approx(40 / 4 * 0.4, rel=0.3)  # 0.3 s each, with two reads of $latest
     assert found.busy == 0.0
 
 
@@ -172,7 +172,7 @@ def test_new_functions_waves_and_pauses_count() -> None:
 def test_many_are_sampled_and_nothing_is_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     live, knowledge = LiveState(clouds={"folder": "cloud"}), known([2.0] * 50)
     plan = Plan(tuple(units(200)))
-    monkeypatch.setattr(prediction, "_RUNS_MAX", 5)  # the lengths are all alike: chance has no part in it
+    monkeypatch.setattr(prediction, "_RUNS_MAX", 5)  # all durations are equal: chance plays no part
     whole = predict(plan, live, LIMITS, Rollout(), knowledge, allowed(15, 20))
     monkeypatch.setattr(prediction, "FUNCTIONS_MAX", 100)
     sampled = predict(plan, live, LIMITS, Rollout(), knowledge, allowed(15, 20))
@@ -210,7 +210,7 @@ VERIFIED = (
 
 
 def verified_units(count: int) -> list[Unit]:
-    """Units whose new Versions take a ring tag, are verified, and get a tag that another Version has."""
+    """Return units whose new Versions take a ring tag, are verified, and get a tag that another Version has."""
     found = []
     for unit in units(count):
         settings = replace(SETTINGS, tags=("orc-a",))

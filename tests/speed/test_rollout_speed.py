@@ -1,4 +1,4 @@
-"""What verification adds to a run, and how long the way back is over its lower bound, in virtual time."""
+"""What verification adds to a run, and the time of a rollback over its lower bound, in virtual time."""
 
 from __future__ import annotations
 

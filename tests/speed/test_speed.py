@@ -16,7 +16,7 @@ from orchestrator.sandbox.memory.quotas import Quotas
 from tests.long import LONG, short_first
 from tests.speed.virtual import FAST, SpeedBench, measure
 
-ASSUMED = Limits(operations_per_folder=20, operations_per_cloud=20, polls_per_second=1000.0)  # calls/s: learned, too
+ASSUMED = Limits(operations_per_folder=20, operations_per_cloud=20, polls_per_second=1000.0)  # calls/s: learned too
 UNTOLD = CloudSettings(quota_details=False)
 
 
@@ -28,7 +28,7 @@ UNTOLD = CloudSettings(quota_details=False)
             ("lognormal:2,0.4", CloudSettings(), 0.03, 4.0),
             ("lognormal:2,0.4", CloudSettings(creating_visible=False), 0.055, 8.0),
             ("lognormal:2,0.4", CloudSettings(creating_after_s=1.0), 0.03, 5.0),
-            ("9*fixed:1+1*fixed:30", CloudSettings(), 0.03, 4.1),  # looks at `$latest` spread the ends
+            ("9*fixed:1+1*fixed:30", CloudSettings(), 0.03, 4.1),  # reads of `$latest` spread the ends
             ("9*fixed:1+1*fixed:30", CloudSettings(creating_visible=False), 0.04, 6.0),
             ("lognormal:2,0.1", CloudSettings(), 0.03, 4.0),
             ("lognormal:2,0.1", CloudSettings(creating_visible=False), 0.03, 6.0),
@@ -127,7 +127,7 @@ def test_who_else_uses_the_quota_is_yielded_to(tmp_path: Path) -> None:
     full_s = 0.0
 
     async def others(bench: SpeedBench) -> None:
-        """Colleagues hold ten Operations from 20 s on, for a minute, and would like an eleventh."""
+        """Others hold ten Operations from 20 s on, for a minute, and would take an eleventh."""
         nonlocal full_s
         await anyio.sleep(20.0)
         for number in range(10):
@@ -185,7 +185,7 @@ def test_the_look_at_what_is_live_costs_hardly_a_call_and_no_slot(
     assert first.base_looks <= 1.1
 
     async def believe(_base: Base) -> None:
-        """Nobody looks."""
+        """Skip the check."""
 
     monkeypatch.setattr(Base, "look", believe)
     other = measure(tmp_path / "believed", 300, durations, limits=limits, latency_s=0.05)

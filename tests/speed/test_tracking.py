@@ -1,4 +1,4 @@
-"""Listings that lie, servers with wishes, and a rate of polls that is kept: nothing is lost, and it is noticed."""
+"""Wrong listings, servers with poll intervals, and a limited rate of polls: nothing is lost, and it is noticed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def empty(_found: list[tuple[Version, ...]], _number: int) -> tuple[Version, ...
 
 
 def stale(found: list[tuple[Version, ...]], _number: int) -> tuple[Version, ...]:
-    """Answer what was true fifty listings ago, and what is."""
+    """Return what was true fifty listings ago, and what is true now."""
     return tuple({version.id: version for answer in found[-50:] for version in answer}.values())
 
 
@@ -32,11 +32,11 @@ def frozen(found: list[tuple[Version, ...]], _number: int) -> tuple[Version, ...
 
 
 def flapping(found: list[tuple[Version, ...]], number: int) -> tuple[Version, ...]:
-    """Every other answer comes from a replica that knows half of it."""
+    """Return every other answer from a replica that has only half of it."""
     return found[-1] if number % 2 else found[-1][: len(found[-1]) // 2]
 
 
-# What goes on showing what has ended costs the first Operations as long as that.
+# Listings that still show what has ended cost the first Operations that much time.
 @pytest.mark.parametrize(
     ("lie", "above_oracle"), short_first(2, [(empty, 0.07), (stale, 0.15), (frozen, 0.15), (flapping, 0.07)])
 )
@@ -62,8 +62,8 @@ def test_listings_that_lie_are_found_out_and_nothing_is_lost(
 def test_the_server_says_how_often_it_wants_to_be_asked(tmp_path: Path) -> None:
     settings = CloudSettings(creating_visible=False, poll_interval_s=3)
     run = measure(tmp_path, 200, "fixed:1", settings=settings)
-    assert run.looks <= 1.1  # one poll each, and listings until it is plain that they show nothing
-    assert run.ratio(20) > 2.5  # which it costs
+    assert run.looks <= 1.1  # one poll each, and listings until it is clear that they show nothing
+    assert run.ratio(20) > 2.5  # the cost of this
 
 
 def test_polls_keep_to_their_rate(tmp_path: Path) -> None:

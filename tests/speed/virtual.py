@@ -1,4 +1,4 @@
-"""Whole runs in virtual time, measured: exact, so ratios may be asserted."""
+"""Whole runs in virtual time, measured. The figures are exact, so ratios may be asserted."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ from tests.engine import BUCKET, Bench
 
 _HEAD = '[defaults]\nruntime = "python312"\nentrypoint = "index.handler"\nmemory = "128MB"\ncreate = true\n'
 _PACKAGE = f'package = {{ bucket = "{BUCKET}", object = "package.zip" }}\n'
-_BEFORE = Fingerprint("0" * 16, "0" * 16)  # of what is live before the run: none that a deploy comes to
+_BEFORE = Fingerprint("0" * 16, "0" * 16)  # of the live state before the run: no deploy has this one
 FAST = Limits(operations_per_folder=20, operations_per_cloud=20, requests_per_second=1000.0, polls_per_second=1000.0)
 
 
 class MuteDirectory(MemoryDirectory):
-    """A quota-manager that tells nothing."""
+    """A quota-manager that returns nothing."""
 
     async def quotas(self, cloud_id: str) -> tuple[()]:
         raise CloudError(f"Permission denied to {cloud_id}", call="list quota limits", code=Code.PERMISSION_DENIED)
@@ -45,13 +45,13 @@ class MuteDirectory(MemoryDirectory):
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What a run came to. Times in seconds from its first call."""
+    """The result of a run. Times in seconds from its first call."""
 
     makespan_s: float
     lengths_s: list[float]
-    looks: float  # polls and listings for each Operation
+    looks: float  # polls and listings per Operation
     listings: int
-    base_looks: float  # at `$latest`, for each Operation
+    base_looks: float  # reads of `$latest` per Operation
     accepted: list[float]
     refused: list[float]
     done: list[float]
@@ -72,7 +72,7 @@ class Measured:
 
 
 class SpeedBench(Bench):
-    """Functions that are live already, redeployed while somebody holds the watch."""
+    """Redeploys functions that are live, and measures it."""
 
     mute = False
     knowledge: Knowledge | None = None
@@ -99,8 +99,8 @@ def measure(
     keys: str = "",
     answers_s: float = 0.1,
 ) -> Measured:
-    """Redeploy `count` functions that are live, in turn in each of the folders, as it is asked for. `keys`: what else
-    the manifest declares of each; `answers_s`: how long their handlers take.
+    """Redeploy `count` live functions, spread over the folders, in order. `keys`: further keys of each in the manifest.
+    `answers_s`: how long their handlers take.
     """
     bench, manifest = live_before(root, count, settings or CloudSettings(), seed, folders, keys)
     before = len(lengths_s(bench))
@@ -119,7 +119,7 @@ def measure(
 
 
 def measure_back(root: Path, count: int, durations: str, *, keys: str, latency_s: float = 0.004) -> Measured:
-    """Take back a run of `count` functions: all its Operations count, tags and copies."""
+    """Roll back a run of `count` functions. All its Operations count, tags and copies."""
     bench, manifest = live_before(root, count, CloudSettings(), 1, 1, keys)
     bench.cloud.last(Distribution.parse("fixed:0"))
     bench.cloud.invocations.invoker = Handlers(0.0)
@@ -134,7 +134,7 @@ def measure_back(root: Path, count: int, durations: str, *, keys: str, latency_s
 
 
 def measured(bench: SpeedBench, count: int, lengths_s: list[float]) -> Measured:
-    """Say what the last run came to."""
+    """Return the result of the last run."""
     first = min(event.at for event in bench.events if isinstance(event, Requested))
     times: dict[type, list[float]] = {
         kind: [event.at - first for event in bench.events if isinstance(event, kind)]
@@ -153,7 +153,7 @@ def measured(bench: SpeedBench, count: int, lengths_s: list[float]) -> Measured:
 def live_before(
     root: Path, count: int, settings: CloudSettings, seed: int, folders: int, keys: str
 ) -> tuple[SpeedBench, str]:
-    """Let so many functions be live, in a cloud without limits; give it with the manifest that changes them."""
+    """Create this many live functions, in a cloud without limits. Returns it with the manifest that changes them."""
     root.mkdir(exist_ok=True)
     endless = 1 << 20
     wide = replace(FAST, operations_per_folder=endless, operations_per_cloud=endless)
@@ -172,7 +172,7 @@ def live_before(
 
 @dataclass(frozen=True, slots=True)
 class Handlers:
-    """Functions that answer after so many seconds."""
+    """Functions that answer after this many seconds."""
 
     seconds: float
 
@@ -185,7 +185,7 @@ class Handlers:
 
 
 def deployed_before(bench: Bench, specs: Iterable[FunctionSpec]) -> None:
-    """Let the functions be live, as another program deployed them: the engine's own way there takes as long again."""
+    """Create the live functions as another program would have: the engine's own deployment would take as long again."""
     source = body.from_object(BUCKET, "package.zip", None)
     for spec in specs:
         operation = bench.cloud.functions.create({"folderId": spec.folder_id, "name": spec.name})
@@ -197,12 +197,12 @@ def deployed_before(bench: Bench, specs: Iterable[FunctionSpec]) -> None:
 
 
 def lengths_s(bench: Bench) -> list[float]:
-    """Give how long each createVersion took so far, in the order in which they were begun."""
+    """Return how long each createVersion has taken so far, in the order of their starts."""
     return [length_s for length_s, is_version in _operations(bench) if is_version]
 
 
 def all_lengths_s(bench: Bench) -> list[float]:
-    """Give how long each Operation took so far, in the order in which they were begun."""
+    """Return how long each Operation has taken so far, in the order of their starts."""
     return [length_s for length_s, _ in _operations(bench)]
 
 

@@ -1,4 +1,4 @@
-"""docs/bounds.md says what the code does: each number is its constant's, each test is there."""
+"""docs/bounds.md matches the code: each number is its constant's, and each test exists."""
 
 from __future__ import annotations
 

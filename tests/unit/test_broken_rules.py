@@ -1,4 +1,6 @@
-"""The tests of pure rules bite: adoption, layers of a manifest and redaction, broken on purpose one rule at a time."""
+"""The tests of pure rules detect breakage: adoption, manifest layers and redaction, broken on purpose one rule at a
+time.
+"""
 
 from __future__ import annotations
 
@@ -222,7 +224,7 @@ BROKEN: list[tuple[Break, Check]] = [
     (let_lines_command, nothing_is_commanded),
     (let_lines_in, nothing_is_commanded),
 ]
-SHORT = {guard_all_rows_but_one, replace_every_list, hide_no_variables}  # the others go into `make long`
+SHORT = {guard_all_rows_but_one, replace_every_list, hide_no_variables}  # the others are in `make long`
 
 
 def cases() -> Iterator[Any]:

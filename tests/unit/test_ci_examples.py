@@ -1,4 +1,4 @@
-"""The workflows that docs/ci.md speaks of: they are YAML, and each command in them is one of this program."""
+"""The workflows in docs/ci.md: they are YAML, and each command in them is one of this program."""
 
 from __future__ import annotations
 

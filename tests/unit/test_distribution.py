@@ -1,7 +1,7 @@
-"""What is released: every file that the program reads is in the wheel, and one place says the version.
+"""The release: every file that the program reads is in the wheel, and one place has the version.
 
-`make dist` builds wheel and source distribution and compares them with git, file by file (`.ci/contents`); these rules
-are what a change is most likely to break, without a build.
+`make dist` builds wheel and source distribution and compares them with git, file by file (`.ci/contents`). The rules
+here are those that a change is most likely to break, without a build.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ def data_files() -> set[Path]:
 
 
 def taken() -> dict[str, set[Path]]:
-    """The files that each pattern of package-data takes: relative to the package's folder, "/" is no part of "*"."""
+    """Return the files that each pattern of package-data takes, relative to the package's folder; "/" is not part of
+    "*".
+    """
     return {
         f"{package}: {pattern}": set((ROOT / package.replace(".", "/")).glob(pattern))
         for package, patterns in SETUPTOOLS["package-data"].items()
@@ -73,7 +75,7 @@ def test_the_command_and_the_installed_distribution_have_that_version() -> None:
 
 
 def test_requests_and_records_have_that_version_too() -> None:
-    """Each `version=` of a transport, which becomes the User-Agent, and each `program=` of what is stored."""
+    """Each `version=` of a transport, which becomes the User-Agent, and each `program=` that is stored."""
     others, found = [], 0
     for path in sorted((PACKAGE / "app").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):

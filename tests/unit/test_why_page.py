@@ -1,4 +1,4 @@
-"""docs/why.md says what the program says: the values of its JSON, and the words for them."""
+"""docs/why.md matches the program: the values of its JSON, and the words for them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "why.md").read_text("utf-8")
 
 
 def rows(head: str) -> list[list[str]]:
-    """The rows of the table under a heading, each as its cells."""
+    """Return the rows of the table under a heading, each as its cells."""
     part = PAGE.split(f"## {head}\n", 1)[1].split("\n## ", 1)[0]
     lines = [line.strip("| ").split(" | ") for line in part.splitlines() if line.startswith("|")]
     return lines[2:]

@@ -1,4 +1,4 @@
-"""A call of a worker thread that the event loop can end: whatever it is waiting for, it wakes up."""
+"""A call in a worker thread that the event loop can end: it stops waiting, whatever it waits for."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from threading import Event, Lock, local
 from types import TracebackType
 from typing import Any, Self
 
-_thread = local()  # .call: what this worker thread is about
+_thread = local()  # .call: the current call of this worker thread
 
 
 class AbandonedError(Exception):
-    """Raised in a worker thread once nobody waits for its call any more."""
+    """Raised in a worker thread when nothing waits for its call any more."""
 
 
 class ThreadCall:
-    """One call made by a worker thread, which enters it as a context; `abandon` is for others."""
+    """One call in a worker thread, which enters it as a context. `abandon` is for other threads."""
 
     def __init__(self) -> None:
         self._abandoned = Event()
@@ -33,33 +33,33 @@ class ThreadCall:
             self._connection = None
 
     def attach(self, connection: Any) -> None:
-        """Name the connection that a request of this call goes through. Raises `AbandonedError`."""
+        """Register the connection that a request of this call uses. Raises `AbandonedError`."""
         self.go_on()
         with self._lock:
             self._connection = connection
 
     def go_on(self) -> None:
-        """Raise `AbandonedError` once the call was abandoned."""
+        """Raise `AbandonedError` if the call was abandoned."""
         if self._abandoned.is_set():
             raise AbandonedError
 
     @property
     def answered(self) -> bool:
-        """The server answered before it wanted the body: what is still read of that goes nowhere."""
+        """The server answered before it wanted the body: the rest of the body is discarded."""
         return bool(getattr(self._connection, "_response_received", False))  # botocore's own mark, of Expect
 
     def abandon(self) -> None:
-        """End the call: nothing more is sent, and a thread that hangs in its socket wakes up with an error."""
+        """End the call: nothing more is sent, and a thread that waits on its socket gets an error."""
         self._abandoned.set()
         with self._lock:
             sock = getattr(self._connection, "sock", None)
             if isinstance(sock, socket.socket):
                 with suppress(OSError):
-                    # The plain socket's shutdown: that of a TLS socket is not meant for another thread.
+                    # The plain socket's shutdown: a TLS socket's must not be called from another thread.
                     socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
 
 def current_call() -> ThreadCall | None:
-    """The call that this thread is about."""
+    """The current call of this thread."""
     call: ThreadCall | None = getattr(_thread, "call", None)
     return call

@@ -1,6 +1,6 @@
-"""The boto3 side of Object Storage: one client that listens to nobody but us, and the few calls that we make.
+"""The boto3 side of Object Storage: one client that takes settings only from us, and the few calls that we make.
 
-Imports boto3, which takes a good part of a second: import this module in a worker thread only.
+Imports boto3, which takes a large part of a second: import this module in a worker thread only.
 """
 
 from __future__ import annotations
@@ -34,19 +34,19 @@ if TYPE_CHECKING:
     from orchestrator.cloud.keys import StaticKeys
 
 REGION = "ru-central1"
-CONNECT_TIMEOUT_S = 10.0  # to connect, and for any one piece of a body to get away
+CONNECT_TIMEOUT_S = 10.0  # to connect, and to send any one piece of a body
 READ_TIMEOUT_S = 60.0  # from the body's last byte to the answer: the server may be writing 128 MB
 
-# To here a body is sent at once. Larger ones wait for "100 Continue": that takes a round trip, and spares sending what
-# is there already.
+# Bodies up to this size are sent at once. Larger ones wait for "100 Continue": that costs a round trip, but avoids
+# sending what already exists.
 _SMALL_BYTES = 64 * 1024
-_GZIPPED = re.compile(r"[-;]+gzip$")  # what a proxy that compresses puts behind an ETag
+_GZIPPED = re.compile(r"[-;]+gzip$")  # what a compressing proxy appends to an ETag
 _log = structlog.get_logger()
-_PACK_AGAIN = "start again: the package is made anew"
+_PACK_AGAIN = "start again: the package will be created again"
 
 
 class Client:
-    """The calls, each made in a worker thread. What goes wrong is returned: a failed upload is a value."""
+    """The calls, each made in a worker thread. Errors are returned: a failed upload is a value."""
 
     def __init__(
         self,
@@ -58,9 +58,9 @@ class Client:
         proxies: dict[str, str],
         ca_file: str | None,
     ) -> None:
-        """Without static keys nothing is signed, and `bearer` is asked for the token of each request.
+        """Without static keys, requests are not signed, and `bearer` returns the token of each request.
 
-        Raises `ValueError` for an endpoint that is no URL.
+        Raises `ValueError` for an endpoint that is not a URL.
         """
         self._host = urlsplit(endpoint).netloc
         self._credentials = credentials
@@ -77,9 +77,7 @@ class Client:
     def put(
         self, bucket: str, key: str, package: Package, progress: Progress | None, call: ThreadCall
     ) -> StoredObject | OrchestratorError:
-        """Put a package unless it is there. Where other bytes are under its key, or it was put long ago, it is put in
-        their place.
-        """
+        """Put a package unless it exists. If its key has different content, or was put long ago, it is replaced."""
         stored = self._put(bucket, key, package, progress, call, {"IfNoneMatch": "*"})
         if not (isinstance(stored, StoredObject) and stored.existed):
             return stored
@@ -89,13 +87,13 @@ class Client:
         if found is not None and may_be(found, package):
             if not put_long_ago(found):
                 return stored
-            _log.info("a package was put long ago: put again", bucket=bucket, object=key)
+            _log.info("package uploaded again: it was put long ago", bucket=bucket, object=key)
         elif found is not None:
-            _log.warning("other bytes were under the key of a package: put again", bucket=bucket, object=key)
+            _log.warning("package uploaded again: its key had different content", bucket=bucket, object=key)
         return self._put(bucket, key, package, progress, call, {})
 
     def _head(self, bucket: str, key: str, call: ThreadCall) -> Any:
-        """Ask what is under a key: None where it was removed by now, `UNTOLD` for whom may not see it."""
+        """Return the head of a key: None if it was removed by now, `UNTOLD` if this account may not read it."""
         try:
             with call:
                 head = self._s3.head_object(Bucket=bucket, Key=key)
@@ -131,10 +129,10 @@ class Client:
                     **condition,
                 )
         except (BotoCoreError, ClientError, AbandonedError) as error:
-            existed = is_unmet(error)  # If-None-Match: * does not hold: it is there
+            existed = is_unmet(error)  # If-None-Match: * failed: the object exists
             if not existed:
                 return self._translated(error, call="put object", bucket=bucket)
-        except OSError as error:  # after botocore's: some of its errors are OSErrors as well
+        except OSError as error:  # after botocore's: some of its errors are OSErrors too
             return PackageError(f"the package {package.path} cannot be read: {error.strerror}", advice=_PACK_AGAIN)
         if not existed and (foreign := self._foreign("put object", answer)):
             return foreign
@@ -142,7 +140,7 @@ class Client:
         return StoredObject(bucket, key, package.sha256, package.size_bytes, existed)
 
     def _foreign(self, call: str, answer: Any) -> CloudError | None:
-        """Make the error of a good answer that is none of S3: without an ETag, or a page."""
+        """Return the error for a good answer that is not from S3: without an ETag, or a page."""
         meta = answer["ResponseMetadata"]
         if answer.get("ETag") and "html" not in meta["HTTPHeaders"].get("content-type", ""):
             return None
@@ -152,7 +150,7 @@ class Client:
         return translate(error, call=call, bucket=bucket, host=self._host, worked=self._worked)
 
     def check(self, bucket: str, call: ThreadCall) -> CloudError | None:
-        """Ask for the bucket's head; a refused HEAD does not say why, so then for a list of at most one object."""
+        """Request the bucket's head. A refused HEAD has no reason, so then request a list of at most one object."""
         try:
             with call:
                 try:
@@ -168,12 +166,12 @@ class Client:
         return None
 
     def etag(self, bucket: str, key: str, call: ThreadCall) -> str | CloudError | None:
-        """Ask for an object's ETag, as it is without what proxies add; None where there is no such object."""
+        """Return an object's ETag, without what proxies add; None if there is no such object."""
         try:
             with call:
                 answer = self._s3.head_object(Bucket=bucket, Key=key)
         except (BotoCoreError, ClientError, AbandonedError) as error:
-            if _status(error) == 404:  # the answer to a HEAD does not say more
+            if _status(error) == 404:  # the answer to a HEAD has no more details
                 return None
             return self._translated(error, call="head object", bucket=bucket)
         if foreign := self._foreign("head object", answer):
@@ -181,7 +179,7 @@ class Client:
         return _GZIPPED.sub("", str(answer["ETag"]).removeprefix("W/").strip('"'))
 
     def read(self, bucket: str, key: str, call: ThreadCall) -> tuple[bytes, str] | CloudError | None:
-        """Read a small object and its ETag; None where there is none."""
+        """Read a small object and its ETag; None if there is none."""
         try:
             with call:
                 answer = self._s3.get_object(Bucket=bucket, Key=key)
@@ -196,8 +194,8 @@ class Client:
         return body, answer["ETag"]
 
     def write(self, bucket: str, key: str, body: bytes, etag: str | None, call: ThreadCall) -> str | CloudError | None:
-        """Write a small object over the one with that ETag, or (None) where there is none. Gives the new ETag; None
-        where the condition does not hold.
+        """Write a small object over the one with that ETag, or (None) if there is none. Returns the new ETag, None if
+        the condition failed.
         """
         condition = {"IfMatch": etag} if etag is not None else {"IfNoneMatch": "*"}
         try:
@@ -216,7 +214,7 @@ class Client:
         return str(answer["ETag"])
 
     def _before_send(self, request: AWSPreparedRequest, **_: object) -> None:
-        # The last moment before the wire: after signing, and after botocore has logged the headers.
+        # The last moment before sending: after signing, and after botocore has logged the headers.
         if self._credentials is None:
             request.headers["Authorization"] = f"Bearer {self._bearer()}"
         body: object = request.body
@@ -235,10 +233,10 @@ def _open(
         region_name=REGION,
         signature_version="s3v4" if credentials else UNSIGNED,
         s3={"addressing_style": "path"},
-        # Otherwise bodies go out aws-chunked, with trailers and without a Content-Length (cloud-api#object-storage).
+        # Otherwise bodies are sent aws-chunked, with trailers and without a Content-Length (cloud-api#object-storage).
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
-        retries={"total_max_attempts": 1, "mode": "standard"},  # the engine decides what is worth another try
+        retries={"total_max_attempts": 1, "mode": "standard"},  # the engine decides about retries
         max_pool_connections=threads,
         connect_timeout=CONNECT_TIMEOUT_S,
         read_timeout=READ_TIMEOUT_S,
@@ -253,7 +251,7 @@ def _open(
         aws_secret_access_key=credentials.secret_key if credentials else None,
         aws_session_token=credentials.session_token if credentials else None,
     )
-    # Botocore cannot be told its connection classes; its pool managers share this very dict.
+    # Botocore has no option for its connection classes; its pool managers share this dict.
     http = client._endpoint.http_session  # noqa: SLF001 - see above
     http._pool_classes_by_scheme.update({"http": Pool, "https": TlsPool})  # noqa: SLF001 - see above
     http.send = partial(send_bounded, http.send)
@@ -262,18 +260,18 @@ def _open(
 
 @cache
 def _service_models() -> Loader:
-    """What botocore knows of S3, read from its files once in a process: that takes longer than all else of a client."""
+    """Botocore's S3 models, read from files once per process: that takes longer than the rest of a client."""
     loader: Loader = create_loader()
     return loader
 
 
 def _stay_in_region(context: dict[str, Any], **_: object) -> None:
-    # Botocore would ask a bucket that is elsewhere for its region, and for ever if that is answered in the same way.
+    # For a bucket elsewhere, botocore would request its region, and would never stop if the answer stayed the same.
     context.get("s3_redirect", {})["redirected"] = True
 
 
 def _deaf_session_variables() -> dict[str, Any]:
-    """Botocore's settings without AWS_… variables and ~/.aws files: none of these may change what is sent."""
+    """Botocore's settings without AWS_… variables and ~/.aws files: these must not change what is sent."""
     table = botocore.session.Session.SESSION_VARIABLES
     deaf = {name: (None, None, default, convert) for name, (_, _, default, convert) in table.items()}
     return deaf | dict.fromkeys(("config_file", "credentials_file"), (None, None, "", None))

@@ -1,7 +1,7 @@
-"""What is in a bucket: listed page by page, and removed object by object.
+"""The content of a bucket: listed page by page, and deleted object by object.
 
-One by one, and not by DeleteObjects, whose checksums S3 services do not agree on; right before that each is looked at,
-so that what somebody has put again since it was listed stays.
+Not with DeleteObjects, because S3 services differ in its checksums. Each object is checked right before it is deleted,
+so that one that was put again since the listing stays.
 
 Imports botocore, which is slow to load: import this module in a worker thread only.
 """
@@ -21,19 +21,19 @@ from orchestrator.errors import CloudError, Code
 from orchestrator.model import ListedObject
 
 _FAILURES = (BotoCoreError, ClientError, AbandonedError)
-PAGE_OBJECTS = 1000  # the most that a page may hold
+PAGE_OBJECTS = 1000  # the maximum of a page
 _LIST, _HEAD = "list objects", "head object"
 
 
 class Translated(Protocol):
-    """Makes the one error of whatever botocore raises."""
+    """Turns whatever botocore raises into our own error."""
 
     def __call__(self, error: Exception, *, call: str, bucket: str) -> CloudError: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page of a listing. `token`: of the next one, "" at the end; `at`: the storage's clock, in epoch seconds."""
+    """A page of a listing. `token`: of the next page, "" at the end. `at`: the storage's clock, in epoch seconds."""
 
     objects: tuple[ListedObject, ...]
     token: str
@@ -41,7 +41,7 @@ class Page:
 
 
 class BucketContents:
-    """The calls, each made in a worker thread. What goes wrong is returned."""
+    """The calls, each made in a worker thread. Errors are returned."""
 
     def __init__(self, s3: Any, host: str, translated: Translated) -> None:
         self._s3 = s3
@@ -49,7 +49,7 @@ class BucketContents:
         self._translated = translated
 
     def page(self, bucket: str, prefix: str, token: str, call: ThreadCall) -> Page | CloudError:
-        """List a page of the objects whose keys begin with `prefix`: the first one, or that of a token."""
+        """List one page of the objects whose keys begin with `prefix`: the first, or the one of a token."""
         more = {"ContinuationToken": token} if token else {}
         try:
             with call:
@@ -60,13 +60,13 @@ class BucketContents:
         if "html" in meta["HTTPHeaders"].get("content-type", "") or not isinstance(answer.get("IsTruncated"), bool):
             return not_storage(_LIST, self._host, meta["HTTPStatusCode"], meta["HTTPHeaders"])
         if answer["IsTruncated"] != bool(following):
-            return self._unusable("is cut short, and there is no token of the next page")
+            return self._unusable("is cut off, and has no token of the next page")
         objects = tuple(_listed(one) for one in answer.get("Contents", ()))
         if not all(one.key.startswith(prefix) for one in objects):
-            return self._unusable("holds objects that were not asked for")
+            return self._unusable("has objects outside the prefix")
         at = asked_at(answer)
         if at is None:
-            return self._unusable("does not tell the storage's time, so that no object's age is known")
+            return self._unusable("does not have the storage's time, so the age of its objects is unknown")
         return Page(objects, following, at)
 
     def delete(self, bucket: str, listed: ListedObject, call: ThreadCall) -> bool | CloudError:
@@ -74,7 +74,7 @@ class BucketContents:
         try:
             with call:
                 head = self._s3.head_object(Bucket=bucket, Key=listed.key)
-                if int(head["LastModified"].timestamp()) != int(listed.modified_at):  # heads tell whole seconds
+                if int(head["LastModified"].timestamp()) != int(listed.modified_at):  # heads have whole seconds
                     return False
         except _FAILURES as error:
             return True if is_missing(error) else self._translated(error, call=_HEAD, bucket=bucket)
@@ -90,7 +90,7 @@ class BucketContents:
             f"a page of the listing that {self._host} answered {why}",
             call=_LIST,
             code=Code.FAILED_PRECONDITION,
-            advice="a proxy before the storage may change its answers: list the storage in NO_PROXY",
+            advice="a proxy in front of the storage may change its answers: add the storage to NO_PROXY",
         )
 
 

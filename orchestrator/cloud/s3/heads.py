@@ -1,6 +1,6 @@
-"""What the heads of Object Storage's answers tell: whether an object is a package, and how long it has been there.
+"""What the headers of Object Storage's answers show: whether an object is a package, and how old it is.
 
-No clock of this machine is asked: an object's age is told by the storage's own.
+This machine's clock is not used: an object's age is computed from the storage's clock.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from typing import Any
 from orchestrator.model import Package
 from orchestrator.ports import PUT_AGAIN_AFTER_S
 
-UNTOLD = object()  # in place of a head that cannot be had
+UNTOLD = object()  # instead of a head that cannot be read
 _MD5 = re.compile(r"[0-9a-f]{32}")
 
 
 def asked_at(answer: Mapping[str, Any]) -> float | None:
-    """Read the storage's clock, in epoch seconds, from an answer; None where it does not tell."""
+    """Return the storage's clock, in epoch seconds, from an answer; None if it has none."""
     try:
         return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"]).timestamp()
     except (KeyError, ValueError):
@@ -27,13 +27,13 @@ def asked_at(answer: Mapping[str, Any]) -> float | None:
 
 
 def put_long_ago(head: Mapping[str, Any]) -> bool:
-    """Say whether an object is known to have been put so long ago that it may be removed soon."""
+    """Return whether an object is known to have been put so long ago that it may be deleted soon."""
     modified, at = head.get("LastModified"), asked_at(head)
     return modified is not None and at is not None and at - modified.timestamp() > PUT_AGAIN_AFTER_S
 
 
 def may_be(head: Mapping[str, Any], package: Package) -> bool:
-    """Say whether an object may be a package: by its size, and by its ETag where that is an MD5."""
+    """Return whether an object may be a package: by its size, and by its ETag if that is an MD5."""
     if head.get("ContentLength") != package.size_bytes:
         return False
     etag = str(head.get("ETag", "")).strip('"')

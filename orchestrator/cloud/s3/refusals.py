@@ -1,4 +1,4 @@
-"""What went wrong with Object Storage, by table: S3 codes and botocore's exceptions become `CloudError`, once, here."""
+"""What went wrong with Object Storage: one table here turns S3 codes and botocore's exceptions into `CloudError`."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ _CHECK_KEYS = "check YC_STORAGE_ACCESS_KEY and YC_STORAGE_SECRET_KEY (or the AWS
 _CHECK_TOKEN = "get another IAM token, or use static keys (YC_STORAGE_ACCESS_KEY, YC_STORAGE_SECRET_KEY)"  # noqa: S105 - a sentence
 _CHECK_ROLE = "give the account the role storage.uploader on the bucket {bucket} or its folder"
 _CHECK_DELETE = "give the account the role storage.editor on the bucket {bucket} or its folder"
-_CHECK_BUCKET = "create the bucket {bucket}, or mend bucket in [storage] of the manifest"
+_CHECK_BUCKET = "create the bucket {bucket}, or correct `bucket` in [storage] of the manifest"
 _LATER = "try again in a while"
-DELETE = "delete object"  # the call that takes more rights than the others
+DELETE = "delete object"  # the call that needs more rights than the others
 
 # S3 code: gRPC code, sentence (empty: the server's own), advice (cloud-api#object-storage).
 _REFUSALS: Mapping[str, tuple[Code, str, str]] = {
     "NoSuchBucket": (Code.NOT_FOUND, "the bucket {bucket} does not exist", _CHECK_BUCKET),
-    "InvalidBucketName": (Code.INVALID_ARGUMENT, "{bucket} is no name of a bucket", _CHECK_BUCKET),
+    "InvalidBucketName": (Code.INVALID_ARGUMENT, "{bucket} is not a valid bucket name", _CHECK_BUCKET),
     "PermanentRedirect": (
         Code.FAILED_PRECONDITION, "the bucket {bucket} is at another address", "check the storage endpoint",
     ),
     "AccessDenied": (Code.PERMISSION_DENIED, "access to the bucket {bucket} is denied", _CHECK_ROLE),
-    "InvalidAccessKeyId": (Code.PERMISSION_DENIED, "the static access key is not known", _CHECK_KEYS),
-    "SignatureDoesNotMatch": (Code.PERMISSION_DENIED, "the secret key does not fit the access key", _CHECK_KEYS),
+    "InvalidAccessKeyId": (Code.PERMISSION_DENIED, "the static access key does not exist", _CHECK_KEYS),
+    "SignatureDoesNotMatch": (Code.PERMISSION_DENIED, "the secret key does not match the access key", _CHECK_KEYS),
     "RequestTimeTooSkewed": (
         Code.FAILED_PRECONDITION, "this machine's clock is more than 15 minutes off", "set the clock (NTP)",
     ),
@@ -40,17 +40,17 @@ _REFUSALS: Mapping[str, tuple[Code, str, str]] = {
     "SlowDown": (Code.UNAVAILABLE, "Object Storage asks to slow down", _LATER),
     "ServiceUnavailable": (Code.UNAVAILABLE, "Object Storage is unavailable", _LATER),
     "InternalError": (Code.INTERNAL, "Object Storage has an internal error", _LATER),
-    "TooManyRequests": (Code.RESOURCE_EXHAUSTED, "Object Storage gets too many requests at this rate", _LATER),
-    "RequestTimeout": (Code.DEADLINE_EXCEEDED, "Object Storage gave up waiting for the package", _LATER),
-    "OperationAborted": (Code.ABORTED, "another upload of the same object is under way", _LATER),
-    "ConditionalRequestConflict": (Code.ABORTED, "another upload of the same object is under way", _LATER),
+    "TooManyRequests": (Code.RESOURCE_EXHAUSTED, "the request rate is too high for Object Storage", _LATER),
+    "RequestTimeout": (Code.DEADLINE_EXCEEDED, "Object Storage timed out waiting for the package", _LATER),
+    "OperationAborted": (Code.ABORTED, "another upload of the same object is in progress", _LATER),
+    "ConditionalRequestConflict": (Code.ABORTED, "another upload of the same object is in progress", _LATER),
     "BadDigest": (Code.ABORTED, "the package arrived damaged", _LATER),
     "XAmzContentSHA256Mismatch": (Code.ABORTED, "the package arrived damaged", _LATER),
-    "IncompleteBody": (Code.ABORTED, "the package arrived cut short", _LATER),
-    "NotImplemented": (Code.UNIMPLEMENTED, "Object Storage does not know this kind of request", ""),
+    "IncompleteBody": (Code.ABORTED, "the package arrived incomplete", _LATER),
+    "NotImplemented": (Code.UNIMPLEMENTED, "Object Storage does not support this kind of request", ""),
     "EntityTooLarge": (Code.OUT_OF_RANGE, "the package is too large for Object Storage", ""),
     "CloudTotalAliveSizeQuotaExceed": (
-        Code.RESOURCE_EXHAUSTED, "the cloud's quota of storage is used up",
+        Code.RESOURCE_EXHAUSTED, "the cloud's storage quota is used up",
         "delete what is not needed, or ask for a higher quota (storage.volume.size)",
     ),
     "BucketMaxSizeExceeded": (
@@ -58,7 +58,8 @@ _REFUSALS: Mapping[str, tuple[Code, str, str]] = {
         "raise the bucket's maximum size, or delete old packages",
     ),
 }  # fmt: skip
-_OF_KEYS = ("SignatureDoesNotMatch", "InvalidAccessKeyId")  # of a key that has worked it says nothing: it passes
+# For a key that has worked before, this is a temporary error.
+_OF_KEYS = ("SignatureDoesNotMatch", "InvalidAccessKeyId")
 _QUOTAS = {"CloudTotalAliveSizeQuotaExceed": "storage.volume.size"}  # cloud-api#object-storage
 _CODE_OF_STATUS = {
     301: "PermanentRedirect", 307: "PermanentRedirect", 401: "Unauthorized", 403: "AccessDenied",
@@ -67,14 +68,14 @@ _CODE_OF_STATUS = {
     504: "RequestTimeout",
 }  # fmt: skip
 
-# The first kind that fits; a subclass stands before its base. True: the request may have been sent.
+# The first kind that matches counts; a subclass comes before its base. True: the request may have been sent.
 _BREAKS: tuple[tuple[type[Exception], bool, str, str], ...] = (
     (boto.ProxyConnectionError, False, "no connection to {host} through the proxy: {reason}", _CHECK_NETWORK),
     (boto.SSLError, False, "no trusted TLS connection to {host}: {reason}",
      "set SSL_CERT_FILE to a file with the certificate authority that signed it (a company's proxy has its own)"),
     (boto.ConnectTimeoutError, False, "no connection to {host} within the time limit", _CHECK_NETWORK),
     (boto.EndpointConnectionError, False, "no connection to {host}: {reason}", _CHECK_NETWORK),
-    (boto.ParamValidationError, False, "{reason}", "mend bucket and prefix in [storage] of the manifest"),
+    (boto.ParamValidationError, False, "{reason}", "correct `bucket` and `prefix` in [storage] of the manifest"),
     (boto.ReadTimeoutError, True, "{host} did not answer within the time limit", _LATER),
     (boto.ConnectionClosedError, True, "the connection to {host} broke: {reason}", _LATER),
     (boto.HTTPClientError, True, "the connection to {host} broke: {reason}", _LATER),
@@ -82,8 +83,8 @@ _BREAKS: tuple[tuple[type[Exception], bool, str, str], ...] = (
 
 
 def translate(error: Exception, *, call: str, bucket: str, host: str, worked: bool) -> CloudError:
-    """Make the one error that leaves this package out of anything that boto3 raises. `worked`: the same static key has
-    been accepted before.
+    """Turn any exception of boto3 into the error that this package raises. `worked`: the same static key has been
+    accepted before.
     """
     if isinstance(error, boto.ClientError):
         name = str(error.response.get("Error", {}).get("Code", ""))
@@ -96,7 +97,7 @@ def translate(error: Exception, *, call: str, bucket: str, host: str, worked: bo
 
 
 def not_storage(call: str, host: str, status: int | None, headers: Mapping[str, str], said: str = "") -> CloudError:
-    """Make the error for an answer that no S3 service gives: a page of a proxy, say."""
+    """Return the error for an answer that no S3 service gives, for example a proxy's page."""
     kind = "an HTML page" if "html" in headers.get("content-type", "") else "something that is not S3"
     ending = f": {excerpt(said.encode())}" if said else ""
     return CloudError(
@@ -104,17 +105,17 @@ def not_storage(call: str, host: str, status: int | None, headers: Mapping[str, 
         call=call,
         code=_REFUSALS[_CODE_OF_STATUS[status]][0] if status in _CODE_OF_STATUS else Code.FAILED_PRECONDITION,
         http_status=status,
-        advice="something else than Object Storage answered: check the endpoint, HTTPS_PROXY and NO_PROXY",
+        advice="the answer is not from Object Storage: check the endpoint, HTTPS_PROXY and NO_PROXY",
     )
 
 
 def _is_foreign(name: str, status: int, operation: str) -> bool:
-    """Say whether a refusal is none of Object Storage: it has no word of S3 in it. HEAD alone is answered without."""
+    """Return whether a refusal is not from Object Storage: it has no S3 code. Only answers to HEAD may lack one."""
     return (not name or name.isdecimal()) and status in (403, 404, 413) and not operation.startswith("Head")
 
 
 def is_unmet(error: Exception) -> bool:
-    """Say whether the condition of a write does not hold: what it is to find there is something else."""
+    """Return whether the condition of a write failed: the object is not in the expected state."""
     if not isinstance(error, boto.ClientError):
         return False
     answer: Mapping[str, Any] = error.response.get("ResponseMetadata", {})
@@ -124,7 +125,7 @@ def is_unmet(error: Exception) -> bool:
 
 
 def is_missing(error: Exception) -> bool:
-    """Say whether there is no such object. The answer to a HEAD does not say whether it is the bucket that is not."""
+    """Return whether there is no such object. After a HEAD, the bucket may be missing instead."""
     if not isinstance(error, boto.ClientError):
         return False
     name, status = error.response.get("Error", {}).get("Code"), error.response["ResponseMetadata"].get("HTTPStatusCode")
@@ -163,7 +164,7 @@ def _refusal(error: boto.ClientError, call: str, bucket: str, host: str) -> Clou
 
 
 def _reason(error: BaseException) -> str:
-    """Find the system's own word at the bottom of the chain: botocore's sentences carry whole URLs and objects."""
+    """Return the system's own text from the end of the chain: botocore's sentences contain whole URLs and objects."""
     if isinstance(error, boto.ParamValidationError):
         return " ".join(str(error).split())
     reason, cause = "", error

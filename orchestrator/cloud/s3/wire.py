@@ -1,5 +1,5 @@
-"""What goes over the wire to and from Object Storage, where botocore's own way is not enough: bodies of uploads can be
-ended at any moment, and answers are read up to a bound.
+"""Sending to and receiving from Object Storage, where botocore is not enough: uploads can be ended at any moment, and
+answers are read up to a limit.
 
 Imports botocore, which is slow to load: import this module in a worker thread only.
 """
@@ -33,7 +33,9 @@ _REPORT_STEP_BYTES = 256 * 1024
 
 
 class Upload:
-    """A file as the body of a request. `progress` gets the bytes sent so far, a rewind starts again from 0."""
+    """A file as the body of a request. `progress` gets the number of bytes sent so far; a rewind starts again from
+    0.
+    """
 
     def __init__(
         self, file: BinaryIO, size_bytes: int, call: ThreadCall, progress: Callable[[int], None] | None
@@ -50,11 +52,11 @@ class Upload:
         return self._size_bytes
 
     def sending(self) -> None:
-        """From here on reading is sending; before, the body is read to sign its SHA-256."""
+        """From now on, reading is sending. Before, the body is read to sign its SHA-256."""
         self._sending = True
 
     def read(self, size: int = -1) -> bytes:
-        """Raises `AbandonedError`: an abandoned body never reaches its end, so no object is made of it."""
+        """Raise `AbandonedError` if abandoned: the body then never reaches its end, so no object is created."""
         self._call.go_on()
         if self._call.answered:
             return b""
@@ -82,14 +84,14 @@ def _attach(connection: Any) -> None:
 
 
 def _read_headers(fp: BinaryIO) -> None:
-    """Read the headers of an answer "100 Continue". Where they are cut off, botocore's own reading never ends."""
+    """Read the headers of a "100 Continue" answer. If they are cut off, botocore's own reading never ends."""
     while (line := fp.readline()) != b"\r\n":
         if not line:
             raise ConnectionResetError(errno.ECONNRESET, "the connection ended in the middle of an answer")
 
 
 class _Head:
-    """The file that an answer is read from, which remembers the last line that was read of it."""
+    """The file that an answer is read from. Remembers the last line that was read."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.file = file
@@ -104,8 +106,8 @@ class _Head:
 
 
 def _with_whole_head(make: Callable[..., Any], *args: Any, **options: Any) -> Any:
-    """Make an answer that breaks where its headers are cut off: http.client takes the end of a connection for the end
-    of the headers, so that an object might lack what is said of it there.
+    """Return an answer that fails if its headers are cut off. http.client takes a closed connection for the end of the
+    headers, so an object could lack some of its metadata.
     """
     response = make(*args, **options)
     begin = response.begin
@@ -113,7 +115,7 @@ def _with_whole_head(make: Callable[..., Any], *args: Any, **options: Any) -> An
     def begin_whole() -> None:
         head = response.fp = _Head(response.fp)
         begin()
-        if response.fp is head:  # it is closed by now where there is no body
+        if response.fp is head:  # it is closed already if there is no body
             response.fp = head.file
         if not head.last:
             raise ConnectionResetError(errno.ECONNRESET, "the connection ended in the middle of an answer")
@@ -128,7 +130,7 @@ def _whole_answer(connection: Any, getresponse: Callable[[], Any]) -> Any:
     try:
         return getresponse()
     finally:
-        if connection.response_class is whole:  # else it was closed, and is as it was at first
+        if connection.response_class is whole:  # otherwise it was closed, and has its original class
             connection.response_class = make
 
 
@@ -157,7 +159,7 @@ class _TlsConnection(AWSHTTPSConnection):
 
 
 class Pool(AWSHTTPConnectionPool):
-    """Connections that tell the thread's `ThreadCall` of themselves."""
+    """Connections that register with the thread's `ThreadCall`."""
 
     ConnectionCls = _Connection
 
@@ -172,15 +174,15 @@ _PIECE_BYTES = 64 * 1024
 
 
 class TooLargeError(BotoCoreError):
-    """An answer is larger than any that we ask for."""
+    """An answer is larger than any that is expected."""
 
     fmt = "an answer of more than {words}, which was not read"
 
 
 @contextmanager
 def _broken(url: str) -> Iterator[None]:
-    """Raise botocore's errors in place of those of what lies below it: it translates them itself only where it reads
-    the whole body of a request that it did not stream, so that a refusal cut off in the middle would escape.
+    """Raise botocore's errors instead of lower-level ones. Botocore does so only if it reads the whole body of a
+    request that it did not stream, so a refusal that is cut off would escape.
     """
     try:
         yield
@@ -191,7 +193,7 @@ def _broken(url: str) -> Iterator[None]:
 
 
 class _Bounded:
-    """An urllib3 response that raises `TooLargeError` where it goes on for too long, and botocore's errors only."""
+    """An urllib3 response that raises `TooLargeError` if it is too long, and otherwise only botocore's errors."""
 
     def __init__(self, raw: Any, url: str) -> None:
         self._raw = raw
@@ -225,10 +227,10 @@ class _Bounded:
             yield piece
 
     def _end(self) -> None:
-        """Raise where the answer ends before its Content-Length: urllib3 takes a closed connection for its end."""
+        """Raise if the answer ends before its Content-Length: urllib3 takes a closed connection for the end."""
         left_bytes = self._raw.length_remaining
         if left_bytes:
-            error = f"the answer ended {left_bytes} bytes before its end"
+            error = f"the answer ended {left_bytes} bytes too early"
             raise ConnectionClosedError(endpoint_url=self._url, error=error)
 
     def _count(self, piece: bytes) -> None:
@@ -239,7 +241,7 @@ class _Bounded:
 
 
 def send_bounded(send: Callable[[AWSPreparedRequest], AWSResponse], request: AWSPreparedRequest) -> AWSResponse:
-    """Do what botocore's `send` does, without reading more of an answer than the bound."""
+    """Do what botocore's `send` does, but read no more of an answer than the limit."""
     whole, request.stream_output = not request.stream_output, True
     response = send(request)
     response.raw = _Bounded(response.raw, request.url)

@@ -1,4 +1,4 @@
-"""One call of the API over HTTP: who asks, what goes wrong on the way, and the answer with its headers."""
+"""One API call over HTTP: the caller, the faults on the way, and the answer with its headers."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from orchestrator.sandbox.memory.faults import HTTP_STATUS, Fault
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What a route is asked: ids from the path, the query, the body (None: there is none), the Idempotency-Key."""
+    """A request to a route: IDs from the path, the query, the body (None: there is none), the Idempotency-Key."""
 
     ids: Mapping[str, str]
     query: Mapping[str, str]
     body: Any
     key: str | None
-    url: str  # as it was called, without the query
+    url: str  # as called, without the query
 
 
 Act = Callable[[Ask], Record]
@@ -38,12 +38,12 @@ Prepare = Callable[[Ask], Awaitable[None]]
 
 
 async def _nothing(_ask: Ask) -> None:
-    """Most calls need nothing prepared."""
+    """Most calls need no preparation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A method of the API. `name`: what faults know it by. `prepare` spares the event loop a part of `act`."""
+    """A method of the API. `name`: its name for faults. `prepare`: does a part of `act` outside the event loop."""
 
     method: str
     path: str
@@ -54,7 +54,7 @@ class Route:
 
 
 class Api:
-    """Turns routes into aiohttp handlers. `saved` is called after each call, before its answer leaves; `record` is a
+    """Turns routes into aiohttp handlers. `saved` is called after each call, before its answer is sent. `record`: a
     file to which each call is added as a line of JSON, with its query and body and without its token.
     """
 
@@ -76,7 +76,7 @@ class Api:
         self._rng = rng
 
     def add(self, app: web.Application, *routes: Route) -> None:
-        """Add routes; the first that fits a path wins."""
+        """Add routes. The first one that matches a path wins."""
         for route in routes:
             app.router.add_route(route.method, route.path, self._handler(route))
 
@@ -89,14 +89,15 @@ class Api:
                 return self._respond(HTTP_STATUS[fault.code], _error(fault, request_id), request_id)
             if answer is None:
                 return cut(request)
-            interval_s = self._cloud.settings.poll_interval_s if "createdBy" in answer else None  # of an Operation
+            # Only Operations have it.
+            interval_s = self._cloud.settings.poll_interval_s if "createdBy" in answer else None
             headers = {"x-operation-poll-interval": str(interval_s)} if interval_s is not None else {}
             return self._respond(200, answer, request_id, headers)
 
         return handle
 
     async def _answer(self, route: Route, request: web.Request) -> Record | None:
-        """None: it was done, and the answer is lost."""
+        """Return the answer. None: the call was carried out, and the answer is lost."""
         raw = await request.read()
         subject = self._cloud.settings.subject if route.open else self._authorize(request)
         trouble = self._cloud.faults.trouble(route.name)
@@ -119,7 +120,7 @@ class Api:
         return None if trouble.lost else answer
 
     def _authorize(self, request: web.Request) -> str:
-        """Give whose token it is."""
+        """Return the subject of the token."""
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme != "Bearer" or not token:
             raise Fault(Code.UNAUTHENTICATED, "Authorization header with a Bearer token is required.")
@@ -139,7 +140,7 @@ class Api:
 
 
 def append_line(path: Path, line: Mapping[str, Any]) -> None:
-    """Add a line of JSON to a file that is its owner's alone: values of variables are in it."""
+    """Append a line of JSON to a file that only its owner can read: it has values of variables."""
     with open(path, "ab", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
         file.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
 
@@ -159,7 +160,7 @@ def _error(fault: Fault, request_id: str) -> Record:
 
 
 def cut(request: web.Request) -> web.Response:
-    """Break the connection: what is returned goes nowhere."""
+    """Break the connection. The returned value is not sent."""
     if request.transport is not None:
         request.transport.abort()
     return web.Response()

@@ -1,4 +1,4 @@
-"""Calls of Functions over HTTP: a path of their own, whose first letter no bucket's name can have."""
+"""Calls of Functions over HTTP, on a separate path whose first character no bucket name can have."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PREFIX = "/_invoke"
 
 
 def add_calls(app: web.Application, cloud: MemoryCloud, tokens: Tokens, latency_s: float, record: Path | None) -> None:
-    """Serve `PREFIX/{functionId}`, whatever the method. `record`: a file that each call is added to, as `Api` does."""
+    """Serve `PREFIX/{functionId}` for every method. `record`: a file that each call is added to, as in `Api`."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
         body = await request.read()
@@ -48,7 +48,7 @@ def _pairs(fields: Mapping[str, str]) -> Pairs:
 
 
 def _subject(request: web.Request, tokens: Tokens) -> tuple[str, str]:
-    """Whose token came, or "" and why it does not count."""
+    """Return the token's subject, or "" and why the token is not valid."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme != "Bearer" or not token:
         return "", "Authorization header with a Bearer token is required (the sandbox makes no API keys)"

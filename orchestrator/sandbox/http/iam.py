@@ -1,5 +1,5 @@
-"""IAM of the sandbox: its own keys, made once and kept in its state folder for whoever may read it, the JWT exchange,
-tokens that live for a while (cloud-api#authentication).
+"""IAM of the sandbox: its own keys, created once and kept in its state folder, the JWT exchange, and tokens that expire
+(cloud-api#authentication).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _BODY = message(
 
 
 def new_key(id: str, service_account_id: str, at_s: float) -> Fields:
-    """Make an authorized key, as its JSON file."""
+    """Return a new authorized key, as its JSON file."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
@@ -56,7 +56,7 @@ def new_key(id: str, service_account_id: str, at_s: float) -> Fields:
 
 @dataclass(frozen=True, slots=True)
 class KnownKey:
-    """What IAM knows of a key."""
+    """What IAM stores of a key."""
 
     id: str
     service_account_id: str
@@ -64,8 +64,8 @@ class KnownKey:
 
 
 class Tokens:
-    """Gives tokens and knows them again, also after a restart: a token carries its end and a keyed hash of it. `given`:
-    tokens that hold for ever → whose they are.
+    """Issues tokens and recognizes them, also after a restart: a token contains its expiry and a keyed hash of it.
+    `given`: tokens that never expire → their subject.
     """
 
     def __init__(
@@ -87,13 +87,13 @@ class Tokens:
         self._keys = {key.id: key for key in keys}
 
     def issue(self, subject: str, lifetime_s: float | None = None) -> tuple[str, float]:
-        """Give a token, and the time (epoch seconds) at which it ends."""
+        """Return a new token, and the time (epoch seconds) at which it expires."""
         expires_at = self._clock() + (self.lifetime_s if lifetime_s is None else lifetime_s)
         payload = _base64(orjson.dumps({"subject": subject, "expiresAt": expires_at}))
         return f"t1.{payload}.{self._signature(payload)}", expires_at
 
     def subject(self, token: str) -> str | None:
-        """Whose token it is; None where it is none of ours, has expired or was revoked."""
+        """Return the token's subject; None if it is not ours, has expired or was revoked."""
         if token in self._given and token not in self.revoked:
             return self._given[token]
         prefix, _, rest = token.partition(".")
@@ -118,7 +118,7 @@ class Tokens:
         return {"iamToken": token, "expiresAt": rfc3339(expires_at)}
 
     def metadata(self, subject: str) -> dict[str, Any]:
-        """Answer as the metadata service does; `expires_in` is what is left, in seconds."""
+        """Answer like the metadata service. `expires_in`: what is left, in seconds."""
         token, expires_at = self.issue(subject)
         return {"access_token": token, "expires_in": int(expires_at - self._clock()), "token_type": "Bearer"}
 
@@ -159,9 +159,9 @@ def _base64(raw: bytes) -> str:
 
 
 def credentials_of(folder: Path | None, now: float) -> tuple[Fields, Fields]:
-    """Give the authorized key (key.json) and the static key of Object Storage (static_key.json).
+    """Return the authorized key (key.json) and the static key of Object Storage (static_key.json).
 
-    `folder` None: they are kept nowhere. Raises `StartError` where the folder cannot be used.
+    `folder` None: they are not stored. Raises `StartError` if the folder cannot be used.
     """
     if folder is None:
         return _passing_key(), _static_key()
@@ -175,7 +175,7 @@ def _authorized_key(now: float) -> Fields:
     return new_key("aje" + secrets.token_hex(8), "ajesandboxdeployer00", now)
 
 
-@cache  # making RSA keys takes long, and this one ends with the process
+@cache  # creating RSA keys takes long, and this one ends with the process
 def _passing_key() -> Fields:
     return _authorized_key(0.0)
 
@@ -198,6 +198,6 @@ def _kept(folder: Path, name: str, make: Callable[[], Fields]) -> Fields:
         part.replace(path)
     except (OSError, orjson.JSONDecodeError) as error:
         raise StartError(
-            f"the sandbox's {path} cannot be used: {error}", advice="mend or remove it, or give another state folder"
+            f"the sandbox's {path} cannot be used: {error}", advice="fix or remove it, or use another state folder"
         ) from error
     return fields

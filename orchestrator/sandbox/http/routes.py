@@ -1,4 +1,6 @@
-"""Which path of the REST API is which method of the memory cloud (cloud-api#versions, #operations, #endpoints)."""
+"""Which path of the REST API leads to which method of the memory cloud (cloud-api#versions, #operations,
+#endpoints).
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,7 @@ _API_PREFIXES = ("functions/v1", "operations", "iam/v1", "lockbox/v1", "resource
 
 
 def functions(cloud: MemoryCloud) -> tuple[Route, ...]:
-    """FunctionService, but for its Versions."""
+    """FunctionService, except Versions."""
     service, operations = cloud.functions, cloud.operations
     one = _FUNCTIONS + "/{id}"
     return (
@@ -109,7 +111,7 @@ def _package_file(body: object, objects: Objects) -> Path | None:
 
 
 def operations(cloud: MemoryCloud) -> tuple[Route, ...]:
-    """OperationService; cancelling is GET in the API reference and POST in the guide (cloud-api#operations)."""
+    """OperationService. Cancelling is GET in the API reference and POST in the guide (cloud-api#operations)."""
     service = cloud.operations
     cancel = partial(
         Route, path="/operations/{id}:cancel", name="cancel operation", act=lambda ask: service.cancel(ask.ids["id"])
@@ -149,7 +151,7 @@ def directory(cloud: MemoryCloud) -> tuple[Route, ...]:
 
 
 def open_routes(tokens: Tokens) -> tuple[Route, ...]:
-    """What needs no token: discovery, and getting a token."""
+    """Routes that need no token: discovery, and getting a token."""
     return (
         Route("GET", "/endpoints", "list endpoints", _endpoints, open=True),
         Route("GET", "/endpoints/{id}", "get endpoint", _endpoint, open=True),
@@ -175,7 +177,7 @@ def _endpoint(ask: Ask) -> Record:
 
 
 def unknown() -> tuple[Route, ...]:
-    """Paths of the API that nothing answers; without these they would be taken for buckets."""
+    """Paths of the API without a method; otherwise they would be taken for buckets."""
 
     def refuse(ask: Ask) -> Record:
         raise Fault(Code.UNIMPLEMENTED, f"The sandbox has no method at {urlsplit(ask.url).path}")

@@ -1,7 +1,7 @@
 """The sandbox's Object Storage: path-style S3 beside the API, on the same port.
 
-Refuses what the real one refuses: bad signatures, keys and tokens, bodies without a Content-Length, bodies that are not
-what their digests say, puts whose If-None-Match or If-Match does not hold. Errors are XML, as everywhere in S3.
+It refuses what the real one refuses: bad signatures, keys and tokens, bodies without a Content-Length, bodies that do
+not match their digests, puts whose If-None-Match or If-Match fails. Errors are XML, as everywhere in S3.
 """
 
 from __future__ import annotations
@@ -47,10 +47,11 @@ def add_routes(
     fault: Fault | None = None,
     clock: Callable[[], float] = time.time,
 ) -> None:
-    """Serve `objects` at /BUCKET and /BUCKET/KEY. Call it after the API's own routes were added: these win.
+    """Serve `objects` at /BUCKET and /BUCKET/KEY. Call it after the API's own routes were added: these take precedence.
 
-    `secret_of` gives the secret of a static access key id (None: no such key), `bearer_ok` says whether an IAM token
-    is good. `fault` sees each request first; what it returns is answered instead, what it awaits is a delay.
+    `secret_of` returns the secret of a static access key ID (None: no such key). `bearer_ok` returns whether an IAM
+    token is valid. `fault` gets each request first: what it returns is sent as the answer, and what it awaits is a
+    delay.
     """
     storage = _Storage(objects, secret_of, bearer_ok, fault, clock)
     for path in ("/{bucket}", "/{bucket}/{key:.*}"):
@@ -79,7 +80,7 @@ class _Storage:
         self._clock = clock
 
     async def expect(self, request: web.Request) -> web.StreamResponse | None:
-        """Answer `Expect: 100-continue`: a put that would be refused is refused before its body is sent."""
+        """Answer `Expect: 100-continue`: a put that will be refused is refused before its body is sent."""
         try:
             target = _target(request)
             self._authorize(request)
@@ -150,7 +151,7 @@ class _Storage:
         try:
             limit = min(int(query.get("max-keys", "1000")), 1000)
         except ValueError:
-            raise RefusedError("InvalidArgument", "max-keys is no number.") from None
+            raise RefusedError("InvalidArgument", "max-keys is not a number.") from None
         after = query.get("continuation-token") or query.get("start-after", "")
         page = self._objects.list(bucket, query.get("prefix", ""), after, max(limit, 0))
         name = quote if query.get("encoding-type") == "url" else escape
@@ -214,13 +215,13 @@ def _target(request: web.Request) -> _Target:
     try:
         return _Target(unquote_to_bytes(bucket).decode(), unquote_to_bytes(key).decode())
     except UnicodeDecodeError:
-        raise RefusedError("InvalidURI", "The path is no UTF-8.") from None
+        raise RefusedError("InvalidURI", "The path is not UTF-8.") from None
 
 
 def _condition(request: web.Request) -> Condition:
     none_match = request.headers.get("If-None-Match")
     if none_match not in (None, "*"):
-        raise RefusedError("NotImplemented", "If-None-Match takes only * in a put.")
+        raise RefusedError("NotImplemented", "If-None-Match allows only * in a put.")
     match = request.headers.get("If-Match")
     return Condition(none_match == "*", match.strip('"') if match else None)
 
@@ -288,5 +289,5 @@ def _error(request: web.Request, error: RefusedError) -> web.Response:
         status=_STATUS[error.code], text=text, content_type=_XML, headers={"x-amz-request-id": request_id}
     )
     if request.can_read_body:
-        response.force_close()  # its body was not read: the next request of this connection would be taken for it
+        response.force_close()  # its body was not read: it would be taken for the next request of this connection
     return response

@@ -1,6 +1,6 @@
-"""What a sandbox has from the start, as files say it: folders, service accounts, secrets, functions with versions.
+"""The initial content of a sandbox, from seed files: folders, service accounts, secrets, functions with versions.
 
-The file for `--sandbox` is written here too: it has what a manifest names and does not make.
+The file for `--sandbox` is written here too: it has what a manifest names but does not create.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from orchestrator.sandbox.memory.faults import Fault
 from orchestrator.sandbox.memory.seeded import Seeds
 from orchestrator.sandbox.memory.version_service import AGED
 
-# Of each table: the keys that every row has, and those that it may have.
+# For each table: the keys that every row has, and those that it may have.
 _KEYS: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
     "folders": (frozenset({"id", "cloud_id"}), frozenset()),
     "service_accounts": (frozenset({"folder_id", "name", "id"}), frozenset({"removed"})),
@@ -43,8 +43,8 @@ _KEYS: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
     **call_seeds.TABLES,
 }
 _NO_TEXTS = ("keys", "labels", "versions", "public", "scaling", "removed", "retired_at", "value", "obsolete_copies")
-_SINGLE = ("cloud",)  # one table, no list
-# What a row of a function's versions may have beside fields of createVersion, which are spelled as the API does.
+_SINGLE = ("cloud",)  # one table, not a list
+# What a row of a function's versions may have besides fields of createVersion, which are spelled as in the API.
 _OF_VERSION = ("created_by", "status")
 _VERSION: Mapping[str, Any] = {
     "runtime": "python312", "entrypoint": "index.handler", "resources": {"memory": "134217728"},
@@ -54,8 +54,8 @@ _VERSION: Mapping[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Seeded:
-    """What seed files say. `clouds`: folder → cloud; `functions`: rows, each with its versions; `aged`: version id →
-    what has become of it; `tokens`: token → whose it is.
+    """The content of seed files. `clouds`: folder → cloud. `functions`: rows, each with its versions. `aged`: version
+    ID → its later status. `tokens`: token → its subject.
     """
 
     seeds: Seeds = field(default_factory=Seeds)
@@ -66,11 +66,11 @@ class Seeded:
 
 
 def read_seeds(paths: Iterable[Path]) -> Seeded:
-    """Read seed files, TOML or (*.json) JSON, in their order; a name that an earlier one has stays as it is there.
+    """Read seed files, TOML or (*.json) JSON, in order. If an earlier file has a name already, its row is kept.
 
-    Raises `StartError` with the file, and where in it the mistake is.
+    Raises `StartError` with the file and the place of the mistake.
     """
-    found, named = Seeded(), dict[tuple[str, ...], str]()  # the id that has a name
+    found, named = Seeded(), dict[tuple[str, ...], str]()  # the ID that has a name
     for path in paths:
         try:
             text = path.read_text("utf-8-sig")
@@ -80,20 +80,20 @@ def read_seeds(paths: Iterable[Path]) -> Seeded:
                 if named.setdefault(name, str(row.get("id"))) == str(row.get("id")):
                     _add(place, found, table, row)
         except (OSError, ValueError, TypeError) as error:
-            raise StartError(f"the seeds in {path} cannot be used: {error}", advice="mend that file") from error
+            raise StartError(f"the seeds in {path} cannot be used: {error}", advice="fix that file") from error
     return found
 
 
 def _rows(tables: object) -> Iterable[tuple[str, str, Mapping[str, Any]]]:
-    """Give each row with its table and its place."""
+    """Yield each row with its table and its place."""
     if not isinstance(tables, Mapping):
-        raise TypeError("it holds no tables")
+        raise TypeError("it has no tables")
     for table, rows in tables.items():
         if table in _SINGLE and isinstance(rows, Mapping):
             yield table, table, _row(table, table, rows)
             continue
         if table not in _KEYS or table in _SINGLE or not isinstance(rows, list):
-            raise ValueError(f'"{table}" is no list of tables that is known: {", ".join(_KEYS)}')
+            raise ValueError(f'"{table}" is not a known list of tables: {", ".join(_KEYS)}')
         for number, row in enumerate(rows, start=1):
             yield table, f"{table}, {number}", _row(table, f"{table}, {number}", row)
 
@@ -101,14 +101,14 @@ def _rows(tables: object) -> Iterable[tuple[str, str, Mapping[str, Any]]]:
 def _row(table: str, place: str, row: object) -> Mapping[str, Any]:
     needed, more = _KEYS[table]
     if not isinstance(row, Mapping):
-        raise TypeError(f"{place}: no table")
+        raise TypeError(f"{place}: not a table")
     if missing := sorted(needed - row.keys()):
         raise ValueError(f"{place}: {missing[0]} is missing")
     if unknown := sorted(row.keys() - needed - more):
         raise ValueError(f'{place}: unknown key "{unknown[0]}"; known: {", ".join(sorted(needed | more))}')
     for key, value in row.items():
         if table not in call_seeds.TABLES and key not in _NO_TEXTS and not isinstance(value, str):
-            raise TypeError(f"{place}: {key} is a text")
+            raise TypeError(f"{place}: {key} must be a text")
     return row
 
 
@@ -132,7 +132,7 @@ def _runtime(found: Seeded, row: Mapping[str, Any]) -> None:
 
 def _aged(found: Seeded, row: Mapping[str, Any]) -> None:
     if row["status"] not in AGED:
-        raise ValueError(f'"{row["status"]}" is nothing that a version becomes: {", ".join(AGED)}')
+        raise ValueError(f'"{row["status"]}" is not a later status of a version: {", ".join(AGED)}')
     found.aged[row["id"]] = row["status"]
 
 
@@ -143,7 +143,7 @@ def _cloud(found: Seeded, row: Mapping[str, Any]) -> None:
 def _function(found: Seeded, row: Mapping[str, Any]) -> None:
     _switch(row, "public")
     if not isinstance(row.get("scaling", {}), Mapping):
-        raise TypeError("scaling is a table of policies by tag")
+        raise TypeError("scaling must be a table of policies by tag")
     found.functions.append(row)
 
 
@@ -168,19 +168,19 @@ _ADD: Mapping[str, Callable[[Seeded, Mapping[str, Any]], None]] = {
 def _switch(row: Mapping[str, Any], key: str) -> bool:
     value = row.get(key, False)
     if not isinstance(value, bool):
-        raise TypeError(f"{key} is true or false")
+        raise TypeError(f"{key} must be true or false")
     return value
 
 
 def _time(value: object) -> datetime:
     found = value if isinstance(value, datetime) else timestamp(value)
     if found is None or found.tzinfo is None:
-        raise ValueError("retired_at is a time with its zone, such as 2027-01-01T00:00:00Z")
+        raise ValueError("retired_at must be a time with its zone, such as 2027-01-01T00:00:00Z")
     return found
 
 
 def make_functions(cloud: MemoryCloud, functions: Iterable[Mapping[str, Any]]) -> None:
-    """Let the functions be there that are not yet, made long ago. Raises `StartError` where the cloud refuses one."""
+    """Create the missing functions as old ones. Raises `StartError` if the cloud refuses one."""
     for row in functions:
         if (row["folder_id"], row["name"]) in cloud.state.function_names:
             continue
@@ -188,7 +188,7 @@ def make_functions(cloud: MemoryCloud, functions: Iterable[Mapping[str, Any]]) -
             with cloud.past():
                 _make_function(cloud, row)
         except (Fault, ValueError) as error:
-            raise StartError(f"function {row['name']} of the seeds: {error}", advice="mend it there") from error
+            raise StartError(f"function {row['name']} of the seeds: {error}", advice="fix it there") from error
 
 
 def _make_function(cloud: MemoryCloud, row: Mapping[str, Any]) -> None:
@@ -215,16 +215,16 @@ def _make_function(cloud: MemoryCloud, row: Mapping[str, Any]) -> None:
 
 
 def let_age(cloud: MemoryCloud, aged: Mapping[str, str]) -> None:
-    """Let versions that are there be OBSOLETE, or gone. Raises `StartError` where that cannot be."""
+    """Make existing versions OBSOLETE, or delete them. Raises `StartError` if that is not possible."""
     for version_id, status in aged.items():
         try:
             cloud.versions.age(version_id, status)
         except ValueError as error:
-            raise StartError(f"versions of the seeds: {error}", advice="mend it there") from error
+            raise StartError(f"versions of the seeds: {error}", advice="fix it there") from error
 
 
 def _package(stem: str) -> str:
-    """Make a small package, in base64, which has that entry file in some languages."""
+    """Return a small package, in base64, that has this entry file in several languages."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
         for extension in ("py", "js", "php", "go", "sh"):
@@ -236,8 +236,8 @@ FILE = "manifest-seeds.json"
 
 
 def manifest_seeds(manifest: Manifest) -> Mapping[str, list[dict[str, Any]]]:
-    """Give the service accounts and secrets that functions name, as seeds; a secret has every key that is asked of it.
-    Ids are made of the names, so they are the same each time.
+    """Return the service accounts and secrets that functions name, as seeds. A secret has every key that is used of it.
+    IDs are derived from the names, so they are the same each time.
     """
     accounts, secrets = set[tuple[str, str]](), dict[tuple[str, str], dict[str, None]]()
     for spec in manifest.functions.values():
@@ -267,7 +267,7 @@ def _id(prefix: str, *parts: str) -> str:
 
 
 def write_seeds(manifest: Manifest, state_dir: Path) -> Path:
-    """Write the seeds beside the sandbox's own files. Gives the file. Raises `OSError`."""
+    """Write the seeds beside the sandbox's own files. Returns the file. Raises `OSError`."""
     folder = state_dir / "sandbox"
     make_private_folder(folder)
     path = folder / FILE

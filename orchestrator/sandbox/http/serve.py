@@ -1,4 +1,4 @@
-"""A sandbox as a process of its own, until a signal or the end of its standard input."""
+"""A sandbox as a separate process, until a signal or the end of its standard input."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from orchestrator.sandbox.http.server import Options, open_sandbox
 
 
 def run_server(options: Options, announce: Callable[[str], None], *, until_stdin_closes: bool = False) -> None:
-    """Serve until SIGTERM or SIGINT, or, where asked for, until standard input ends.
+    """Serve until SIGTERM or SIGINT, or, if requested, until standard input ends.
 
-    `announce` gets the URL once it is listened to. What is there from the start is what `options.seed_files` say, and
+    `announce` gets the URL when the server listens. The initial content is what `options.seed_files` say, and
     `seeds.json` in the state folder. Raises `StartError`.
     """
     kept = options.state_dir / "seeds.json" if options.state_dir else None
@@ -55,5 +55,5 @@ async def _end_of(fd: int) -> None:
             await anyio.wait_readable(fd)
             if not os.read(fd, 4096):
                 return
-    except OSError:  # no pipe, no terminal (/dev/null): nothing that could ever close
+    except OSError:  # not a pipe or a terminal (/dev/null): it never closes
         return

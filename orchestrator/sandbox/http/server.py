@@ -38,7 +38,7 @@ from orchestrator.sandbox.processes.packages import KeptPackages
 HANDLERS_LOG = "handlers.ndjson"  # in the state folder
 HOST = "127.0.0.1"
 _BODY_MAX_BYTES = 64 << 20
-_READERS = 2  # threads that look into large packages
+_READERS = 2  # threads that read large packages
 _METADATA_PATH = "/computeMetadata/v1/instance/service-accounts/default/token"
 
 _SLOW_DOWN = (
@@ -52,7 +52,7 @@ _DENIED = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How a sandbox is set up. `state_dir` None: everything in memory. `buckets` exist from the start."""
+    """The options of a sandbox. `state_dir` None: everything in memory. `buckets` exist from the start."""
 
     port: int = 0
     state_dir: Path | None = None
@@ -63,9 +63,9 @@ class Options:
     settings: CloudSettings = field(default_factory=CloudSettings)
     seeds: Seeds = field(default_factory=Seeds)
     seed_files: tuple[Path, ...] = ()
-    functions: tuple[Mapping[str, Any], ...] = ()  # that exist from the start, as seed files have them
-    aged: Mapping[str, str] = field(default_factory=dict)  # version id → OBSOLETE or GONE
-    tokens: Mapping[str, str] = field(default_factory=dict)  # that hold for ever → whose they are
+    functions: tuple[Mapping[str, Any], ...] = ()  # that exist from the start, as in seed files
+    aged: Mapping[str, str] = field(default_factory=dict)  # version ID → OBSOLETE or GONE
+    tokens: Mapping[str, str] = field(default_factory=dict)  # token → its subject; they never expire
     buckets: tuple[str, ...] = ()
     token_lifetime_s: float = TOKEN_LIFETIME_S
     clock: Callable[[], float] = time.time
@@ -74,7 +74,7 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Sandbox:
-    """A sandbox that is listening. `key`: its authorized key file; `static_key`: its key for Object Storage."""
+    """A sandbox that is listening. `key`: its authorized key file. `static_key`: its key for Object Storage."""
 
     url: str
     cloud: MemoryCloud
@@ -86,13 +86,13 @@ class Sandbox:
 
     @property
     def invoke_url(self) -> str:
-        """Where Functions are called: /ID behind it."""
+        """The URL for calls of Functions, without /ID."""
         return self.url + PREFIX
 
 
 @asynccontextmanager
 async def open_sandbox(options: Options) -> AsyncIterator[Sandbox]:
-    """Listen until the block ends. Raises `StartError` where the port or the state folder cannot be used."""
+    """Listen until the block ends. Raises `StartError` if the port or the state folder cannot be used."""
     folder, clock = options.state_dir, options.clock
     key, static_key = credentials_of(folder, clock())
     store = StateFile(folder / "sandbox.db") if folder else None
@@ -145,7 +145,7 @@ async def open_sandbox(options: Options) -> AsyncIterator[Sandbox]:
 
 
 def _unpacking_folder(folder: Path | None) -> Path:
-    """Make a fresh folder for what is unpacked; one that a killed sandbox has left goes. Raises `StartError`."""
+    """Create a fresh folder for unpacked code; one that a killed sandbox left is deleted. Raises `StartError`."""
     if folder is None:
         return Path(tempfile.mkdtemp(prefix="orchestrator-sandbox-"))
     found = folder / "unpacked"
@@ -155,7 +155,7 @@ def _unpacking_folder(folder: Path | None) -> Path:
     except OSError as error:
         raise StartError(
             f"the sandbox's {found} cannot be used: {error.strerror}",
-            advice="mend or remove that folder, or give another state folder",
+            advice="fix or remove that folder, or use another state folder",
         ) from error
     return found
 
@@ -166,12 +166,12 @@ def _objects(folder: Path | None, buckets: tuple[str, ...]) -> Objects:
     except RefusedError as error:
         raise StartError(
             f"the sandbox cannot have the buckets {', '.join(buckets)}: {error}",
-            advice="give other names with --bucket",
+            advice="use other names with --bucket",
         ) from error
     except OSError as error:
         raise StartError(
             f"the sandbox's objects in {folder} cannot be used: {error.strerror}",
-            advice="mend or remove that folder, or give another state folder",
+            advice="fix or remove that folder, or use another state folder",
         ) from error
 
 
@@ -220,7 +220,9 @@ def _metadata(tokens: Tokens) -> s3.Handler:
 
 
 def _storage_fault(cloud: MemoryCloud) -> s3.Fault:
-    """Trouble of Object Storage, drawn as for any call ("put object", "head bucket"), before it acts."""
+    """Return the faults of Object Storage, drawn as for any call ("put object", "head bucket") before it is carried
+    out.
+    """
 
     async def meet(request: web.Request) -> web.StreamResponse | None:
         what = "object" if request.match_info.get("key") else "bucket"
@@ -249,7 +251,7 @@ async def _listening(app: web.Application, port: int) -> AsyncIterator[int]:
             await site.start()
         except OSError as error:
             raise StartError(
-                f"the sandbox cannot listen on {HOST}:{port}: {error.strerror}", advice="give another --port"
+                f"the sandbox cannot listen on {HOST}:{port}: {error.strerror}", advice="use another --port"
             ) from error
         yield int(runner.addresses[0][1])
     finally:

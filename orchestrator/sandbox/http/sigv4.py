@@ -1,6 +1,6 @@
-"""Checking AWS Signature Version 4 in the Authorization header, as S3 means it.
+"""Checks AWS Signature Version 4 in the Authorization header, as S3 defines it.
 
-By hand, from the published algorithm: importing an SDK to check what the same SDK signed would prove little.
+Written from the published algorithm: an SDK that checks what the same SDK signed would prove little.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _SKEW_MAX_S = 15 * 60  # what S3 allows between the client's clock and its own
 
 @dataclass(frozen=True, slots=True)
 class SignedRequest:
-    """What a signature speaks of. `path` and `query` as on the wire, still percent-encoded; headers in lower case."""
+    """What a signature covers. `path` and `query` as sent, still percent-encoded; headers in lower case."""
 
     method: str
     path: str
@@ -32,7 +32,7 @@ class SignedRequest:
 
 
 class SignatureError(Exception):
-    """A signature that does not hold; `code` is the S3 error code."""
+    """An invalid signature. `code`: the S3 error code."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -40,10 +40,10 @@ class SignatureError(Exception):
 
 
 def verify(request: SignedRequest, secret_of: Callable[[str], str | None], now_s: float) -> str:
-    """Check the request's signature and return its access key id. `now_s`: seconds since the epoch.
+    """Check the request's signature and return its access key ID. `now_s`: seconds since the epoch.
 
     Raises `SignatureError`: AuthorizationHeaderMalformed, InvalidAccessKeyId, RequestTimeTooSkewed,
-    SignatureDoesNotMatch, AccessDenied (something needed is not signed).
+    SignatureDoesNotMatch, AccessDenied (a required header is not signed).
     """
     match = _CREDENTIAL.fullmatch(request.headers.get("authorization", "").strip())
     if match is None:
@@ -69,7 +69,7 @@ def _check_time(stamp: str, day: str, now_s: float) -> None:
     try:
         signed_at = datetime.strptime(stamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
     except ValueError:
-        raise SignatureError("AccessDenied", "x-amz-date is missing or is no ISO 8601 basic time.") from None
+        raise SignatureError("AccessDenied", "x-amz-date is missing or is not an ISO 8601 basic time.") from None
     if not stamp.startswith(day):
         raise SignatureError("SignatureDoesNotMatch", "The credential's day is not that of x-amz-date.")
     if abs(signed_at.timestamp() - now_s) > _SKEW_MAX_S:
@@ -93,7 +93,7 @@ def _canonical(request: SignedRequest, names: Iterable[str]) -> str:
 
 
 def _canonical_query(query: str) -> str:
-    # "+" is a plus sign to S3, not a space.
+    # To S3, "+" is a plus sign, not a space.
     pairs = parse_qsl(query.replace("+", "%2B"), keep_blank_values=True)
     return "&".join(sorted(f"{quote(name, safe='-_.~')}={quote(value, safe='-_.~')}" for name, value in pairs))
 

@@ -1,4 +1,4 @@
-"""A sandbox's state in SQLite, so that it goes on where it was stopped or killed."""
+"""A sandbox's state in SQLite, so that it continues where it was stopped or killed."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _WAIT_S = 5.0  # for a sandbox that is just ending
 
 
 class StateFile:
-    """One file. What was saved is there after any kill of the process; a power cut may take the last of it."""
+    """One file. Saved state survives any kill of the process; a power failure may lose the last part."""
 
     def __init__(self, path: Path) -> None:
-        """Open or make the file. Raises `StartError` where another process has it, or it cannot be used."""
-        advice = "stop the other sandbox, or give this one another state folder"
+        """Open or create the file. Raises `StartError` if another process has it, or if it cannot be used."""
+        advice = "stop the other sandbox, or use another state folder for this one"
         try:
             make_private_database(path)
             self._file = sqlite3.connect(path, isolation_level=None, timeout=_WAIT_S)
@@ -46,7 +46,7 @@ class StateFile:
         return [(name, key, number, orjson.loads(record)) for name, key, number, record in rows]
 
     def save(self, changes: Iterable[Change]) -> None:
-        """Write changes, all or none of them."""
+        """Write all changes, or none of them."""
         put = [(name, key, number, orjson.dumps(record)) for name, key, number, record in changes if record is not None]
         gone = [(name, key) for name, key, _, record in changes if record is None]
         if not put and not gone:

@@ -10,7 +10,7 @@ from orchestrator.sandbox.invocation.calls import CallSeeds, Denied, LateRouting
 _MATCHING = ("function", "folder_id", "tag", "version_id", "sha256", "runtime")
 _NAMES = frozenset(_MATCHING)
 
-# Of each table: the keys that every row has, and those that it may have.
+# For each table: the keys that every row has, and those that it may have.
 TABLES: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
     "answers": (frozenset(), _NAMES | {"status", "headers", "body", "delay_s", "times"}),
     "denied": (frozenset({"subject"}), frozenset({"function"})),
@@ -47,7 +47,7 @@ _RULES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
 
 
 def add_row(seeds: CallSeeds, table: str, row: Mapping[str, Any]) -> None:
-    """Take up a row of `TABLES`. Raises `ValueError` that names what is wrong in it."""
+    """Add a row of `TABLES`. Raises `ValueError` that names the mistake."""
     for key, value in row.items():
         is_right, what = _RULES.get(key, (lambda _value: True, ""))
         if not is_right(value):

@@ -10,9 +10,9 @@ import orjson
 
 from orchestrator.model import LATEST
 
-Pairs = tuple[tuple[str, str], ...]  # names and values as they came, repeated names too
+Pairs = tuple[tuple[str, str], ...]  # names and values as received, including repeated names
 Record = Mapping[str, Any]
-Handler = Callable[[Any, Mapping[str, Any]], Any]  # event, context → result; what it raises is the handler's error
+Handler = Callable[[Any, Mapping[str, Any]], Any]  # event, context → result; an exception is the handler's error
 
 RAW = "raw"
 ASYNC = "async"
@@ -21,7 +21,7 @@ HTTP = ""
 
 @dataclass(frozen=True, slots=True)
 class FunctionCall:
-    """A request to invoke. `subject`: whose token came with it, "" where none did that holds; `refusal` says why."""
+    """A request to invoke. `subject`: of the token, "" if there is no valid one. `refusal`: why."""
 
     function_id: str
     tag: str = LATEST
@@ -37,7 +37,7 @@ class FunctionCall:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer as HTTP has it. `lost`: it never arrives."""
+    """An answer over HTTP. `lost`: it never arrives."""
 
     status: int
     headers: Pairs = ()
@@ -47,8 +47,8 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Matching:
-    """Which calls something is seeded for: those for which all that is given here holds. `function`: id or name;
-    `sha256`: of the Version's package, in hex.
+    """Which calls a seed applies to: those that match every given field. `function`: ID or name. `sha256`: of the
+    Version's package, in hex.
     """
 
     function: str = ""
@@ -59,7 +59,7 @@ class Matching:
     runtime: str = ""
 
     def fits(self, tag: str, function: Record, version: Record, code: Record) -> bool:
-        """Say whether a call is one of these."""
+        """Return whether a call matches."""
         pairs = (
             (self.folder_id, function["folderId"]),
             (self.tag, tag),
@@ -73,8 +73,8 @@ class Matching:
 
 @dataclass(slots=True)
 class SeededAnswer:
-    """An answer in place of a handler's. `body`: text as it is, anything else as JSON, None: empty. `handler` is called
-    in place of it, and its result becomes the answer as any handler's does. `times` None: always.
+    """An answer instead of a handler's. `body`: text as it is, anything else as JSON, None: empty. `handler`: called
+    instead, and its result is treated like any handler's. `times` None: always.
     """
 
     matching: Matching = field(default_factory=Matching)
@@ -86,7 +86,7 @@ class SeededAnswer:
     handler: Handler | None = None
 
     def reply(self) -> Reply:
-        """Write it down."""
+        """Return it as an HTTP answer."""
         kind = "text/plain" if isinstance(self.body, str) else "application/json"
         names = {name.lower() for name in self.headers}
         typed = () if self.body is None or "content-type" in names else (("Content-Type", kind),)
@@ -96,8 +96,8 @@ class SeededAnswer:
 
 @dataclass(frozen=True, slots=True)
 class LateRouting:
-    """For `late_s` after a tag has moved, calls go where it was before; `missing`: they are answered with 404. A tag
-    that was nowhere before is answered with 404 anyway; `$latest` always goes where it was.
+    """For `late_s` after a tag moved, calls go to its former Version. `missing`: they are answered with 404. A tag
+    without a former Version is answered with 404 anyway; `$latest` always goes to its former Version.
     """
 
     matching: Matching = field(default_factory=Matching)
@@ -107,14 +107,14 @@ class LateRouting:
 
 @dataclass(frozen=True, slots=True)
 class Denied:
-    """A subject that lacks the role to invoke; `function` "" stands for all of them."""
+    """A subject without the role to invoke. `function` "": any function."""
 
     subject: str
     function: str = ""
 
 
 class CallSeeds:
-    """What is seeded about calls. `live_calls`: calls of others that are running all the time, and count against the
+    """What is seeded about calls. `live_calls`: calls of other users that are always running, and count against the
     zone's limits.
     """
 
@@ -125,7 +125,7 @@ class CallSeeds:
         self.live_calls = 0
 
     def handle(self, handler: Handler, *, delay_s: float = 0.0, times: int | None = None, **matching: str) -> None:
-        """Let a callable be the handler of the Versions that match; it takes `delay_s`."""
+        """Make a callable the handler of the Versions that match. It takes `delay_s`."""
         self.answers.append(SeededAnswer(Matching(**matching), handler=handler, delay_s=delay_s, times=times))
 
     def answer(
@@ -138,11 +138,11 @@ class CallSeeds:
         times: int | None = None,
         **matching: str,
     ) -> None:
-        """Let calls that match be answered so."""
+        """Set the answer to calls that match."""
         self.answers.append(SeededAnswer(Matching(**matching), status, headers or {}, body, delay_s, times))
 
     def take(self, tag: str, function: Record, version: Record, code: Record) -> SeededAnswer | None:
-        """Find the first answer for a call, and count it."""
+        """Return the first answer for a call, and count it."""
         for seeded in self.answers:
             if seeded.times != 0 and seeded.matching.fits(tag, function, version, code):
                 seeded.times = seeded.times - 1 if seeded.times is not None else None
@@ -150,6 +150,6 @@ class CallSeeds:
         return None
 
     def is_denied(self, subject: str, function: Record) -> bool:
-        """Say whether a subject may not invoke a Function."""
+        """Return whether a subject may not invoke a Function."""
         names = ("", function["id"], function["name"])
         return any(Denied(subject, name) in self.denied for name in names)

@@ -1,5 +1,5 @@
-"""HTTP requests as handlers get them, and what they answer as HTTP has it (cloud-api#invocation, and the docs' page on
-invoking): names, and which headers are taken out, renamed or refused.
+"""HTTP requests as handlers receive them, and their results as HTTP answers (cloud-api#invocation, and the docs' page
+on invoking): names, and which headers are removed, renamed or refused.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ _RENAMED = "X-Yf-Remapped-"
 
 
 class MalformedError(Exception):
-    """What a handler gave is no HTTP answer; the text says why."""
+    """A handler's result is not an HTTP answer. The text says why."""
 
 
 def http_event(call: FunctionCall, request_id: str, at: float) -> bytes:
-    """Write a request down as the event of a handler. `at`: seconds since the epoch."""
+    """Return a request as the event of a handler. `at`: seconds since the epoch."""
     headers = [pair for pair in call.headers if pair[0].lower() not in _TAKEN_OUT_OF_REQUESTS]
     agent = next((value for name, value in headers if name.lower() == "user-agent"), "")
     try:
@@ -66,7 +66,7 @@ def _lists(pairs: list[tuple[str, str]] | Pairs) -> dict[str, list[str]]:
 
 
 def http_reply(result: bytes) -> Reply:
-    """Read a handler's result as an HTTP answer. Raises `MalformedError`."""
+    """Parse a handler's result as an HTTP answer. Raises `MalformedError`."""
     try:
         answer = orjson.loads(result)
     except orjson.JSONDecodeError:

@@ -1,4 +1,6 @@
-"""Calls of Functions: permission, the Version of a tag, the zone's limits, and the answer (cloud-api#invocation)."""
+"""Calls of Functions: who may call, which Version a tag leads to now, the zone's limits, and the answer
+(cloud-api#invocation).
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,7 @@ from orchestrator.sandbox.memory.faults import HTTP_STATUS, Fault
 from orchestrator.sandbox.memory.own_services import is_open
 from orchestrator.sandbox.memory.quotas import BusyError, Zone
 
-INVOKE = "invoke"  # what faults know a call by
+INVOKE = "invoke"  # the name of a call for faults
 INVOKER_ROLE = "serverless.functions.invoker"  # cloud-api#roles
 _JSON = ("Content-Type", "application/json")
 _FAILED = ("X-Function-Error", "true")
@@ -49,7 +51,7 @@ class _RefusedError(Exception):
 
 
 class InvocationService:
-    """Answers calls. `invoker` runs what no seed answers; `spawn` runs in the background, where anything can."""
+    """Answers calls. `invoker`: runs what no seed answers. `spawn`: runs in the background, if possible."""
 
     def __init__(self, core: Core) -> None:
         self.invoker: Invoker = NoInvoker()
@@ -58,7 +60,7 @@ class InvocationService:
         self._zones: defaultdict[str, Zone] = defaultdict(Zone)
 
     async def invoke(self, call: FunctionCall) -> Reply:
-        """Answer one call, whatever becomes of it."""
+        """Answer one call, whatever its result."""
         trouble = self._core.faults.trouble(INVOKE)
         await anyio.sleep(trouble.delay_s)
         request_id = str(uuid.UUID(int=self._core.rng.getrandbits(128), version=4))
@@ -74,7 +76,7 @@ class InvocationService:
         return replace(reply, headers=(*named, *reply.headers), lost=trouble.lost)
 
     def _function(self, call: FunctionCall, refusal: Fault | None) -> Record:
-        """Find a Function that the caller may invoke; `refusal`: what goes wrong before anything is looked at."""
+        """Return a Function that the caller may invoke. `refusal`: a fault before anything is read."""
         if refusal is not None:
             raise _RefusedError(HTTP_STATUS[refusal.code], refusal.message)
         self._core.settle()
@@ -99,7 +101,7 @@ class InvocationService:
         return version
 
     def _routed(self, tag: str, function: Record) -> str | None:
-        """Say which Version a tag leads to: the one that has it, or, where routing is late, the one that had it."""
+        """Return the Version that a tag leads to: the one that has it, or, if routing is late, the one that had it."""
         state = self._core.state
         version_id = (state.tags.get(function["id"]) or {}).get(tag)
         late = self._late(tag, function, version_id)
@@ -180,7 +182,7 @@ class InvocationService:
 
 
 def _shaped(outcome: Outcome, *, raw: bool) -> Reply:
-    """Make the answer of what a handler gave."""
+    """Return the answer for a handler's result."""
     if isinstance(outcome, Raised):
         return Reply(502, (_JSON, _FAILED), outcome.json())
     if len(outcome.body) > ANSWER_MAX_BYTES:

@@ -1,4 +1,4 @@
-"""What is to be done for one call, who does it, and how it can end."""
+"""One call's work, who does it, and how it can end."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ import orjson
 
 from orchestrator.sandbox.invocation.calls import Record, SeededAnswer
 
-ANSWER_MAX_BYTES = 3_670_016  # cloud-api#limits, of the request as well
-_TIMEOUT_S = 3.0  # where a version has none; what the official CLI sends (cloud-api#fields)
+ANSWER_MAX_BYTES = 3_670_016  # cloud-api#limits; also for requests
+_TIMEOUT_S = 3.0  # for a version without one; what the official CLI sends (cloud-api#fields)
 _MEBIBYTE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """One call of a handler. `event`: bytes as they came, or the HTTP event in JSON."""
+    """One call of a handler. `event`: bytes as received, or the HTTP event in JSON."""
 
     request_id: str
     function: Record
@@ -36,11 +36,11 @@ class Work:
 
     @property
     def memory_bytes(self) -> int:
-        """How much memory it may have."""
+        """How much memory it may use."""
         return int(self.version["resources"]["memory"])
 
     def context(self) -> dict[str, Any]:
-        """Give what handlers are told beside the event, named as the docs of Python name it."""
+        """Return what handlers receive besides the event, named as in the docs of Python."""
         return {
             "function_name": self.function["id"],
             "function_version": self.version["id"],
@@ -60,21 +60,21 @@ class Returned:
 
 @dataclass(frozen=True, slots=True)
 class Raised:
-    """The handler's error, or that its process died."""
+    """The handler's error, or the end of its process."""
 
     message: str
     type: str
     stack_trace: tuple[str, ...] = ()
 
     def json(self) -> bytes:
-        """Write it down as callers see it."""
+        """Return it as callers see it."""
         return orjson.dumps(
             {"errorMessage": self.message, "errorType": self.type, "stackTrace": list(self.stack_trace)}
         )
 
 
 class NotRunError(Exception):
-    """Nothing here can run this version; the text says what to do."""
+    """Nothing here can run this version. The text says what to do."""
 
 
 Outcome = Returned | Raised
@@ -85,12 +85,12 @@ class Invoker(Protocol):
     """Runs handlers. Cancelling a run kills it."""
 
     async def start(self, work: Work) -> Run:
-        """Have an instance ready; its start does not count against the handler's time. Raises `NotRunError`."""
+        """Prepare an instance. Its start does not count against the handler's time. Raises `NotRunError`."""
         ...
 
 
 class NoInvoker:
-    """Runs nothing: whatever is called must be seeded."""
+    """Runs nothing: every answer must be seeded."""
 
     async def start(self, work: Work) -> Run:
         raise NotRunError(
@@ -99,12 +99,12 @@ class NoInvoker:
 
 
 def seeded_run(seeded: SeededAnswer, work: Work) -> Run:
-    """Run a handler that is a callable of this process; time passes first."""
+    """Return a run of a handler that is a callable of this process, after its delay."""
     handler = seeded.handler
 
     async def run() -> Outcome:
         await anyio.sleep(seeded.delay_s)
-        if handler is None:  # whoever calls this looks at it first
+        if handler is None:  # callers check this first
             return Returned(b"null")
         try:
             return Returned(orjson.dumps(handler(_event(work.event), work.context())))
@@ -116,7 +116,7 @@ def seeded_run(seeded: SeededAnswer, work: Work) -> Run:
 
 
 def _event(event: bytes) -> Any:
-    """Read an event as Python's runtime does: JSON, else text; bytes that are neither as Base64."""
+    """Parse an event like Python's runtime: JSON, else text; bytes that are neither as Base64."""
     try:
         return orjson.loads(event)
     except orjson.JSONDecodeError:

@@ -1,6 +1,6 @@
 """The engine's ports over one memory cloud, for flow tests and simulations in virtual time.
 
-They take time (anyio) and fail as the HTTP adapters do: the same `CloudError` for the same refusal.
+They take time (anyio) and fail like the HTTP adapters: the same `CloudError` for the same refusal.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ _PAGE_SIZE = 1000
 
 
 class Wire:
-    """Calls a memory cloud as if over a network. `calls` counts them by name; `subject`: whose they are, "": those of
-    the account that the cloud's settings name.
+    """Calls a memory cloud as if over a network. `calls` counts them by name. `subject`: the caller, "": the account in
+    the cloud's settings.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Wire:
         self._rng = rng or random.Random(0)
 
     async def call(self, name: str, act: Callable[[], Record]) -> tuple[Record, str]:
-        """Make one call; half of the latency passes before it acts. Returns the answer and its request id."""
+        """Make one call; half of the latency passes before it is carried out. Returns the answer and its request ID."""
         self.calls[name] = self.calls.get(name, 0) + 1
         trouble = self.cloud.faults.trouble(name)
         request_id = self.new_id()
@@ -110,7 +110,7 @@ class Wire:
         act: Callable[[Mapping[str, Any]], Record],
         decoder: Callable[[object], Item],
     ) -> tuple[Item, ...]:
-        """Take a listing to its end."""
+        """Read a listing to its end."""
         items: list[Item] = []
         token = ""
         while True:
@@ -128,7 +128,7 @@ class MemoryFunctions:
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
         self._cloud = cloud = wire.cloud
-        # Takes the id at the end of the path, the body and the key.
+        # Takes the ID at the end of the path, the body and the key.
         self._sent: Mapping[str, Callable[[str, Any, str], Record]] = {
             "create function": lambda _target, body, key: cloud.functions.create(body, key),
             "update function": cloud.functions.update,
@@ -212,7 +212,7 @@ class MemoryOperations:
 
 
 class MemoryObjectStore:
-    """`ports.ObjectStore` over `Objects` in memory. `bytes_per_s`: how fast a package travels; `read`: its bytes."""
+    """`ports.ObjectStore` over `Objects` in memory. `bytes_per_s`: upload speed. `read`: returns a package's bytes."""
 
     def __init__(
         self,
@@ -241,7 +241,7 @@ class MemoryObjectStore:
 
     async def put_once(self, bucket: str, key: str, package: Package, progress: Progress | None = None) -> StoredObject:
         found = await self._call("head object", lambda: self._objects.head(bucket, key))
-        # Where other bytes are under its key, or it was put long ago, it is put in their place.
+        # If its key has different content, or it was put long ago, it is replaced.
         existed = (
             found is not None
             and found.etag == hashlib.md5(self._read(package), usedforsecurity=False).hexdigest()

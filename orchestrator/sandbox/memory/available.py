@@ -1,6 +1,6 @@
-"""What a new Version may not be made of: things that were destroyed, removed, or have grown old.
+"""What a new Version must not refer to: things that were destroyed, deleted, or have become obsolete.
 
-What the cloud says of a secret and of an account is known from the field (cloud-api#roles), the rest is ours.
+What the cloud says about a secret and an account was seen in practice (cloud-api#roles); the rest is ours.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from orchestrator.sandbox.memory.seeded import Seeds
 
 
 def check_named(fields: Record, seeds: Seeds) -> None:
-    """Refuse a checked createVersion body that names a secret's version or a service account which is not there. One
-    that was never named is not known not to exist. Raises `Fault`.
+    """Refuse a valid createVersion body that names a missing version of a secret or a missing service account. What was
+    never seeded is not known to be missing. Raises `Fault`.
     """
     for secret in fields.get("secrets", ()):
         secret_id, version_id = secret.get("id", ""), secret.get("versionId", "")
@@ -29,7 +29,7 @@ def check_named(fields: Record, seeds: Seeds) -> None:
 
 
 def _accounts(fields: Record) -> Iterator[str]:
-    """Every account that a Version acts as: its own, the named ones, and those that write to queues."""
+    """Yield every account that a Version acts as: its own, the named ones, and those that write to queues."""
     asynchronous = fields.get("asyncInvocationConfig", {})
     queues = [asynchronous.get(name, {}).get("ymqTarget", {}) for name in ("successTarget", "failureTarget")]
     for one in (fields, asynchronous, *queues):
@@ -41,11 +41,11 @@ def _accounts(fields: Record) -> Iterator[str]:
 def check_source(version: Record, seeds: Seeds) -> None:
     """Refuse the copy of a Version that does not serve. Raises `Fault`.
 
-    | status             | copied                                              |
-    | ---                | ---                                                 |
-    | ACTIVE             | yes                                                 |
-    | OBSOLETE           | where the seeds say so (what the cloud does: unverified) |
-    | CREATING, DELETING | no                                                  |
+    | status             | copied                                                |
+    | ---                | ---                                                   |
+    | ACTIVE             | yes                                                   |
+    | OBSOLETE           | if the seeds say so (what the cloud does: unverified) |
+    | CREATING, DELETING | no                                                    |
     """
     status = version["status"]
     if status != "ACTIVE" and not (status == "OBSOLETE" and seeds.obsolete_copies):

@@ -1,4 +1,4 @@
-"""What the Functions service takes: its request bodies field by field (cloud-api#fields, #versions)."""
+"""The request bodies of the Functions service, field by field (cloud-api#fields, #versions)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _MOUNT_NAME = string(r"[-_0-9a-zA-Z]*", low=1, high=100)
 _LOG_DESTINATION = string(r"([a-zA-Z][-a-zA-Z0-9_.]{0,63})?")
 _ENABLED = one_of("METADATA_OPTION_UNSPECIFIED", "ENABLED", "DISABLED")
 _SOURCES = ("package", "content", "versionId")
-_CONCURRENT = ("nodejs", "golang", "java", "bash", "kotlin")  # runtimes that take `concurrency` (cloud-api#fields)
+_CONCURRENT = ("nodejs", "golang", "java", "bash", "kotlin")  # runtimes that accept `concurrency` (cloud-api#fields)
 
 _TARGET = message(
     {
@@ -141,7 +141,9 @@ _SYSTEM_GROUPS = ("allUsers", "allAuthenticatedUsers")  # which have no other ty
 
 
 def create_version(body: object, runtimes: tuple[str, ...]) -> dict[str, Any]:
-    """Check a createVersion body: the declared rules, and those that only the docs tell. `content` comes back raw."""
+    """Check a createVersion body: the declared rules, and those that are only in the docs. `content` is returned
+    raw.
+    """
     found: dict[str, Any] = _VERSION("", body)
     memory = int(found["resources"]["memory"])
     if memory % (128 * _MIB):
@@ -178,9 +180,9 @@ def create_function(body: object) -> dict[str, Any]:
 
 
 def update_function(body: object) -> dict[str, Any]:
-    """Check the body of updating a Function; what the mask names comes back, None where it is reset.
+    """Check the body of updating a Function. Returns what the mask names, None for fields that are reset.
 
-    Without a mask every field counts: those that the body leaves out are reset, as the real API does.
+    Without a mask every field counts: those that the body omits are reset, as in the real API.
     """
     found: dict[str, Any] = _UPDATE("", body)
     mask = found.pop("updateMask", None)
@@ -220,5 +222,5 @@ def access_deltas(body: object) -> list[dict[str, Any]]:
             subject["type"] == "system" and not subject["id"].startswith("group:")
         ):
             path = f"accessBindingDeltas[{number}].accessBinding.subject"
-            raise invalid(path, f"{subject['id']!r} is no subject of type {subject['type']!r}")
+            raise invalid(path, f"{subject['id']!r} is not a subject of type {subject['type']!r}")
     return found

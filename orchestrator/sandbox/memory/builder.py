@@ -1,4 +1,4 @@
-"""The builder: looks at a version's package, as the cloud does while it makes the version."""
+"""The builder: checks a version's package, as the cloud does while it makes the version."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ Objects = Callable[[str, str], bytes | Path | None]
 
 ZIPPED_MAX_BYTES = 128 << 20  # cloud-api#limits
 UNPACKED_MAX_BYTES = 680 << 20
-NOT_A_ZIP = "Исходный архив не является валидным ZIP архивом"  # a public report (cloud-api#packages)
+NOT_A_ZIP = "Исходный архив не является валидным ZIP архивом"  # as seen in practice (cloud-api#packages)
 _INSTALLS = ("requirements.txt", "package.json", "go.mod", "pom.xml", "composer.json", "build.gradle")
 
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """What a zip holds. `names` is None where it is no zip."""
+    """The content of a zip. `names`: None if it is not a zip."""
 
     sha256: str
     size_bytes: int
@@ -34,7 +34,7 @@ class Archive:
 
 
 def open_package(source: dict[str, Any], objects: Objects) -> Archive:
-    """Look at `content` (raw) or `package`. Raises `Fault`, which is the Operation's error."""
+    """Check `content` (raw) or `package`. Raises `Fault`, which becomes the Operation's error."""
     if "content" in source:
         return _checked(_read(source["content"]), None)
     package = source["package"]
@@ -49,7 +49,7 @@ def open_package(source: dict[str, Any], objects: Objects) -> Archive:
 
 
 def check_entry(archive: Archive, runtime: str, entrypoint: str) -> None:
-    """Python and Bash name the file in the entry point: it must be there."""
+    """Check the file in the entry point, which Python and Bash require."""
     names = archive.names or frozenset()
     if runtime.startswith("bash") and entrypoint not in names:
         raise Fault(Code.INVALID_ARGUMENT, f"Entrypoint file {entrypoint} not found in the package")
@@ -61,7 +61,7 @@ def check_entry(archive: Archive, runtime: str, entrypoint: str) -> None:
 
 
 def installs(archive: Archive) -> bool:
-    """Say whether the builder has something to install or to compile, which takes longer."""
+    """Return whether the builder has to install or compile something, which takes longer."""
     return archive.names is not None and any(name in archive.names for name in _INSTALLS)
 
 
@@ -89,7 +89,7 @@ def _read(content: bytes) -> Archive:
 
 @lru_cache(maxsize=1024)  # a stored object's file never changes: a new object has a new file
 def read_file(path: Path) -> Archive:
-    """Look into a stored object's file; what was seen is kept."""
+    """Read a stored object's file. Results are cached."""
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         names, unpacked = _names(file)

@@ -1,7 +1,7 @@
-"""The cloud in memory: synchronous, without threads, on a given clock and a given chance.
+"""The cloud in memory: synchronous, without threads, with a given clock and a given source of randomness.
 
-Every method takes and returns JSON-shaped values exactly as the REST API does, and raises `Fault`. Server and memory
-ports are two faces of it.
+Every method takes and returns JSON-shaped values exactly like the REST API, and raises `Fault`. Server and memory ports
+are two interfaces to it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from orchestrator.sandbox.memory.version_service import VersionService
 
 
 def _keep_nothing(_sha256: str, _source: Record) -> None:
-    """Nothing here runs handlers."""
+    """Used where nothing runs handlers."""
 
 
 def _no_objects(_bucket: str, _key: str) -> None:
@@ -32,8 +32,8 @@ def _no_objects(_bucket: str, _key: str) -> None:
 
 
 class MemoryCloud:
-    """All services over one state. `clock`: seconds since the epoch; `objects`: what a bucket holds under a key;
-    `keep`: keeps the packages of versions, for those who run them.
+    """All services over one state. `clock`: seconds since the epoch. `objects`: returns what a bucket has under a key.
+    `keep`: stores the packages of versions, for running them.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class MemoryCloud:
 
     @contextmanager
     def called_by(self, subject: str) -> Iterator[None]:
-        """Let calls be those of an account; what they begin is created by it."""
+        """Attribute calls to an account, which becomes the author of their Operations."""
         before, self._core.caller = self._core.caller, subject
         try:
             yield
@@ -88,7 +88,9 @@ class MemoryCloud:
 
     @contextmanager
     def past(self) -> Iterator[None]:
-        """Let calls be those of long ago: they take no time, and nothing was retired, destroyed or removed by then."""
+        """Make calls that happened long ago: they take no time, and nothing had been retired, destroyed or deleted
+        yet.
+        """
         durations, self._core.past = self._core.durations, True
         self.last(Distribution.parse("fixed:0"))
         try:
@@ -98,17 +100,17 @@ class MemoryCloud:
             self._core.past = False
 
     def use(self, faults: Faults) -> None:
-        """Meet with other trouble from now on."""
+        """Use other faults from now on."""
         self.faults = self._core.faults = faults
 
     def serve_calls_at(self, url: str) -> None:
-        """Let Functions be called below this URL from now on."""
+        """Set the URL below which Functions are called."""
         self._core.invoke_url = url
 
     def last(self, durations: Distribution) -> None:
-        """Let Operations take so long from now on."""
+        """Set how long Operations take from now on."""
         self._core.durations = durations
 
     def settle(self) -> None:
-        """Let everything happen that is due by now; every method does so by itself."""
+        """Carry out everything that is due by now. Every method does this itself."""
         self._core.settle()

@@ -1,6 +1,6 @@
-"""What the memory cloud holds: tables of JSON records, what they belong to, what of them has changed.
+"""The content of the memory cloud: tables of JSON records, their owners, and what has changed.
 
-A record is replaced, never changed in place, so whatever was answered stays as it was.
+A record is replaced, never changed in place, so earlier answers stay as they were.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 Record = dict[str, Any]
-Change = tuple[str, str, int, Record | None]  # table, key, sequence number, record (None: gone)
+Change = tuple[str, str, int, Record | None]  # table, key, sequence number, record (None: deleted)
 
 LATEST = "$latest"
 _ID_CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 
 class Table:
-    """Records by key, in order of their creation; each has a sequence number that paging goes by."""
+    """Records by key, in order of creation. Each has a sequence number, which paging uses."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -59,7 +59,7 @@ class Table:
             del self._numbers[key]
 
     def load(self, key: str, number: int, record: Record) -> None:
-        """Put a record back as it was kept; records come in order of their numbers."""
+        """Restore a stored record. Records come in order of their numbers."""
         self._rows[key] = record
         self._numbers[key] = number
         self._last = max(self._last, number)
@@ -75,7 +75,7 @@ class Owned:
         return list(self._keys.get(owner, ()))
 
     def counts(self) -> dict[str, int]:
-        """Say how many each owner has."""
+        """Return how many keys each owner has."""
         return {owner: len(keys) for owner, keys in self._keys.items()}
 
     def add(self, owner: str, key: str) -> None:
@@ -86,9 +86,9 @@ class Owned:
 
 
 class State:
-    """All tables. `tags`: function id → {tag: version id}; `history`: function id → its moves of tags; `pending`:
-    what unfinished Operations will do; `keys`: Idempotency-Keys; `codes`: version id → facts of its package; `scaling`:
-    function id → {tag: policy}; `access`: function id → its bindings.
+    """All tables. `tags`: function ID → {tag: version ID}. `history`: function ID → its tag moves. `pending`: what
+    unfinished Operations will do. `keys`: Idempotency-Keys. `codes`: version ID → facts of its package. `scaling`:
+    function ID → {tag: policy}. `access`: function ID → its bindings.
     """
 
     def __init__(self, kept: Iterable[Change] = ()) -> None:
@@ -103,11 +103,11 @@ class State:
         self.scaling = Table("scaling")
         self.access = Table("access")
         self._tables = {table.name: table for table in vars(self).values() if isinstance(table, Table)}
-        self.function_names: dict[tuple[str, str], str] = {}  # (folder id, name) → Function id
+        self.function_names: dict[tuple[str, str], str] = {}  # (folder ID, name) → Function ID
         self.functions_of_folder = Owned()
         self.versions_of_folder = Owned()
         self.versions_of_function = Owned()
-        # Versions by status: few among many, and often asked for.
+        # Versions by status: few among many, and read often.
         self.passing_in_folder = {"CREATING": Owned(), "DELETING": Owned()}
         self.operations_of_function = Owned()
         for name, key, number, record in kept:
@@ -121,7 +121,7 @@ class State:
             self.operations_of_function.add(self.operations[key]["functionId"], key)
 
     def changes(self) -> list[Change]:
-        """Take what has changed since the last call, for keeping it."""
+        """Return and reset what has changed since the last call, for saving."""
         found = []
         for table in self._tables.values():
             found += [(table.name, key, table.number(key), table.get(key)) for key in table.changed]
@@ -136,7 +136,7 @@ class State:
         self._own_function(function)
 
     def drop_function(self, function_id: str) -> None:
-        """Remove a Function with all its Versions; its Operations stay."""
+        """Delete a Function with all its Versions. Its Operations stay."""
         for version_id in self.versions_of_function.of(function_id):
             self.drop_version(version_id)
         function = self.functions[function_id]
@@ -176,7 +176,7 @@ class State:
                 passing.remove(folder_id, version_id)
 
     def move_tags(self, function_id: str, moved: dict[str, str | None], at: str) -> None:
-        """Give tags to versions (None: take them away), and write it down in the history."""
+        """Give tags to versions (None: remove them), and record it in the history."""
         tags = dict(self.tags.get(function_id) or {})
         records = list((self.history.get(function_id) or {"records": []})["records"])
         for tag, version_id in moved.items():
@@ -196,11 +196,11 @@ class State:
 
 
 def new_id(rng: random.Random, prefix: str) -> str:
-    """Make an id as the cloud's look: a prefix of three and 17 characters."""
+    """Return an ID that looks like the cloud's: a prefix of three and 17 characters."""
     return prefix + "".join(rng.choices(_ID_CHARACTERS, k=17))
 
 
 def rfc3339(seconds: float) -> str:
-    """Write a time (seconds since the epoch) as the cloud does, with 9 fractional digits."""
+    """Format a time (seconds since the epoch) like the cloud, with 9 fractional digits."""
     whole, nanos = divmod(round(seconds * 1e9), 10**9)
     return f"{datetime.fromtimestamp(whole, UTC):%Y-%m-%dT%H:%M:%S}.{nanos:09d}Z"

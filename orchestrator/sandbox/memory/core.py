@@ -30,17 +30,17 @@ EARLY_ERROR_SHARE = 0.8  # of the duration: when a failing Operation may show it
 
 @dataclass(frozen=True, slots=True)
 class CloudSettings:
-    """How this cloud behaves. `clouds`: folder id → cloud id; `default_cloud` is that of every other folder, None
-    where there is no other. `key_lifetime_s`: how long an Idempotency-Key is remembered (the real one: unverified).
+    """How this cloud behaves. `clouds`: folder ID → cloud ID. `default_cloud`: for every other folder, None if there is
+    no other. `key_lifetime_s`: how long an Idempotency-Key is remembered (the real one: unverified).
     """
 
     creating_visible: bool = True  # listings show versions while they are made
-    creating_after_s: float = 0.0  # and so long after it was begun
-    creating_share: float = 1.0  # and each listing so many of them only, as replicas that lag behind would
-    quota_manager: bool = True  # it tells limits; False: it refuses to
-    quota_details: bool = True  # a refusal says which quota is used up
+    creating_after_s: float = 0.0  # only this long after they were begun
+    creating_share: float = 1.0  # share that each listing shows, as lagging replicas would
+    quota_manager: bool = True  # whether it returns limits; False: it refuses
+    quota_details: bool = True  # a refusal names the quota that is used up
     quota_changes: tuple[tuple[float, Mapping[str, int]], ...] = ()  # seconds after the first Operation → quotas
-    poll_interval_s: int | None = None  # what `x-operation-poll-interval` asks for
+    poll_interval_s: int | None = None  # value of `x-operation-poll-interval`
     key_lifetime_s: float = 24 * 3600.0
     clouds: Mapping[str, str] = field(default_factory=dict)
     default_cloud: str | None = "sandbox-cloud"
@@ -54,22 +54,24 @@ class CloudSettings:
     )  # fmt: skip
 
 
-Keep = Callable[[str, Record], None]  # keeps the package of a createVersion body by its SHA-256
+Keep = Callable[[str, Record], None]  # stores the package of a createVersion body by its SHA-256
 
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """How a kind of Operation ends. `apply` makes the change and gives the response; `undo` takes back what showed."""
+    """How a kind of Operation ends. `apply` makes the change and returns the response. `undo` reverts what was
+    visible.
+    """
 
     description: str
-    metadata: str  # its type's name, whole where it is not of the Functions service
+    metadata: str  # its type's name, in full if it is not from the Functions service
     apply: Callable[[Record, str], Record]  # pending record, time of the end
     undo: Callable[[Record], None] = lambda _pending: None
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """An Operation to begin. `change` is what `apply` and `undo` need to know; `factor` stretches its duration."""
+    """An Operation to begin. `change`: input of `apply` and `undo`. `factor`: multiplies its duration."""
 
     method: str
     function_id: str
@@ -81,7 +83,7 @@ class Start:
 
 
 class Core:
-    """State, time, chance, trouble and quotas; begins, settles and replays Operations."""
+    """State, time, randomness, faults and quotas. Begins, settles and replays Operations."""
 
     def __init__(
         self,
@@ -106,12 +108,12 @@ class Core:
         self.durations = durations
         self.faults = faults
         self.seeds = seeds
-        self.invoke_url = settings.invoke_url  # a server knows its own only once it listens
+        self.invoke_url = settings.invoke_url  # a server knows its own URL only when it listens
         self.keep = keep
         self.caller = settings.subject
-        self.past = False  # what is made now was made long ago: nothing was retired, destroyed or removed by then
+        self.past = False  # what is made now was made long ago: nothing had been retired, destroyed or deleted yet
         self.methods: dict[str, Method] = {}
-        self._due: list[tuple[float, int, str]] = []  # (when, order, operation id)
+        self._due: list[tuple[float, int, str]] = []  # (when, order, operation ID)
         self._requests = Requests()
         self._changes = deque(sorted(settings.quota_changes, key=lambda change: change[0]))
         self._began_at: float | None = None
@@ -144,7 +146,9 @@ class Core:
         return sum(count for folder_id, count in counts.items() if self.cloud_of(folder_id) == cloud_id)
 
     def once(self, method: str, key: str | None, body: Any, act: Callable[[], Record]) -> Record:
-        """Answer a call that begins an Operation; the same Idempotency-Key gives the first Operation as it is now."""
+        """Answer a call that begins an Operation. The same Idempotency-Key returns the first Operation in its current
+        state.
+        """
         self.settle()
         if not self.past:
             self._requests.admit(self.active.quotas.requests_per_second, self.clock())
@@ -163,7 +167,7 @@ class Core:
         return operation
 
     def admit(self, function_id: str, folder_id: str) -> None:
-        """Refuse where one more unfinished Operation is too many."""
+        """Refuse if one more unfinished Operation is too many."""
         if self._began_at is None and not self.past:
             self._began_at = self.clock()
         while self._changes and self._began_at is not None and self.clock() >= self._began_at + self._changes[0][0]:
@@ -221,7 +225,7 @@ class Core:
                 heapq.heappush(self._due, (when, order, operation_id))
 
     def settle(self) -> None:
-        """Let everything happen that is due by now."""
+        """Carry out everything that is due by now."""
         now = self.clock()
         while self._due and self._due[0][0] <= now:
             when, _, operation_id = heapq.heappop(self._due)

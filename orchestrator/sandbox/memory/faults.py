@@ -1,4 +1,4 @@
-"""What a sandbox draws from its seed: how long Operations take, refusals and trouble. A test may script it."""
+"""What a sandbox draws from its seed: how long Operations take, refusals and other faults. A test may script them."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _FORMS = {
     "uniform": re.compile(rf"{_NUMBER}-{_NUMBER}"),
 }
 BUILD_FACTOR = 1.5  # a version whose package makes the builder install something
-BRIEF_FACTOR = 0.25  # everything but createVersion
+BRIEF_FACTOR = 0.25  # everything except createVersion
 
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """A distribution: "lognormal:MEDIAN,SIGMA", "fixed:SECONDS" or "LOW-HIGH" (uniform), all in seconds; or a mixture
-    of them with their weights, "9*fixed:1+1*fixed:30".
+    """A distribution: "lognormal:MEDIAN,SIGMA", "fixed:SECONDS" or "LOW-HIGH" (uniform), all in seconds. Or a mixture
+    with weights, "9*fixed:1+1*fixed:30".
     """
 
     kind: str = "lognormal"
@@ -36,7 +36,7 @@ class Distribution:
 
     @staticmethod
     def parse(text: str) -> Distribution:
-        """Read a distribution. Raises `ValueError` with what is allowed."""
+        """Parse a distribution. Raises `ValueError` that says what is allowed."""
         parted = [_PARTS.fullmatch(part.strip()) for part in text.split("+")]
         parts = tuple((float(part[1]), Distribution.parse(part[2])) for part in parted if part is not None)
         if parts and len(parts) == len(parted):
@@ -47,7 +47,7 @@ class Distribution:
                 numbers = [float(number) for number in found.groups()]
                 return Distribution(kind, numbers[0], numbers[-1])
         raise ValueError(
-            f'{text!r} is no duration: write "lognormal:1.2,0.4", "fixed:1", "0.5-2" (seconds)'
+            f'{text!r} is not a duration: write "lognormal:1.2,0.4", "fixed:1", "0.5-2" (seconds)'
             ' or a mixture, "9*fixed:1+1*fixed:30"'
         )
 
@@ -76,8 +76,8 @@ HTTP_STATUS = {
 }  # fmt: skip
 
 
-class Fault(Exception):  # noqa: N818 - the cloud's refusal as it is, not yet an error of ours
-    """A call that the cloud refuses; server and memory ports translate it."""
+class Fault(Exception):  # noqa: N818 - the cloud's refusal as it is, not yet our own error
+    """A call that the cloud refuses. Server and memory ports translate it."""
 
     def __init__(self, code: Code, message: str, details: Iterable[dict[str, Any]] = ()) -> None:
         super().__init__(message)
@@ -86,14 +86,16 @@ class Fault(Exception):  # noqa: N818 - the cloud's refusal as it is, not yet an
         self.details = tuple(details)
 
     def status(self) -> dict[str, Any]:
-        """google.rpc.Status in JSON, the same for refused calls and failed Operations."""
+        """Return google.rpc.Status in JSON, the same for refused calls and failed Operations."""
         body: dict[str, Any] = {"code": int(self.code), "message": self.message}
         return {**body, "details": list(self.details)} if self.details else body
 
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """What happens to one call: a delay, then a refusal before it acts, or an answer lost after it has acted."""
+    """What happens to one call: a delay, then a refusal before it is carried out, or the loss of its answer
+    afterwards.
+    """
 
     refusal: Fault | None = None
     lost: bool = False
@@ -102,21 +104,21 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True)
 class Fate:
-    """What happens to one Operation. `hidden_s`: how long `get` does not know it (replicas lag)."""
+    """What happens to one Operation. `hidden_s`: how long `get` does not find it (lagging replicas)."""
 
     error: Fault | None = None
-    error_early: bool = False  # `error` is seen before `done`
+    error_early: bool = False  # `error` is visible before `done`
     hidden_s: float = 0.0
     duration_s: float | None = None  # None: drawn from the durations
 
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Shares (0 to 1) of calls, or of Operations, that meet with trouble."""
+    """Shares (0 to 1) of calls, or of Operations, with a fault."""
 
-    unavailable: float = 0.0  # of calls: 503 before acting
-    throttled: float = 0.0  # of calls: 429 before acting
-    lost: float = 0.0  # of calls: acted, never answered
+    unavailable: float = 0.0  # of calls: 503 before it is carried out
+    throttled: float = 0.0  # of calls: 429 before it is carried out
+    lost: float = 0.0  # of calls: carried out, never answered
     delayed: float = 0.0  # of calls
     delay_s: float = 1.0
     hidden: float = 0.0  # of Operations: 404 at first
@@ -127,11 +129,11 @@ class Rates:
 
 STORM = Rates(
     unavailable=0.02, throttled=0.01, lost=0.02, delayed=0.02, hidden=0.05, error_early=0.5, failed=0.01
-)  # what a seed alone stands for: bad weather in which a run must still tell the truth
+)  # what a seed alone implies: faults under which a run must still report the truth
 
 
 class Faults:
-    """Draws trouble, call by call. What a test has scripted comes first, in its order."""
+    """Draws faults, call by call. What a test has scripted comes first, in order."""
 
     def __init__(self, rates: Rates | None = None, *, seed: int = 0, failing_functions: Iterable[str] = ()) -> None:
         self.rates = rates or Rates()
@@ -141,15 +143,15 @@ class Faults:
         self._fates: defaultdict[str, deque[Fate]] = defaultdict(deque)
 
     def fail_next(self, call: str, *troubles: Trouble) -> None:
-        """Script the next calls of that name ("createVersion", "get operation"); none given: one 503."""
+        """Script the next calls of that name ("createVersion", "get operation"). Without troubles: one 503."""
         self._calls[call].extend(troubles or (Trouble(refusal=Fault(Code.UNAVAILABLE, UNAVAILABLE)),))
 
     def settle_next(self, call: str, *fates: Fate) -> None:
-        """Script the next Operations that a call begins; none given: one failed build."""
+        """Script the next Operations that a call begins. Without fates: one failed build."""
         self._fates[call].extend(fates or (Fate(error=Fault(Code.INVALID_ARGUMENT, BUILD_FAILED)),))
 
     def trouble(self, call: str) -> Trouble:
-        """Draw what happens to a call. Always the same number of draws, so that one rate does not shift another."""
+        """Draw what happens to a call. The number of draws is fixed, so that one rate does not shift another."""
         if self._calls[call]:
             return self._calls[call].popleft()
         rates, draws = self.rates, [self._rng.random() for _ in range(4)]

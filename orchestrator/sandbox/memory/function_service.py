@@ -13,7 +13,7 @@ from orchestrator.sandbox.memory.quotas import FUNCTIONS, refuse_beyond
 
 
 class FunctionService:
-    """Everything about Functions but their Versions."""
+    """Everything about Functions except their Versions."""
 
     def __init__(self, core: Core) -> None:
         self._core = core
@@ -25,7 +25,7 @@ class FunctionService:
         }
 
     def list(self, query: paging.Query) -> Record:
-        """Answer a page of a folder's Functions; `filter` on `name`."""
+        """Return a page of a folder's Functions; `filter` on `name`."""
         self._core.settle()
         paging.check_names(query, "folderId")
         folder_id = paging.required(query, "folderId")
@@ -50,8 +50,9 @@ class FunctionService:
         return {"runtimes": list(self._core.runtimes())}
 
     def tag_history(self, function_id: str, query: paging.Query) -> Record:
-        """Answer a page of which Version had which tag from when to when, the oldest first; `filter` on `effectiveFrom`
-        and `effectiveTo`, which for a tag that is still held is later than any time (what the cloud does: unverified).
+        """Return a page of which Version had which tag from when to when, the oldest first. `filter` on `effectiveFrom`
+        and `effectiveTo`. For a tag that is still held, `effectiveTo` is later than any time (what the cloud does:
+        unverified).
         """
         self._core.settle()
         paging.check_names(query, "tag")
@@ -68,7 +69,7 @@ class FunctionService:
         return paging.page(query, "functionTagHistoryRecord", records, list(records), answer)
 
     def create(self, body: Any, key: str | None = None) -> Record:
-        """Begin to make a Function; it shows as CREATING until the Operation is done."""
+        """Begin to create a Function. It is CREATING until the Operation is done."""
         return self._core.once("create function", key, body, lambda: self._create(body))
 
     def _create(self, body: Any) -> Record:
@@ -102,7 +103,7 @@ class FunctionService:
             self._state.drop_function(pending["functionId"])
 
     def update(self, function_id: str, body: Any, key: str | None = None) -> Record:
-        """Begin to change what `updateMask` names; without it, what the body leaves out is wiped."""
+        """Begin to change what `updateMask` names. Without it, what the body omits is reset."""
         return self._core.once("update function", key, [function_id, body], lambda: self._update(function_id, body))
 
     def _update(self, function_id: str, body: Any) -> Record:

@@ -12,7 +12,7 @@ from orchestrator.sandbox.memory.cloud import MemoryCloud
 
 
 class MemoryInvocations:
-    """Calls as `subject` ("" has no token). `calls` counts them; trouble is that of the call "invoke"."""
+    """Calls as `subject` ("": no token). `calls` counts them. Faults are those of the call "invoke"."""
 
     def __init__(self, cloud: MemoryCloud, *, latency_s: float = 0.05, subject: str | None = None) -> None:
         self.calls = 0

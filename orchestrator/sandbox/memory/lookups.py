@@ -15,13 +15,13 @@ CLOUD = "resource-manager.cloud"
 
 
 class OperationService:
-    """Operations as they are now."""
+    """Operations in their current state."""
 
     def __init__(self, core: Core) -> None:
         self._core = core
 
     def get(self, operation_id: str) -> Record:
-        """Answer an Operation; a new one may not be known yet."""
+        """Return an Operation. A new one may not be found yet."""
         self._core.settle()
         row = self._core.state.operations.get(operation_id)
         pending = self._core.state.pending.get(operation_id)
@@ -32,12 +32,12 @@ class OperationService:
         return operation
 
     def cancel(self, operation_id: str) -> Record:
-        """Refuse: nothing marks an Operation of Functions as one that can be cancelled (cloud-api#operations)."""
+        """Refuse: nothing marks an Operation of Functions as cancellable (cloud-api#operations)."""
         self.get(operation_id)
         raise Fault(Code.FAILED_PRECONDITION, f"Operation {operation_id} can not be cancelled")
 
     def list(self, function_id: str, query: paging.Query) -> Record:
-        """Answer a page of the Operations of a Function and its Versions; `filter` on `done`, `created_by`."""
+        """Return a page of the Operations of a Function and its Versions; `filter` on `done`, `created_by`."""
         self._core.settle()
         paging.check_names(query)
         wanted = paging.terms(query, ("done", "created_by", "createdBy"))
@@ -66,7 +66,7 @@ class DirectoryService:
         return {"id": folder_id, "cloudId": cloud_id, "name": folder_id, "status": "ACTIVE"}
 
     def folders(self, query: paging.Query) -> Record:
-        """resource-manager: a page of a cloud's folders, those that were named and those that have functions."""
+        """resource-manager: a page of a cloud's folders: the configured ones and those that have functions."""
         self._core.settle()
         paging.check_names(query, "cloudId")
         cloud_id = paging.required(query, "cloudId")
@@ -78,7 +78,7 @@ class DirectoryService:
         return paging.page(query, "folders", folders, list(folders), folders.get)
 
     def quota_limits(self, query: paging.Query) -> Record:
-        """quota-manager: limits and usage of a cloud; a service that has none gives an empty list."""
+        """quota-manager: limits and usage of a cloud. A service without any returns an empty list."""
         self._core.settle()
         if not self._core.settings.quota_manager:
             raise Fault(Code.PERMISSION_DENIED, "Permission denied")
@@ -103,7 +103,7 @@ class DirectoryService:
         return {**resource, "quotaLimits": found}
 
     def secrets(self, query: paging.Query) -> Record:
-        """Lockbox: a page of a folder's secrets; never a payload."""
+        """Lockbox: a page of a folder's secrets, never a payload."""
         paging.check_names(query, "folderId")
         return self._page(query, "secrets", self._core.seeds.secrets, None)
 
@@ -114,7 +114,7 @@ class DirectoryService:
         return found
 
     def secret_versions(self, secret_id: str, query: paging.Query) -> Record:
-        """Lockbox: a page of a secret's versions, each with the names in its payload; never a payload."""
+        """Lockbox: a page of a secret's versions, each with the names in its payload, never a payload."""
         self.secret(secret_id)
         versions = Table("secretVersions")
         for version_id, version in (self._core.seeds.secret_versions(secret_id) or {}).items():
@@ -128,7 +128,7 @@ class DirectoryService:
         return self._page(query, "serviceAccounts", self._core.seeds.service_accounts, name)
 
     def service_account(self, account_id: str) -> Record:
-        """IAM: one service account. One that was never named is not known not to exist: it may not be seen."""
+        """IAM: one service account. One that was never seeded is not known to be missing: access is denied."""
         found = self._core.seeds.service_accounts.get(account_id)
         if found is not None:
             return found

@@ -1,8 +1,8 @@
 """The sandbox's buckets and objects: in memory, or as files that outlive the process.
 
-On disk an object is two files of its bucket's folder: the bytes under a fresh name, and a small JSON file, named by the
-SHA-256 of the key, that says which. The JSON file is renamed into place last, so an object is there whole or not at
-all, and no key, however it is spelled, ever becomes a path.
+On disk an object is two files in its bucket's folder: the bytes under a fresh name, and a small JSON file with its
+facts, named by the SHA-256 of the key. The JSON file is renamed into place last, so an object exists completely or not
+at all, and a key never becomes a path.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from orchestrator.journal.folder import make_private_folder, open_private
 BINARY = "application/octet-stream"
 _BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _KEY_BYTES_MAX = 1024  # cloud-api#object-storage
-_PART = ".part"  # the name's end of bytes that are still coming in
+_PART = ".part"  # suffix of files that are still being received
 
 
 class RefusedError(Exception):
-    """What a bucket's rules forbid; `code` is the S3 error code: NoSuchBucket, PreconditionFailed …"""
+    """A violation of a bucket's rules. `code`: the S3 error code: NoSuchBucket, PreconditionFailed …"""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -49,7 +49,7 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """When a put may go ahead. `if_none_match`: only where the key is free; `if_match`: only over that ETag, or "*"."""
+    """When a put is allowed. `if_none_match`: only if the key is free. `if_match`: only over that ETag, or "*"."""
 
     if_none_match: bool = False
     if_match: str | None = None
@@ -60,14 +60,14 @@ ALWAYS = Condition()
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """One page, sorted by key. `token` (empty: no more) goes into the next call."""
+    """One page, sorted by key. `token` (empty: no more) is for the next call."""
 
     objects: tuple[Stored, ...]
     token: str
 
 
 class Incoming:
-    """Bytes of an object that are still coming in, with their digests so far."""
+    """Bytes of an object that are still being received, with their digests so far."""
 
     def __init__(self, file: BinaryIO, path: Path | None = None) -> None:
         self.file = file
@@ -84,7 +84,7 @@ class Incoming:
 
 
 class Objects:
-    """All buckets. `folder` None: in memory. Safe between threads; every method is short enough for an event loop."""
+    """All buckets. `folder` None: in memory. Thread-safe; every method is short enough for an event loop."""
 
     def __init__(self, folder: Path | None = None, buckets: Iterable[str] = ()) -> None:
         self._folder = folder
@@ -104,7 +104,7 @@ class Objects:
         return tuple(sorted(self._buckets))
 
     def create_bucket(self, bucket: str) -> bool:
-        """Make a bucket; False where it was there already. Raises `RefusedError` InvalidBucketName."""
+        """Create a bucket; False if it existed already. Raises `RefusedError` InvalidBucketName."""
         if not _BUCKET_NAME.fullmatch(bucket) or ".." in bucket:
             raise RefusedError("InvalidBucketName", "The specified bucket is not valid.")
         with self._lock:
@@ -116,29 +116,29 @@ class Objects:
             return True
 
     def head(self, bucket: str, key: str) -> Stored | None:
-        """The object's facts, None where there is no such object. Raises `RefusedError` NoSuchBucket."""
+        """Return the object's facts, None if there is no such object. Raises `RefusedError` NoSuchBucket."""
         found = self._of(bucket).get(key)
         return found[0] if found else None
 
     def get(self, bucket: str, key: str) -> bytes | Path | None:
-        """The object's bytes, or the file that holds them (open it before anything else can replace the object)."""
+        """Return the object's bytes, or the file that has them (open it before anything can replace the object)."""
         found = self._of(bucket).get(key)
         return found[1] if found else None
 
     def check(self, bucket: str, key: str, condition: Condition = ALWAYS) -> None:
-        """Raise `RefusedError` where a put would be refused: NoSuchBucket, KeyTooLongError, PreconditionFailed."""
+        """Raise `RefusedError` if a put would be refused: NoSuchBucket, KeyTooLongError, PreconditionFailed."""
         found = self.head(bucket, key)
         if not key or len(key.encode()) > _KEY_BYTES_MAX:
             raise RefusedError("KeyTooLongError", f"A key is 1 to {_KEY_BYTES_MAX} bytes of UTF-8.")
         if condition.if_none_match and found is not None:
-            raise RefusedError("PreconditionFailed", "The object is there already, If-None-Match: * does not hold.")
+            raise RefusedError("PreconditionFailed", "The object exists already, If-None-Match: * fails.")
         match = condition.if_match
         if match is not None and (found is None or match not in ("*", found.etag)):
-            raise RefusedError("PreconditionFailed", "The object's ETag differs, If-Match does not hold.")
+            raise RefusedError("PreconditionFailed", "The object's ETag differs, If-Match fails.")
 
     @contextmanager
     def incoming(self, bucket: str) -> Iterator[Incoming]:
-        """A place for bytes that come in bit by bit; what is not given to `commit` in the block is forgotten."""
+        """Yield a place for bytes that arrive in pieces. Without `commit` in the block, they are discarded."""
         self._of(bucket)
         if self._folder is None:
             with tempfile.TemporaryFile() as file:
@@ -161,7 +161,7 @@ class Objects:
         content_type: str = BINARY,
         condition: Condition = ALWAYS,
     ) -> Stored:
-        """Make what came in the object, at once and whole. Raises `RefusedError` as `check` does."""
+        """Make the received bytes the object, atomically. Raises `RefusedError` like `check`."""
         with self._lock:
             self.check(bucket, key, condition)
             stored = Stored(key, incoming.md5.hexdigest(), incoming.size_bytes, modified_at, content_type)
@@ -181,14 +181,14 @@ class Objects:
         if_none_match: bool = False,
         if_match: str | None = None,
     ) -> Stored:
-        """Put bytes that are at hand whole. Raises `RefusedError` as `check` does."""
+        """Put a complete body. Raises `RefusedError` like `check`."""
         with self.incoming(bucket) as incoming:
             incoming.write(body)
             condition = Condition(if_none_match, if_match)
             return self.commit(bucket, key, incoming, modified_at=modified_at, condition=condition)
 
     def delete(self, bucket: str, key: str) -> bool:
-        """Remove an object; False where there was none. Raises `RefusedError` NoSuchBucket."""
+        """Delete an object; False if there was none. Raises `RefusedError` NoSuchBucket."""
         with self._lock:
             found = self._of(bucket).pop(key, None)
             if found and isinstance(found[1], Path):
@@ -197,7 +197,7 @@ class Objects:
             return found is not None
 
     def list(self, bucket: str, prefix: str = "", token: str = "", limit: int = 1000) -> Listing:
-        """The objects whose keys begin with `prefix`, after `token`, in order of the keys' UTF-8 bytes."""
+        """Return the objects whose keys begin with `prefix`, after `token`, in order of the keys' UTF-8 bytes."""
         with self._lock:
             objects = self._of(bucket)
             keys = sorted((key for key in objects if key.startswith(prefix)), key=str.encode)
@@ -231,7 +231,7 @@ def _facts_path(folder: Path, key: str) -> Path:
 
 
 def _load(folder: Path) -> Iterator[tuple[str, tuple[Stored, Path]]]:
-    """Read a bucket back, and clear away what a process that was killed left half done."""
+    """Read a bucket back, and delete what a killed process left incomplete."""
     known = set()
     for path in sorted(folder.glob("*.json")):
         facts = json.loads(path.read_text(encoding="utf-8"))

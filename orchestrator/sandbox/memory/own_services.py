@@ -1,4 +1,6 @@
-"""Settings of Functions in the memory cloud: scaling policies by tag, and access bindings (cloud-api#functions)."""
+"""The own settings of Functions in the memory cloud: scaling policies, one per tag, and access bindings
+(cloud-api#functions).
+"""
 
 from __future__ import annotations
 
@@ -18,11 +20,11 @@ _TOO_MANY = "The limit on number of provisioned instances has exceeded."
 ANYBODY = {"id": "allUsers", "type": "system"}
 INVOKER_ROLES = ("functions.functionInvoker", "serverless.functions.invoker")  # new and old (cloud-api#roles)
 _METADATA = "yandex.cloud.access.UpdateAccessBindingsMetadata"
-_BINDINGS_MAX = 1000  # of a Function
+_BINDINGS_MAX = 1000  # per Function
 
 
 class ScalingService:
-    """Policies of Functions. A tag that no Version carries gets none, and one that moves keeps its own (what the cloud
+    """Policies of Functions. A tag without a Version cannot get one, and a tag that moves keeps its own (what the cloud
     does in both cases: unverified).
     """
 
@@ -35,7 +37,7 @@ class ScalingService:
         }
 
     def list(self, function_id: str, query: paging.Query) -> Record:
-        """Answer a page of a Function's policies."""
+        """Return a page of a Function's policies."""
         self._core.settle()
         paging.check_names(query)
         self._core.function(function_id)
@@ -45,7 +47,7 @@ class ScalingService:
         return paging.page(query, "scalingPolicies", policies, list(policies), policies.get)
 
     def set(self, function_id: str, body: Any, key: str | None = None) -> Record:
-        """Begin to give a tag a policy, in place of the one that it has."""
+        """Begin to set a tag's policy, replacing the current one."""
         return self._core.once("setScalingPolicy", key, [function_id, body], lambda: self._set(function_id, body))
 
     def _set(self, function_id: str, body: Any) -> Record:
@@ -70,7 +72,7 @@ class ScalingService:
         return {"@type": f"{TYPES}ScalingPolicy", **policy}
 
     def remove(self, function_id: str, body: Any, key: str | None = None) -> Record:
-        """Begin to take the policy of a tag away."""
+        """Begin to remove the policy of a tag."""
         return self._core.once("removeScalingPolicy", key, [function_id, body], lambda: self._remove(function_id, body))
 
     def _remove(self, function_id: str, body: Any) -> Record:
@@ -86,7 +88,7 @@ class ScalingService:
         return EMPTY
 
     def seed(self, function_id: str, body: Any) -> None:
-        """Let a policy be there from the start. Raises `Fault`."""
+        """Set an initial policy. Raises `Fault`."""
         fields, at = bodies.policy_body(body), rfc3339(self._core.clock())
         self._was_set({"functionId": function_id, "change": {"tag": fields["tag"], "fields": fields}}, at)
 
@@ -100,7 +102,7 @@ class ScalingService:
 
 
 def provisioned(core: Core, cloud_id: str) -> int:
-    """Say how many provisioned instances the Functions of a cloud have together, with those that are on their way."""
+    """Return how many provisioned instances the Functions of a cloud have together, including requested ones."""
     on_their_way: int = sum(
         max(0, one["change"]["more"])
         for one in core.state.pending.values()
@@ -115,8 +117,8 @@ def provisioned(core: Core, cloud_id: str) -> int:
 
 
 class AccessService:
-    """Bindings of Functions. A REMOVE of one that is not there, and an ADD of one that is, change nothing (what the
-    cloud does: unverified). `setAccessBindings` is not here: whoever sends it replaces what others have given.
+    """Bindings of Functions. A REMOVE of a missing one and an ADD of an existing one change nothing (what the cloud
+    does: unverified). `setAccessBindings` is not offered: it replaces what others have granted.
     """
 
     def __init__(self, core: Core) -> None:
@@ -125,7 +127,7 @@ class AccessService:
         core.methods |= {"updateAccessBindings": Method("Update access bindings", _METADATA, self._updated)}
 
     def list(self, function_id: str, query: paging.Query) -> Record:
-        """Answer a page of a Function's bindings, not those that it inherits from its folder."""
+        """Return a page of a Function's bindings, without those that it inherits from its folder."""
         self._core.settle()
         paging.check_names(query)
         self._core.function(function_id)
@@ -135,7 +137,7 @@ class AccessService:
         return paging.page(query, "accessBindings", bindings, list(bindings), bindings.get)
 
     def update(self, function_id: str, body: Any, key: str | None = None) -> Record:
-        """Begin to add bindings and to take some away."""
+        """Begin to add and remove bindings."""
         return self._core.once(
             "updateAccessBindings", key, [function_id, body], lambda: self._update(function_id, body)
         )
@@ -158,17 +160,17 @@ class AccessService:
         return EMPTY
 
     def open(self, function_id: str, roles: Iterable[str] = INVOKER_ROLES[:1]) -> None:
-        """Let anybody invoke a Function from the start."""
+        """Let anyone invoke a Function from the start."""
         given = [{"roleId": role, "subject": ANYBODY} for role in roles]
         self._state.access.put(function_id, {"bindings": [*bindings_of(self._state, function_id), *given]})
 
 
 def bindings_of(state: State, function_id: str) -> list[Record]:
-    """Give the bindings of a Function."""
+    """Return the bindings of a Function."""
     found: list[Record] = (state.access.get(function_id) or {"bindings": []})["bindings"]
     return found
 
 
 def is_open(state: State, function_id: str) -> bool:
-    """Say whether anybody may invoke a Function, without authentication."""
+    """Return whether anyone may invoke a Function, without authentication."""
     return any(one["subject"] == ANYBODY and one["roleId"] in INVOKER_ROLES for one in bindings_of(state, function_id))

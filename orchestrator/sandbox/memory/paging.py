@@ -16,7 +16,7 @@ from orchestrator.model.decode import timestamp
 from orchestrator.sandbox.memory.cloud_state import Record, Table
 from orchestrator.sandbox.memory.validators import invalid
 
-Query = Mapping[str, Any]  # of strings, as in a URL; numbers are read too
+Query = Mapping[str, Any]  # of strings, as in a URL; numbers are accepted too
 
 PAGE_SIZE_DEFAULT = 100
 PAGE_SIZE_MAX = 1000
@@ -34,7 +34,7 @@ def check_names(query: Query, *names: str, paged: bool = True) -> None:
 
 
 def required(query: Query, name: str) -> str:
-    """Take a query parameter that must be there."""
+    """Return a required query parameter."""
     value = str(query.get(name) or "")
     if not value:
         raise invalid(name, "Field is required")
@@ -42,19 +42,19 @@ def required(query: Query, name: str) -> str:
 
 
 def terms(query: Query, allowed: Collection[str]) -> dict[str, str]:
-    """Read a filter such as `status="ACTIVE" AND runtime='python37'`: field → value."""
+    """Parse a filter such as `status="ACTIVE" AND runtime='python37'`: field → value."""
     return {name: value for name, _, value in _comparisons(query, allowed, "=")}
 
 
 def within_times(query: Query, allowed: Collection[str]) -> Callable[[Record], bool]:
-    """Read a filter such as `effectiveFrom > "2026-01-01T00:00:00Z"`, with `=`, `<` or `>`: whether a record's times
-    fit. A time that a record does not have is later than any.
+    """Parse a filter such as `effectiveFrom > "2026-01-01T00:00:00Z"`, with `=`, `<` or `>`. Returns a check of a
+    record's times. A missing time is later than any.
     """
     wanted = []
     for name, sign, value in _comparisons(query, allowed, "=<>"):
         at = timestamp(value)
         if at is None:
-            raise invalid("filter", f"{value!r} is no time: write it as 2026-01-01T00:00:00Z")
+            raise invalid("filter", f"{value!r} is not a time: write it as 2026-01-01T00:00:00Z")
         wanted.append((name, _SIGNS[sign], at))
 
     def fits(record: Record) -> bool:
@@ -81,7 +81,7 @@ def _comparisons(query: Query, allowed: Collection[str], signs: str) -> list[tup
 def page(
     query: Query, field: str, table: Table, keys: Sequence[str], answer: Callable[[str], Record | None]
 ) -> dict[str, Any]:
-    """Answer one page of `keys`, which are in order of creation. `answer` gives None for what the filter leaves out."""
+    """Return one page of `keys`, which are in order of creation. `answer` returns None for what the filter excludes."""
     size = _page_size(query)
     start = bisect_right(keys, _after(query), key=table.number)
     found: list[Record] = []
@@ -109,7 +109,7 @@ def _token(query: Query, after: int) -> str:
 
 
 def _after(query: Query) -> int:
-    """Read the place from a token, which holds for the very same query only."""
+    """Return the position in a token, which is valid only for the same query."""
     token = str(query.get("pageToken") or "")
     if not token:
         return 0

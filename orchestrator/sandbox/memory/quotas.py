@@ -1,5 +1,5 @@
-"""The quotas of a cloud (cloud-api#quotas): how many Operations may be unfinished, and how many things may exist,
-how many calls may run.
+"""The quotas of a cloud (cloud-api#quotas): how many Operations may be unfinished, how many objects may exist, and how
+many calls may run.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from orchestrator.errors import Code
 from orchestrator.sandbox.memory.faults import Fault
 
-# The folder's id comes from public code; the others are spelled by analogy (cloud-api#quotas).
+# The folder's ID comes from public code; the others are spelled by analogy (cloud-api#quotas).
 PER_FUNCTION = "serverless.concurrentFunctionOperations"
 PER_FOLDER = "serverless.concurrentFolderOperations"
 PER_CLOUD = "serverless.concurrentCloudOperations"
@@ -25,7 +25,7 @@ _ACTIVE = "The limit on maximum number of active operations has exceeded."
 
 @dataclass(frozen=True, slots=True)
 class Quotas:
-    """The defaults of the docs, but for the number of functions (10 there), which would be in everybody's way."""
+    """The defaults of the docs, except the number of functions (10 there), which would be too small for a sandbox."""
 
     operations_per_function: int = 10
     operations_per_folder: int = 15
@@ -35,29 +35,29 @@ class Quotas:
     calls_per_zone: int = 10  # that run at once
     instances_per_zone: int = 10
     provisioned_per_cloud: int = 2
-    requests_per_second: float | None = None  # of calls that begin an Operation; None: as fast as they come
+    requests_per_second: float | None = None  # of calls that begin an Operation; None: unlimited
 
     @staticmethod
     def parse(texts: Iterable[str]) -> dict[str, int]:
-        """Read "operations_per_folder=60" …. Raises `ValueError` with what is allowed."""
+        """Parse "operations_per_folder=60" …. Raises `ValueError` that says what is allowed."""
         names = [field.name for field in fields(Quotas)]
         found = {}
         for text in texts:
             name, _, value = text.partition("=")
             if name not in names or not value.isdecimal():
-                raise ValueError(f"{text!r} is no quota: write NAME=NUMBER, where NAME is one of {', '.join(names)}")
+                raise ValueError(f"{text!r} is not a quota: write NAME=NUMBER, where NAME is one of {', '.join(names)}")
             found[name] = int(value)
         return found
 
 
 class Requests:
-    """Counts calls that begin an Operation, and refuses those that come too fast: a bucket of a second's worth."""
+    """Counts calls that begin an Operation, and refuses those that come too fast: a bucket of one second's calls."""
 
     def __init__(self) -> None:
         self._full_at = 0.0
 
     def admit(self, per_second: float | None, now: float) -> None:
-        """Raise `Fault` RESOURCE_EXHAUSTED where a call comes too early."""
+        """Raise `Fault` RESOURCE_EXHAUSTED if a call comes too early."""
         if per_second is None:
             return
         if self._full_at - now > 1.0:
@@ -76,7 +76,7 @@ class ActiveOperations:
         return self._counts[metric, owner_id]
 
     def admit(self, function_id: str, folder_id: str, cloud_id: str) -> None:
-        """Raise `Fault` RESOURCE_EXHAUSTED where one more would be too many; the widest quota is looked at last."""
+        """Raise `Fault` RESOURCE_EXHAUSTED if one more would be too many. The widest quota is checked last."""
         limits = (
             (PER_FUNCTION, function_id, self.quotas.operations_per_function),
             (PER_FOLDER, folder_id, self.quotas.operations_per_folder),
@@ -106,11 +106,11 @@ class Zone:
     """Counts the calls that run. An instance serves as many at once as its version's `concurrency`."""
 
     def __init__(self) -> None:
-        self._calls: Counter[tuple[str, int]] = Counter()  # (version id, concurrency) → calls
+        self._calls: Counter[tuple[str, int]] = Counter()  # (version ID, concurrency) → calls
 
     @contextmanager
     def call(self, version_id: str, concurrency: int, quotas: Quotas, live_calls: int) -> Iterator[None]:
-        """Take a place for one call, for the length of a block. Raises `BusyError`."""
+        """Reserve a place for one call, for the length of a block. Raises `BusyError`."""
         key = (version_id, max(1, concurrency))
         self._calls[key] += 1
         try:
@@ -126,7 +126,7 @@ class Zone:
 
 
 def refuse_beyond(metric: str, limit: int, usage: int, message: str, *, more: int = 1) -> None:
-    """Raise `Fault` with a QuotaFailure where `usage` + `more` exceeds `limit`."""
+    """Raise `Fault` with a QuotaFailure if `usage` + `more` exceeds `limit`."""
     if usage + more <= limit:
         return
     violation: dict[str, Any] = {

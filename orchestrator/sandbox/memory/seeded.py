@@ -1,4 +1,4 @@
-"""What is there from the start and what has become of it since: nothing in the sandbox makes or ends these things."""
+"""The initial content and its later state: nothing in the sandbox creates or deletes these."""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ _CLOUDS_OWN = ("id", "createdAt", "imageSize", "status", "tags")
 
 @dataclass(frozen=True, slots=True)
 class UnknownField:
-    """A field of Versions that is newer than what the API's page says.
+    """A field of Versions that is newer than the API's page.
 
-    | value | whose         | which Versions have it                     |
+    | value | owner         | which Versions have it                     |
     | ---   | ---           | ---                                        |
-    | given | the cloud's   | all; another value where that was accepted |
-    | None  | users'        | those that were asked for with it          |
+    | given | the cloud's   | all; another value if that was accepted    |
+    | None  | users'        | those that were created with it            |
 
-    `sent_back`: whether createVersion takes it ("accepted"), drops it ("ignored") or does not know it ("refused").
+    `sent_back`: whether createVersion accepts it ("accepted"), drops it ("ignored") or rejects it as unknown
+    ("refused").
     """
 
     value: Any = None
@@ -33,8 +34,8 @@ class UnknownField:
 
 
 class Seeds:
-    """Secrets, service accounts, retired runtimes, unknown fields. A secret or an account that was never named is not
-    known not to exist. `obsolete_copies`: whether an OBSOLETE Version may be copied (what the cloud does: unverified).
+    """Secrets, service accounts, retired runtimes, unknown fields. A secret or an account that was never seeded is not
+    known to be missing. `obsolete_copies`: whether an OBSOLETE Version may be copied (what the cloud does: unverified).
     `calls`: what is seeded about calls of Functions.
     """
 
@@ -58,13 +59,13 @@ class Seeds:
         keys: Iterable[str] = ("value",),
         status: str | None = None,
     ) -> None:
-        """Add a Lockbox secret, or a newer version of it. No payload exists, only the names in it. `status` None: as it
-        is known, else ACTIVE. The current version is the newest that is ACTIVE. Raises `ValueError`.
+        """Add a Lockbox secret, or a newer version of it. No payload exists, only the names in it. `status` None: as
+        before, else ACTIVE. The current version is the newest that is ACTIVE. Raises `ValueError`.
         """
         known = self._secret_versions.setdefault(id, {})
         status = status or (known[version_id]["status"] if version_id in known else "ACTIVE")
         if status not in SECRET_STATUSES:
-            raise ValueError(f'"{status}" is no status of a secret\'s version: {", ".join(SECRET_STATUSES)}')
+            raise ValueError(f'"{status}" is not a status of a secret\'s version: {", ".join(SECRET_STATUSES)}')
         known[version_id] = {
             "id": version_id,
             "secretId": id,
@@ -77,44 +78,46 @@ class Seeds:
         self.secrets.put(id, {**secret, **({"currentVersion": current[0]} if current else {})})
 
     def destroy_secret_version(self, id: str, version_id: str, status: str = "DESTROYED") -> None:
-        """Let a version of a secret be destroyed, or be about to be ("SCHEDULED_FOR_DESTRUCTION")."""
+        """Mark a version of a secret as destroyed, or as about to be ("SCHEDULED_FOR_DESTRUCTION")."""
         secret, keys = self.secrets[id], self._secret_versions[id][version_id]["payloadEntryKeys"]
         self.add_secret(secret["folderId"], secret["name"], id=id, version_id=version_id, keys=keys, status=status)
 
     def secret_versions(self, secret_id: str) -> Mapping[str, Record] | None:
-        """A secret's versions by their ids, None for a secret that was never named."""
+        """Return a secret's versions by ID, None for a secret that was never seeded."""
         return self._secret_versions.get(secret_id)
 
     def add_service_account(self, folder_id: str, name: str, *, id: str) -> None:
-        """Add a service account. One that was removed stays so."""
+        """Add a service account. One that was deleted stays deleted."""
         if id not in self.removed_accounts:
             account = {"id": id, "folderId": folder_id, "createdAt": rfc3339(0.0), "name": name, "status": "ACTIVE"}
             self.service_accounts.put(id, account)
 
     def remove_service_account(self, id: str) -> None:
-        """Let a service account be gone, whether it was added or not: nothing new can be made with it."""
+        """Delete a service account, whether it was added or not: nothing new can be made with it."""
         self.service_accounts.drop(id)
         self.removed_accounts.add(id)
 
     def retire_runtime(self, name: str, at: datetime | None = None) -> None:
-        """Take a runtime from the list at a time, or at once; Versions that have it go on."""
+        """Remove a runtime from the list at a time, or at once. Existing Versions keep working."""
         self._retired_at[name] = at.timestamp() if at is not None else 0.0
 
     def offered(self, runtimes: Iterable[str], now: float) -> tuple[str, ...]:
-        """Give the runtimes that are not retired by `now` (epoch seconds)."""
+        """Return the runtimes that are not retired by `now` (epoch seconds)."""
         return tuple(name for name in runtimes if now < self._retired_at.get(name, float("inf")))
 
     def add_field(self, name: str, value: Any = None, sent_back: str | None = None) -> None:
-        """Add a field to Versions, see `UnknownField`; the cloud's own are ignored by default. Raises `ValueError`."""
+        """Add a field to Versions, see `UnknownField`. The cloud's own are ignored by default. Raises `ValueError`."""
         if name in VERSION_FIELDS or name in _CLOUDS_OWN:
             raise ValueError(f'"{name}" is a field of Versions already')
         sent_back = sent_back or ("accepted" if value is None else "ignored")
         if sent_back not in SENT_BACK:
-            raise ValueError(f'"{sent_back}" is nothing that can become of a field: {", ".join(SENT_BACK)}')
+            raise ValueError(f'"{sent_back}" is not a treatment of a field: {", ".join(SENT_BACK)}')
         self.fields[name] = UnknownField(value, sent_back)
 
     def taken(self, body: Any, *, all_of_them: bool) -> tuple[Any, Record]:
-        """Take unknown fields from a createVersion body: what is left of it, and what the Version gets of them."""
+        """Split unknown fields from a createVersion body. Returns the rest of the body, and what the Version gets of
+        them.
+        """
         if not isinstance(body, Mapping):
             return body, {}
         known = {name: field for name, field in self.fields.items() if all_of_them or field.sent_back != "refused"}
@@ -127,5 +130,5 @@ class Seeds:
         return left, kept
 
     def own_fields(self) -> Record:
-        """Give what the cloud itself adds to every Version."""
+        """Return what the cloud itself adds to every Version."""
         return {name: field.value for name, field in self.fields.items() if field.value is not None}

@@ -1,4 +1,4 @@
-"""Checks of request bodies, built from small ones: each takes the field's path and its JSON value, and returns the
+"""Checks of request bodies, composed of small ones. Each takes the field's path and its JSON value, and returns the
 value as the API would answer it (None: unset). They raise `Fault` INVALID_ARGUMENT that names the field.
 """
 
@@ -21,14 +21,14 @@ _INT64 = re.compile(r"-?\d{1,19}", re.ASCII)
 
 
 def invalid(path: str, why: str) -> Fault:
-    """Make the refusal of one field."""
+    """Return the refusal of one field."""
     violation = {"field": path, "description": why}
     detail = {"@type": "type.googleapis.com/google.rpc.BadRequest", "fieldViolations": [violation]}
     return Fault(Code.INVALID_ARGUMENT, f"Request validation error: {path}: {why}", [detail])
 
 
 def string(pattern: str = "", *, low: int = 0, high: int | None = None) -> Check:
-    """A string of `low` to `high` characters that `pattern` matches whole."""
+    """A string of `low` to `high` characters that `pattern` matches completely."""
     form = re.compile(pattern) if pattern else None
 
     def check(path: str, value: Any) -> str | None:
@@ -44,7 +44,7 @@ def string(pattern: str = "", *, low: int = 0, high: int | None = None) -> Check
 
 
 def int64(low: int | None = None, high: int | None = None) -> Check:
-    """An integer as a string (a number parses too), answered as a string."""
+    """An integer as a string (a number is accepted too), answered as a string."""
 
     def check(path: str, value: Any) -> str | None:
         exact = isinstance(value, float) and value.is_integer()
@@ -127,9 +127,9 @@ def many(item: Check, *, unique: bool = False) -> Check:
             raise invalid(path, "must be a list")
         found = [item(f"{path}[{index}]", entry) for index, entry in enumerate(value)]
         if None in found:
-            raise invalid(path, "must not hold empty entries")
+            raise invalid(path, "must not have empty entries")
         if unique and len({str(entry) for entry in found}) < len(found):
-            raise invalid(path, "must not hold an entry twice")
+            raise invalid(path, "must not have an entry twice")
         return found or None
 
     return check

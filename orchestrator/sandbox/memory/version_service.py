@@ -1,4 +1,4 @@
-"""Versions of the memory cloud: making them, finding them, tags (cloud-api#createversion, #versions)."""
+"""Versions of the memory cloud: creating them, finding them, and tags (cloud-api#createversion, #versions)."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class VersionService:
         return self._answer(self._version(version_id))
 
     def by_tag(self, query: paging.Query) -> Record:
-        """Answer the one Version that has a tag, or `$latest`."""
+        """Return the one Version that has a tag, or `$latest`."""
         self._core.settle()
         paging.check_names(query, "functionId", "tag", paged=False)
         function_id, tag = paging.required(query, "functionId"), paging.required(query, "tag")
@@ -51,7 +51,7 @@ class VersionService:
         return self._answer(self._version(version_id))
 
     def list(self, query: paging.Query) -> Record:
-        """Answer a page of the Versions of a folder or of a Function; `filter` on `status`, `runtime`."""
+        """Return a page of the Versions of a folder or of a Function; `filter` on `status`, `runtime`."""
         self._core.settle()
         paging.check_names(query, "folderId", "functionId")
         folder_id, function_id = query.get("folderId"), query.get("functionId")
@@ -82,7 +82,7 @@ class VersionService:
         return paging.page(query, "versions", self._state.versions, keys, answer)
 
     def create(self, body: Any, key: str | None = None) -> Record:
-        """Begin to make a Version. Its id is known at once; it serves once the Operation is done."""
+        """Begin to create a Version. Its ID is known at once; it serves when the Operation is done."""
         return self._core.once("createVersion", key, body, lambda: self._create(body))
 
     def _create(self, body: Any) -> Record:
@@ -112,7 +112,7 @@ class VersionService:
         return operation
 
     def _code(self, fields: Record, folder_id: str) -> tuple[Record, Fault | None]:
-        """Find the code; what is wrong with it is the Operation's error, what does not exist is refused at once."""
+        """Return the code. What is wrong with it is the Operation's error; what does not exist is refused at once."""
         if "versionId" in fields:
             source = self._version(fields["versionId"])
             if self._core.function(source["functionId"])["folderId"] != folder_id:
@@ -168,7 +168,7 @@ class VersionService:
         return self._response(version)
 
     def remove_tag(self, version_id: str, body: Any, key: str | None = None) -> Record:
-        """Begin to take a tag away from a Version."""
+        """Begin to remove a tag from a Version."""
         return self._core.once("removeTag", key, [version_id, body], lambda: self._remove_tag(version_id, body))
 
     def _remove_tag(self, version_id: str, body: Any) -> Record:
@@ -184,7 +184,7 @@ class VersionService:
         return self._response(version)
 
     def delete(self, version_id: str, *, force: bool = False, key: str | None = None) -> Record:
-        """Begin to delete a Version; a tagged one only by `force`, `$latest` never."""
+        """Begin to delete a Version: a tagged one only with `force`, `$latest` never."""
         return self._core.once("deleteVersion", key, [version_id, force], lambda: self._delete(version_id, force=force))
 
     def _delete(self, version_id: str, *, force: bool) -> Record:
@@ -210,16 +210,18 @@ class VersionService:
             self._state.put_version({**version, "status": "ACTIVE"})
 
     def age(self, version_id: str, status: str) -> None:
-        """Let time have passed over a Version without tags: it is "OBSOLETE", or "GONE". Raises `ValueError`."""
+        """Mark a Version without tags as old: "OBSOLETE", or "GONE". Raises `ValueError`."""
         if status not in AGED:
-            raise ValueError(f'"{status}" is nothing that a version becomes: {", ".join(AGED)}')
+            raise ValueError(f'"{status}" is not a later status of a version: {", ".join(AGED)}')
         version = self._state.versions.get(version_id)
         if version is None:
             if status == "GONE":
                 return
             raise ValueError(f"there is no version {version_id}")
         if tags := self._tags(version):
-            raise ValueError(f"version {version_id} has the tags {', '.join(tags)}: only one without tags grows old")
+            raise ValueError(
+                f"version {version_id} has the tags {', '.join(tags)}: only a version without tags becomes old"
+            )
         if status == "GONE":
             self._state.drop_version(version_id)
         else:

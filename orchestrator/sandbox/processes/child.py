@@ -1,4 +1,4 @@
-"""One process of a handler: started in a group of its own, killed with all of it, its output bounded and in the log."""
+"""One process of a handler: started in its own group, killed with the whole group, its output limited and logged."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import anyio.abc
 
 from orchestrator.sandbox.processes.handlers_log import HandlersLog
 
-LOGGED_MAX_BYTES = 64 << 10  # of what one call prints
+LOGGED_MAX_BYTES = 64 << 10  # of the output of one call
 _CHUNK_BYTES = 64 << 10
 
 
 class Child:
-    """A process that is running. `ids` is what its lines in the log are marked with; set it for each call."""
+    """A running process. `ids`: the marks of its lines in the log; set for each call."""
 
     def __init__(self, process: anyio.abc.Process, log: HandlersLog) -> None:
         self.process = process
@@ -50,7 +50,7 @@ class Child:
         return self.process.returncode is None
 
     def serves(self, ids: Mapping[str, str]) -> None:
-        """Begin with another call: what is printed is of that one."""
+        """Begin another call: the following output belongs to it."""
         self.ids = ids
         self._left = LOGGED_MAX_BYTES
 
@@ -59,12 +59,12 @@ class Child:
         self._signal(signal.SIGKILL)
 
     def bury(self) -> None:
-        """End what a process that has ended may have left behind; from now on its number may be another's."""
+        """End what an ended process may have left behind. From now on, its number may belong to another process."""
         self.kill()
         self._gone = True
 
     def freeze(self) -> None:
-        """Let it do nothing until it is thawed: no handler works between calls."""
+        """Suspend it until `thaw`: no handler works between calls."""
         self._signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
@@ -77,7 +77,7 @@ class Child:
             os.killpg(self.process.pid, number)
 
     async def log_stream(self, name: str, stream: anyio.abc.ByteReceiveStream | None) -> None:
-        """Read a stream to its end, line by line into the log; what is too much is counted and let go."""
+        """Read a stream to its end, line by line into the log. Output beyond the limit is counted and dropped."""
         if stream is None:
             return
         rest = b""
@@ -99,15 +99,15 @@ class Child:
         shown = line[: max(0, self._left + len(line) + 1)].decode("utf-8", "replace")
         self._log.add(name, shown, **self.ids)
         if self._left <= 0:
-            self._log.add(name, f"the rest is left out: one call may print {LOGGED_MAX_BYTES >> 10} KB", **self.ids)
+            self._log.add(name, f"the rest is omitted: one call may print {LOGGED_MAX_BYTES >> 10} KB", **self.ids)
 
     async def ended(self) -> int:
-        """Wait for the end of the process, and give how it ended."""
+        """Wait for the end of the process, and return how it ended."""
         return await self.process.wait()
 
 
 async def read_at_most(stream: anyio.abc.ByteReceiveStream, max_bytes: int) -> bytes | None:
-    """Read a stream to its end; None where that is more than `max_bytes`."""
+    """Read a stream to its end; None if that is more than `max_bytes`."""
     found = bytearray()
     async for chunk in stream:
         found += chunk
@@ -117,11 +117,11 @@ async def read_at_most(stream: anyio.abc.ByteReceiveStream, max_bytes: int) -> b
 
 
 class TooLongError(Exception):
-    """A line that is longer than it may be."""
+    """A line that is longer than allowed."""
 
 
 class Lines:
-    """Lines from a pipe of our own, whole and bounded."""
+    """Lines from our own pipe, complete and limited."""
 
     def __init__(self, fd: int, max_bytes: int) -> None:
         os.set_blocking(fd, False)
@@ -130,7 +130,7 @@ class Lines:
         self._rest = bytearray()
 
     async def next(self) -> bytes | None:
-        """Read a line; None where the other end is closed. Raises `TooLongError`."""
+        """Read a line; None if the other end is closed. Raises `TooLongError`."""
         while b"\n" not in self._rest:
             await anyio.wait_readable(self._fd)
             chunk = os.read(self._fd, _CHUNK_BYTES)

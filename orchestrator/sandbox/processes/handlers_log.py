@@ -1,4 +1,4 @@
-"""What handlers print, as lines of JSON: the last of it at hand, and in a file where there is one."""
+"""The output of handlers, as lines of JSON: the last lines in memory, and all in a file if there is one."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import orjson
 
 from orchestrator.journal.folder import open_private
 
-_KEPT = 1000  # lines at hand
-_FILE_MAX_BYTES = 4 << 20  # then the file becomes the former one, in place of the one before
+_KEPT = 1000  # lines in memory
+_FILE_MAX_BYTES = 4 << 20  # then the file becomes the old one, replacing the one before
 
 
 class HandlersLog:

@@ -1,4 +1,4 @@
-"""Runs handlers in processes of their own, from the very packages that were uploaded."""
+"""Runs handlers in separate processes, from the packages that were uploaded."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from orchestrator.sandbox.processes.handlers_log import HandlersLog
 from orchestrator.sandbox.processes.languages import environ_of, language_of, tied
 from orchestrator.sandbox.processes.packages import KeptPackages, Unpacked
 
-START_LIMIT_S = 20.0  # of an interpreter with the handler's module
+START_LIMIT_S = 20.0  # for an interpreter with the handler's module
 WARM_MAX = 10  # processes that wait for another call
 _LINE_MAX_BYTES = 2 * ANSWER_MAX_BYTES  # an answer in Base64, or an error
 _TOO_LARGE = Raised(f"The answer is larger than {ANSWER_MAX_BYTES} bytes", "ResponseTooLarge")
@@ -36,7 +36,7 @@ class _Warm:
         self._answers = answers
 
     async def ask(self, request: bytes) -> dict[str, Any] | None:
-        """Hand over a request, and wait for the answer; None where the process ends without one."""
+        """Send a request, and wait for the answer; None if the process ends without one."""
         stdin = self.child.process.stdin
         if stdin is not None and request:
             try:
@@ -46,7 +46,7 @@ class _Warm:
         line = await self._answers.next()
         try:
             found: dict[str, Any] | None = orjson.loads(line) if line is not None else None
-        except orjson.JSONDecodeError:  # a handler that writes where it should not
+        except orjson.JSONDecodeError:  # a handler that writes to the wrong pipe
             return None
         return found
 
@@ -55,7 +55,7 @@ class _Warm:
 
 
 class ProcessInvoker:
-    """`Invoker` with processes. `token`: what a handler gets for its service account."""
+    """`Invoker` with processes. `token`: issues what a handler gets for its service account."""
 
     def __init__(
         self, tasks: TaskGroup, folder: Path, packages: KeptPackages, log: HandlersLog, token: IssueToken
@@ -66,7 +66,7 @@ class ProcessInvoker:
         self._unpacked = Unpacked(packages, folder, lambda: set(self._children.values()))
         self._token = token
         self._idle = defaultdict[str, list[_Warm]](list)
-        self._children = dict[Child, str]()  # all that run → version id
+        self._children = dict[Child, str]()  # all that run → version ID
 
     def spawn(self, act: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Run something in the background, until the sandbox stops."""
@@ -128,7 +128,7 @@ class ProcessInvoker:
             return await _died(warm.child)
         if "result" not in said:
             self._put_back(warm, work, ends=bool(said.get("ends")))
-            return _raised(said) or Raised("The handler's process answered nonsense", "ProcessError")
+            return _raised(said) or Raised("The handler's process sent an invalid answer", "ProcessError")
         self._put_back(warm, work)
         return Returned(base64.b64decode(said["result"]))
 
@@ -139,14 +139,14 @@ class ProcessInvoker:
 
     def _put_back(self, warm: _Warm, work: Work, *, ends: bool = False) -> None:
         if warm.child.runs and not ends:
-            if tied():  # else one that is stopped would outlive a sandbox that is killed
+            if tied():  # otherwise a suspended process would outlive a killed sandbox
                 warm.child.freeze()
             self._idle[work.version["id"]].append(warm)
         else:
             self._end(warm)
 
     async def _once(self, work: Work, command: list[str], folder: Path) -> Outcome:
-        """Run a script: the event is its standard input, what it prints is the result."""
+        """Run a script: the event is its standard input, and its output is the result."""
         child = await self._child(work, command, folder, ())
         found: list[bytes | None] = []
 
@@ -187,7 +187,7 @@ class ProcessInvoker:
         return child
 
     async def _attend(self, child: Child, warm: bool) -> None:
-        """Read what a process prints, and see its end."""
+        """Read a process's output, and wait for its end."""
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(child.log_stream, "stderr", child.process.stderr)
@@ -202,7 +202,7 @@ class ProcessInvoker:
             del self._children[child]
 
     def _make_room(self) -> None:
-        """End the process that has waited longest where too many wait."""
+        """End the process that has waited longest if too many wait."""
         if sum(len(waiting) for waiting in self._idle.values()) >= WARM_MAX:
             version_id = next(version_id for version_id, waiting in self._idle.items() if waiting)
             self._end(self._idle[version_id].pop(0))
@@ -214,7 +214,7 @@ class ProcessInvoker:
         warm.close()
 
     def end_all(self) -> None:
-        """Kill what waits and what runs."""
+        """Kill all waiting and running processes."""
         for waiting in self._idle.values():
             for warm in waiting:
                 warm.close()
@@ -227,13 +227,13 @@ class ProcessInvoker:
 async def invoking(
     folder: Path, packages: KeptPackages, log: HandlersLog, token: IssueToken
 ) -> AsyncIterator[ProcessInvoker]:
-    """Have an invoker until the block ends; no process outlives it. What is unpacked goes into `folder`."""
+    """Yield an invoker until the block ends; no process outlives it. Unpacked code goes into `folder`."""
     raised: Exception | None = None
     async with anyio.create_task_group() as tasks:
         invoker = ProcessInvoker(tasks, folder, packages, log, token)
         try:
             yield invoker
-        except Exception as error:  # noqa: BLE001 - it goes on below, not as a group of one
+        except Exception as error:  # noqa: BLE001 - raised again below, not as a group of one
             raised = error
         finally:
             invoker.end_all()

@@ -13,7 +13,7 @@ from orchestrator.sandbox.invocation.work import NotRunError, Work
 from orchestrator.sandbox.processes import python_runner
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_RUNTIME_BYTES = 64 << 20  # of address space that an interpreter takes for itself
+_RUNTIME_BYTES = 64 << 20  # of address space that an interpreter needs for itself
 _FILE_MAX_KB = 512 << 10  # cloud-api#limits: 512 MB of temporary files
 _LIMITED = 'ulimit -c 0; ulimit -f "$1"; ulimit -v "$2"; shift 2; exec "$@"'
 _SHELL = "/bin/bash"
@@ -21,20 +21,22 @@ _SHELL = "/bin/bash"
 
 @dataclass(frozen=True, slots=True)
 class Language:
-    """`warm`: one process serves many calls, over the pipe that `command` is given; else each call is a process."""
+    """`warm`: one process serves many calls, over the pipe that `command` gets; otherwise each call is a process."""
 
     warm: bool
     command: Callable[[Work, int], list[str]]
 
 
 def tied() -> list[str]:
-    """Begin a command with what lets it die with the sandbox, however that dies; nothing where the system cannot."""
+    """Return a command prefix that ends the process with the sandbox, however that ends; nothing if the system has
+    none.
+    """
     found = shutil.which("setpriv")
     return [found, "--pdeathsig", "KILL", "--"] if found and sys.platform == "linux" else []
 
 
 def language_of(runtime: str) -> Language:
-    """Find how to start a runtime. Raises `NotRunError` where that is not known, or not installed."""
+    """Return how to start a runtime. Raises `NotRunError` if it is not known, or not installed."""
     for prefix, language, program in (
         ("python", Language(True, _python), sys.executable),
         ("nodejs", Language(True, _node), "node"),
@@ -42,19 +44,19 @@ def language_of(runtime: str) -> Language:
     ):
         if runtime.startswith(prefix):
             if shutil.which(program) is None:
-                raise NotRunError(f"The sandbox cannot run {runtime}: there is no {program} here. Seed an answer")
+                raise NotRunError(f"The sandbox cannot run {runtime}: {program} is not installed. Seed an answer")
             return language
     raise NotRunError(f"The sandbox does not run {runtime}: seed an answer of the function")
 
 
 def _limited(work: Work, command: list[str]) -> list[str]:
-    """Bound address space and files; Node.js reserves more address space than it will ever use."""
+    """Limit address space and files. Node.js reserves more address space than it will ever use."""
     kilobytes = (work.memory_bytes + _RUNTIME_BYTES) >> 10
     return [_SHELL, "-c", _LIMITED, "limits", str(_FILE_MAX_KB), str(kilobytes), *command]
 
 
 def _python(work: Work, fd: int) -> list[str]:
-    # Without site-packages of ours: a handler has what is in its package.
+    # Without our site-packages: a handler has only what is in its package.
     runner = [sys.executable, "-S", "-P", python_runner.__file__]
     return _limited(work, [*runner, str(fd), work.version["entrypoint"]])
 
@@ -71,8 +73,8 @@ def _bash(work: Work, _fd: int) -> list[str]:
 
 
 def environ_of(work: Work, temporary: Path) -> dict[str, str]:
-    """Give the environment of a process: the version's own, and nothing of ours. Secrets have no payload in the
-    sandbox: their variables say so.
+    """Return the environment of a process: the version's own, and nothing of ours. Secrets have no payload in the
+    sandbox, so their variables have placeholders.
     """
     given: Mapping[str, Any] = work.version.get("environment") or {}
     secrets = {

@@ -1,5 +1,5 @@
-// Runs a handler of Node.js, in a process of its own. Speaks as python_runner.py does: requests as lines of JSON on
-// standard input, answers as lines of JSON on the file descriptor that the command line names.
+// Runs a Node.js handler in a separate process. The protocol is that of python_runner.py: requests as lines of JSON on
+// standard input, answers as lines of JSON on the file descriptor in the command line.
 "use strict";
 
 const fs = require("fs");
@@ -30,7 +30,7 @@ async function load() {
   if (found === undefined) throw new Error(`Cannot find module ${entrypoint.slice(0, dot)}`);
   const loaded = await import(pathToFileURL(found).href);
   const handler = loaded[name] ?? (loaded.default ?? {})[name];
-  if (typeof handler !== "function") throw new TypeError(`${name} is no function of ${path.basename(found)}`);
+  if (typeof handler !== "function") throw new TypeError(`${name} is not a function of ${path.basename(found)}`);
   return handler;
 }
 
@@ -73,7 +73,7 @@ async function main() {
   }
   let isCalled = false;
   process.on("uncaughtException", (error) => {
-    // Between calls nobody waits for an answer: the next one would take it for its own.
+    // Between calls nothing waits for an answer: the next call would take it for its own.
     if (isCalled) send(failure(error));
     else console.error(error);
     process.exit(1);

@@ -1,4 +1,4 @@
-"""The packages of versions: kept by their digests for as long as the sandbox may need them, unpacked when called."""
+"""The packages of versions: stored by their digests while the sandbox may need them, unpacked when called."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ UNPACKED_MAX = 32  # versions that are unpacked at the same time
 
 
 class KeptPackages:
-    """Packages as files named by their SHA-256. What was made of a bucket's object stays when the object goes."""
+    """Packages as files named by their SHA-256. A package stays even if the bucket's object is deleted."""
 
     def __init__(self, folder: Path, objects: Objects) -> None:
         make_private_folder(folder)
@@ -32,7 +32,7 @@ class KeptPackages:
         return self._folder / f"{sha256}.zip"
 
     def keep(self, sha256: str, source: dict[str, Any]) -> None:
-        """Keep the package that `content` or `package` of a createVersion is."""
+        """Store the package in `content` or `package` of a createVersion body."""
         path = self.path(sha256)
         if path.exists():
             return
@@ -51,7 +51,7 @@ class KeptPackages:
         part.replace(path)
 
     def forget_others(self, digests: Collection[str]) -> None:
-        """Remove what no version needs any more."""
+        """Delete what no version needs any more."""
         wanted = {self.path(digest) for digest in digests}
         for path in self._folder.iterdir():
             if path not in wanted:
@@ -59,7 +59,7 @@ class KeptPackages:
 
 
 class Unpacked:
-    """The unpacked code of the versions that were called last, each in a folder of its own."""
+    """The unpacked code of the versions that were called last, each in its own folder."""
 
     def __init__(self, packages: KeptPackages, folder: Path, in_use: Callable[[], Collection[str]]) -> None:
         self._packages = packages
@@ -69,12 +69,14 @@ class Unpacked:
         self._lock = anyio.Lock()
 
     async def of(self, version_id: str, sha256: str) -> Path:
-        """Give the folder of a version's code. Raises `NotRunError` where its package was not kept, or is damaged."""
+        """Return the folder of a version's code. Raises `NotRunError` if its package was not stored, or is damaged."""
         async with self._lock:
             if version_id not in self._known:
                 path, folder = self._packages.path(sha256), self._folder / version_id
                 if not sha256 or not path.exists():
-                    raise NotRunError(f"The sandbox has not kept the package of version {version_id}: deploy it again")
+                    raise NotRunError(
+                        f"The sandbox has not stored the package of version {version_id}: deploy it again"
+                    )
                 try:
                     await anyio.to_thread.run_sync(_unpack, path, folder)
                 except (OSError, ValueError, NotImplementedError, RuntimeError, zipfile.BadZipFile) as error:
@@ -93,7 +95,7 @@ class Unpacked:
 
 
 def _unpack(path: Path, folder: Path) -> None:
-    """Unpack, with executable bits, never outside of the folder nor beyond what the cloud takes. Links become files."""
+    """Unpack with executable bits, but never outside the folder or beyond the cloud's limit. Links become files."""
     folder.mkdir(mode=0o700)
     left = UNPACKED_MAX_BYTES
     with zipfile.ZipFile(path) as archive:

@@ -1,9 +1,8 @@
-"""Runs a handler of Python, in a process of its own that is started by path: the standard library is all it needs.
+"""Runs a Python handler in a separate process that is started by path: it needs only the standard library.
 
-Requests come as lines of JSON through standard input, answers leave as lines of JSON through the file descriptor that
-the command line names: `{"ready": true}` or `{"error": …}` first, then `{"result": base64}` or `{"error": …}` for each;
-`"ends": true` with an error says that no other call is served.
-What the handler prints goes where the process was told to print.
+Requests arrive as lines of JSON on standard input. Answers are lines of JSON on the file descriptor in the command
+line: first `{"ready": true}` or `{"error": …}`, then `{"result": base64}` or `{"error": …}` for each request. `"ends":
+true` with an error means that no other call is served. The handler's own output goes to the process's output.
 """
 
 from __future__ import annotations
@@ -63,7 +62,7 @@ def _call(handler: Callable[[Any, Any], Any], event: Any, context: Any) -> bytes
 
 
 def _event(raw: bytes) -> Any:
-    """Read an event: JSON, else text; bytes that are neither as Base64."""
+    """Parse an event: JSON, else text; bytes that are neither as Base64."""
     try:
         return json.loads(raw)
     except ValueError:
@@ -75,7 +74,7 @@ def _event(raw: bytes) -> Any:
 
 
 def _context(fields: dict[str, Any]) -> SimpleNamespace:
-    """Give what the docs call the invocation context."""
+    """Return what the docs call the invocation context."""
     ends_at = time.monotonic() + fields.pop("timeout_s")
     left_ms = lambda: max(0, round((ends_at - time.monotonic()) * 1000))  # noqa: E731
     return SimpleNamespace(**fields, get_remaining_time_in_millis=left_ms)

@@ -1,7 +1,7 @@
-"""How fast a run is, measured: `python -m tests.benchmarks.speed [FIGURE …] [--functions N] [--runs N] [--json FILE]`.
+"""Measures the speed of a run: `python -m tests.benchmarks.speed [FIGURE …] [--functions N] [--runs N] [--json FILE]`.
 
-Real time; the client and the HTTP sandbox are processes of their own. Everything of a table is measured in one run of
-this command; figures are medians. `--quick`: 100 functions, once.
+Real time; the client and the HTTP sandbox are separate processes. All figures of a table are measured in one run of
+this command and are medians. `--quick`: 100 functions, once.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Bench:
         self._manifest = cloud.manifest(root, functions)
 
     def wanted(self, *names: object) -> bool:
-        """Say whether a setting is to be measured."""
+        """Return whether a setting is to be measured."""
         return self._only in " ".join(map(str, names))
 
     def run(
@@ -59,7 +59,7 @@ class Bench:
         knowledge: Row | None = None,
         believe: bool = False,
     ) -> Row:
-        """Run a strategy once; adds the bound and the lengths of the Operations to what it counted."""
+        """Run a strategy once. Adds the bound and the durations of the Operations to its counts."""
         with cloud.served(self.root, self._filled, *options) as served:
             found = cloud.client(
                 {
@@ -88,8 +88,8 @@ def median(rows: Iterable[Row], name: str) -> float:
 def polling(bench: Bench, runs: int) -> list[Row]:
     """Makespan over the lower bound and calls per Operation, with the listing of CREATING versions and without.
 
-    Beside it what is attainable: by one who sees each end at once (in our order, or the longest first, which nobody can
-    know), and by one who polls each Operation as often as we did, at the times that are best for these lengths.
+    Also what is attainable. First, by seeing each end at once, in our order or the longest first (which cannot be
+    known). Second, by polling each Operation as often as we did, at the best times for these durations.
     """
     table = []
     for durations in (LOGNORMAL, "lognormal:2,0.1", "lognormal:2,1.0", MIXTURE):
@@ -101,7 +101,7 @@ def polling(bench: Bench, runs: int) -> list[Row]:
                 row["ratio"] = row["makespan_s"] / bound
                 row["oracle"] = makespan_s(lengths, SLOTS) / bound
                 row["longest first"] = makespan_s(sorted(lengths, reverse=True), SLOTS) / bound
-                hidden = creating == "hidden"  # else listings are no polls
+                hidden = creating == "hidden"  # otherwise listings do not count as polls
                 best = makespan_s(lengths, SLOTS, polled(lengths, row["looks"])) / bound if hidden else float("nan")
                 row["as often at best"] = best
                 rows.append(row)
@@ -113,9 +113,9 @@ def polling(bench: Bench, runs: int) -> list[Row]:
 
 
 def limits(bench: Bench, runs: int) -> list[Row]:
-    """A limit that nobody tells: refusals after the first minute, throughput against the same limit when known.
+    """An unreported limit: refusals after the first minute, and throughput compared with the same limit when known.
 
-    Each run lasts about `LONG_S`, whatever `--functions` says: before it has settled nothing can be told.
+    Each run lasts about `LONG_S`, regardless of `--functions`: before it has settled, nothing can be concluded.
     """
     table = []
     for name, slots, settled in (("8", 8, 8), ("60", 60, 60), ("20, then 8", 20, 8), ("20, then 60", 20, 60)):
@@ -148,7 +148,7 @@ def limits(bench: Bench, runs: int) -> list[Row]:
 
 
 def _settled_rate(row: Row, start_s: float) -> float:
-    """Say how many Operations ended each second, from a time on, until little was left to fill the slots."""
+    """Return how many Operations ended per second, from a time until too little was left to fill the slots."""
     done: list[float] = row["done"]
     end_s = done[-1] - TAIL_S
     return sum(start_s < at <= end_s for at in done) / (end_s - start_s)
@@ -159,8 +159,8 @@ OLD_VERSIONS = 20
 
 
 def base(bench: Bench, runs: int) -> list[Row]:
-    """What the look at `$latest` before each createVersion costs: its calls, and the makespan over its bound against a
-    run that believes its plan, on 15 slots, where each function has 20 versions.
+    """The cost of checking `$latest` before each createVersion: its calls, and the makespan over its bound compared
+    with a run that trusts its plan, on 15 slots, with 20 versions per function.
     """
     here = Bench(bench.root / "base", bench.functions, versions=OLD_VERSIONS)
     table = []
@@ -185,7 +185,7 @@ def base(bench: Bench, runs: int) -> list[Row]:
 
 
 def strategies(bench: Bench, runs: int) -> list[Row]:
-    """Ours beside the ways of others, on the same sandbox."""
+    """Our strategy compared with others, on the same sandbox."""
     table = []
     for durations, slots in ((LOGNORMAL, SLOTS), (LOGNORMAL, 60), (MIXTURE, SLOTS), ("fixed:0.5", SLOTS)):
         for strategy in (OURS, *STRATEGIES):
@@ -203,7 +203,7 @@ def strategies(bench: Bench, runs: int) -> list[Row]:
 
 
 def prediction(bench: Bench, runs: int) -> list[Row]:
-    """What `plan --simulate` says, over what the run then takes."""
+    """The prediction of `plan --simulate`, over what the run then takes."""
     table = []
     for number, (durations, slots) in enumerate(
         ((LOGNORMAL, SLOTS), (LOGNORMAL, 60), ("lognormal:2,1.0", SLOTS), (MIXTURE, SLOTS))
@@ -231,7 +231,7 @@ FIGURES: dict[str, Callable[[Bench, int], list[Row]]] = {
 
 
 def markdown(rows: list[Row]) -> str:
-    """Write a table."""
+    """Return a table as Markdown."""
     head = list(rows[0])
     lines = [f"| {' | '.join(head)} |", f"| {' | '.join('---' for _ in head)} |"]
     lines += [f"| {' | '.join(map(_cell, row.values()))} |" for row in rows]
@@ -245,7 +245,7 @@ def _cell(value: object) -> str:
 
 
 def main() -> None:
-    """Measure what is asked for."""
+    """Measure what is requested."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("figures", nargs="*", choices=[*FIGURES, []], default=[])
     parser.add_argument("--functions", type=int, default=1000)

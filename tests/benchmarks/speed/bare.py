@@ -1,4 +1,4 @@
-"""The calls of a run made bare, in a process of its own: boto3 puts, then aiohttp, JSON in and out, nothing else."""
+"""The bare calls of a run, in a separate process: boto3 puts, then aiohttp, JSON in and out, nothing else."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from orchestrator.report.logs import configure
 
 WORKERS = 20
 _VERSIONS = "/functions/v1/versions"
-_LATE_S = 0.03  # after the end: a poll then always sees it
+_LATE_S = 0.03  # after the end, so that a poll always sees it
 
 
 async def run(task: dict[str, Any]) -> dict[str, Any]:
-    """Make as many calls as `task["calls"]` says, over as long a time; gives their CPU seconds and their count."""
+    """Make as many calls as `task["calls"]` says, over as long a time. Returns their CPU seconds and their number."""
     environ = {"YC_SERVICE_ACCOUNT_KEY_FILE": task["key_file"]}
     async with connect(CloudAddress(task["endpoint"]), environ, version="0", patience_s=10.0) as connection:
         token = await connection.token()
@@ -40,7 +40,7 @@ async def run(task: dict[str, Any]) -> dict[str, Any]:
     packages = [_package(number, size) for number in range(len(versions))] if size else []
     calls = Calls(task, token)
     began = time.process_time()
-    s3: Any = _storage(storage, token) if size else None  # as a run does, which makes its client with the first package
+    s3: Any = _storage(storage, token) if size else None  # like a run, which opens its client with the first package
     for number, package in enumerate(packages):
         s3.put_object(Bucket=task["bucket"], Key=f"bare/{number}", Body=package, IfNoneMatch="*")
     puts_s = time.process_time() - began
@@ -71,7 +71,7 @@ def _storage(endpoint: str, token: str) -> Any:
 
 
 class Calls:
-    """Creates, polls and listings over one session."""
+    """Creates, polls and lists over one session."""
 
     def __init__(self, task: Mapping[str, Any], token: str) -> None:
         self.made = Counter[str]()
@@ -81,7 +81,7 @@ class Calls:
         self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
 
     async def run(self, functions: list[tuple[str, str]]) -> None:
-        """Hold as many slots as the run did, and ask as often as it did."""
+        """Hold as many slots as the run did, and poll as often as it did."""
         polls, total = self._wanted["get operation"], len(functions)
         queue = iter(enumerate(functions))
         async with aiohttp.ClientSession(headers=self._headers) as session:

@@ -1,4 +1,4 @@
-"""One run of one strategy, in a process of its own: `python -m tests.benchmarks.speed.client`, JSON in and out."""
+"""One run of one strategy, in a separate process: `python -m tests.benchmarks.speed.client`, JSON in and out."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from tests.benchmarks.speed.strategies import OURS, STRATEGIES, Body, Counted
 
 
 async def run(task: dict[str, Any]) -> dict[str, Any]:
-    """Carry `task` out: strategy, endpoint, key_file, manifest, limits, knowledge. Gives what was counted."""
+    """Carry out `task`: strategy, endpoint, key_file, manifest, limits, knowledge. Returns what was counted."""
     environ = {"YC_SERVICE_ACCOUNT_KEY_FILE": task["key_file"], "YC_FOLDER_ID": task["folder_id"]}
     address = CloudAddress(task["endpoint"], task["folder_id"], None)
     async with AsyncExitStack() as stack:
@@ -81,13 +81,13 @@ def _body(function_id: str, version_id: str) -> dict[str, Any]:
 async def _ours(
     task: dict[str, Any], connection: Connection, counted: Counted, stack: AsyncExitStack, environ: dict[str, str]
 ) -> dict[str, Any]:
-    """Plan a forced redeploy and carry it out, journal and all. Gives what was learned, and the CPU seconds of that."""
+    """Plan a forced redeploy and carry it out, with its journal. Returns what was learned, and the CPU seconds."""
     root = Path(task["root"])
     manifest = load(Path(task["manifest"]), environ)
     packager = await stack.enter_async_context(ZipPackager(root / "packages"))
     store = None
     if task.get("bucket"):
-        await anyio.to_thread.run_sync(import_module, "orchestrator.cloud.s3.client")  # no part of a run's cost
+        await anyio.to_thread.run_sync(import_module, "orchestrator.cloud.s3.client")  # not part of a run's cost
         store = await stack.enter_async_context(
             S3ObjectStore(
                 connection.storage_endpoint,
@@ -138,17 +138,17 @@ async def _ours(
 
 
 async def _believe(_base: Base) -> None:
-    """Take the plan's word for what is live."""
+    """Trust the plan about what is live."""
 
 
 def resident_bytes(name: str) -> int:
-    """Read a figure of this process; `ru_maxrss` would be that of the process that started it, if more."""
+    """Return a figure of this process; `ru_maxrss` would be the parent's, if larger."""
     line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(name))
     return int(line.split()[1]) * 1024
 
 
 def _forget_peak() -> None:
-    """From here on `VmHWM` is the peak of the run."""
+    """Reset the peak: from now on `VmHWM` is the peak of the run."""
     Path("/proc/self/clear_refs").write_text("5")
 
 

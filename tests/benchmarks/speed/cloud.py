@@ -1,4 +1,4 @@
-"""A sandbox in a process of its own, with many functions in it, and what its Operations tell of a run."""
+"""A sandbox in a separate process, with many functions, and what its Operations show about a run."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _VERSION = "CreateFunctionVersionMetadata"
 
 
 def filled(root: Path, functions: int, versions: int = 1) -> Path:
-    """Make a state folder of a sandbox in which each function has so many versions."""
+    """Create the state folder of a sandbox in which each function has this many versions."""
     folder = root / f"filled{functions}"
     options = Options(
         state_dir=folder / "sandbox", durations=Distribution.parse("fixed:0"), buckets=(BUCKET,),
@@ -101,7 +101,7 @@ def served(root: Path, state: Path, *options: str) -> Iterator[Served]:
 
 
 def lengths_s(folder: Path, functions: int) -> list[float]:
-    """Give how long each Operation of the run took, in the order in which they were begun."""
+    """Return how long each Operation of the run took, in the order of their starts."""
     store = StateFile(folder / "sandbox" / "sandbox.db")
     try:
         rows = [record["json"] for name, _, _, record in store.load() if name == "operations" and record is not None]
@@ -116,7 +116,7 @@ def _at(text: str) -> float:
 
 
 def client(task: dict[str, Any], module: str = "client") -> dict[str, Any]:
-    """Run one strategy in a process of its own."""
+    """Run one strategy in a separate process."""
     command = [sys.executable, "-m", f"tests.benchmarks.speed.{module}"]
     done = subprocess.run(command, input=json.dumps(task), capture_output=True, text=True, check=False)
     if done.returncode:

@@ -1,4 +1,4 @@
-"""What our run costs beside the very same calls made bare, and how much memory a function takes."""
+"""The cost of our run compared with the same bare calls, and the memory per function."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def cpu(root: Path, functions: int, runs: int, package_bytes: int) -> Row:
 
 
 def memory(root: Path, runs: int) -> Row:
-    """Resident memory that a function takes: how the peaks of a large run and a small one differ."""
+    """Resident memory per function: the difference between the peaks of a large run and a small one."""
     options = [f"--quota=operations_per_{owner}=100" for owner in ("folder", "cloud")]
     root.mkdir()
     peaks: dict[int, float] = {}
@@ -80,7 +80,7 @@ def memory(root: Path, runs: int) -> Row:
 
 
 def many() -> list[Row]:
-    """Very many functions in virtual time: whether time and memory grow with their number alone."""
+    """A very large number of functions in virtual time: whether time and memory grow only with their number."""
     table = []
     for functions in VIRTUAL:
         run, alone = (cloud.client({"functions": functions, "engine": engine}, "many") for engine in (True, False))

@@ -1,4 +1,4 @@
-"""What can be attained at all: list scheduling by one who sees each end at once, or after the best polls there are."""
+"""What is attainable at all: list scheduling by seeing each end at once, or with the best possible polls."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ _LONGEST = 30
 
 
 def bound_s(lengths_s: Sequence[float], slots: int, per_second: float | None = None) -> float:
-    """No run can be shorter: the work over the slots, the longest, or the calls over the rate (a second's burst)."""
+    """Return the lower bound of a run: the work over the slots, the longest, or the calls over the rate (a second's
+    burst).
+    """
     rate_s = (len(lengths_s) - per_second) / per_second if per_second else 0.0
     return max(sum(lengths_s) / slots, rate_s, *lengths_s)
 
@@ -19,9 +21,9 @@ def bound_s(lengths_s: Sequence[float], slots: int, per_second: float | None = N
 def makespan_s(
     lengths_s: Iterable[float], slots: int, seen_s: Callable[[float], float] = lambda length: length
 ) -> float:
-    """Give each slot the next Operation once the end of its last is seen: `seen_s` of its length.
+    """Give each slot the next Operation when the end of its last one is seen: `seen_s` of its duration.
 
-    The last ends count as they come: where nothing waits for a slot, there are polls to spare.
+    The last ends count as they come: if nothing waits for a slot, there are polls to spare.
     """
     free, end = [0.0] * slots, 0.0
     for length in lengths_s:
@@ -31,12 +33,13 @@ def makespan_s(
 
 
 def polled(lengths_s: Sequence[float], polls: float) -> Callable[[float], float]:
-    """Place polls so that Operations of these lengths are seen with the least delay for at most so many polls each.
+    """Place polls so that Operations of these durations are seen with the least delay, with at most this many polls
+    each.
 
-    By dynamic programming over the quantiles of the lengths themselves, which no one can know beforehand.
+    Uses dynamic programming over the quantiles of the durations themselves, which no one can know in advance.
     """
     ordered = sorted(lengths_s)
-    few = max(1, len(ordered) // _POINTS)  # of the longest each counts: their quantiles lie far apart
+    few = max(1, len(ordered) // _POINTS)  # of the longest, each counts: their quantiles are far apart
     points = sorted({*ordered[few - 1 :: few], *ordered[-_LONGEST:]})
     low, high = 0.0, 2 * ordered[-1]
     times = points[-1:]
@@ -51,7 +54,7 @@ def polled(lengths_s: Sequence[float], polls: float) -> Callable[[float], float]
 
 
 def _times(ordered: Sequence[float], points: Sequence[float], price: float) -> list[float]:
-    """Choose the poll times among `points` of the least cost: the delay of what ends before each, and its price."""
+    """Choose the poll times among `points` with the lowest cost: the delay of what ends before each, and its price."""
     totals = [0.0]
     for length in ordered:
         totals.append(totals[-1] + length)

@@ -1,6 +1,6 @@
-"""A run of very many functions in virtual time, in a process of its own: JSON in and out.
+"""A run of a very large number of functions in virtual time, in a separate process: JSON in and out.
 
-The cloud is in memory as well, so what it holds itself is measured beside, by making the same versions without a run.
+The cloud is in memory too, so its own memory is measured separately, by making the same versions without a run.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _LENGTHS_S = [1.2, 1.6, 2.0, 2.5, 3.3]
 
 
 def run(functions: int, *, engine: bool) -> dict[str, Any]:
-    """Redeploy `functions` over ten folders. `engine` False: the cloud alone makes their versions."""
+    """Redeploy `functions` over ten folders. `engine` False: only the cloud makes their versions."""
     found: dict[str, Any] = {}
 
     async def measured(

@@ -1,4 +1,4 @@
-"""What `plan --simulate` predicts, beside what the run then takes: the installed program against the HTTP sandbox."""
+"""The prediction of `plan --simulate`, and what the run then takes: the installed program against the HTTP sandbox."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _FORCED = ("--force", "--yes", "--log-level", "error")
 
 
 def predicted(root: Path, functions: int, runs: int, durations: str, slots: int) -> list[dict[str, Any]]:
-    """Deploy once so that something is known, then predict and deploy `runs` times."""
+    """Deploy once so that durations are known, then predict and deploy `runs` times."""
     filled = cloud.filled(root, functions)
     cloud.manifest(root, functions)
     quota = [f"--quota=operations_per_{owner}={slots}" for owner in ("folder", "cloud")]

@@ -1,6 +1,6 @@
-"""Ways to make a Version of each of many functions: ours, and those of other tools as their source has them.
+"""Ways to make a Version of each of many functions: ours, and those of other tools according to their source.
 
-All go through the same ports over HTTP. What others do is told in a sentence each, with where it was read.
+All use the same ports over HTTP. A sentence describes each of the others, with where it was read.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Counted:
         return operation
 
     def __getattr__(self, name: str) -> Any:
-        self.count(name)  # nothing asks for a method but to call it
+        self.count(name)  # every attribute is called as a method
         return getattr(self.functions, name)
 
 
@@ -119,7 +119,7 @@ STRATEGIES: dict[str, Callable[[Counted, list[Body]], Awaitable[None]]] = {
     "firebase's schedule, 40 at once": partial(
         _at_once, workers=40, back_off_s=_firebase_back_off_s, poll_s=_firebase_poll_s
     ),
-    # The serverless plugin: everything at once; here with refused calls repeated, where it would fail.
+    # The serverless plugin: everything at once. Here refused calls are repeated, where it would fail.
     "unbounded gather": partial(_at_once, workers=1 << 30, back_off_s=_second, poll_s=_second),
 }  # fmt: skip
 OURS = "orchestrator"

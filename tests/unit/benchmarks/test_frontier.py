@@ -1,4 +1,4 @@
-"""What the benchmark calls attainable: held against every way there is, where those can be counted."""
+"""The benchmark's attainable figures, compared with every possible way where these can be counted."""
 
 from __future__ import annotations
 

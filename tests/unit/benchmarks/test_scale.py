@@ -1,6 +1,7 @@
-"""A short form of `tests.benchmarks.scale`: what more functions, files and environments cost, in calls that are made.
+"""A short form of `tests.benchmarks.scale`: the cost of more functions, files and environments, in calls that are made.
 
-Calls are counted, of Python and of C, since they are the same each time; how long they take is the benchmark's.
+Calls of Python and of C are counted, because their number is always the same. The benchmark measures how long they
+take.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from tests.benchmarks.scale import FOLDER, write_manifest, write_sources
 
 
 def calls(work: Callable[[], object], of: str = "") -> int:
-    """Count the calls that something makes once it has been done before: nothing is imported or compiled any more.
-    `of`: of a built-in function alone.
+    """Count the calls that something makes after it was done once: nothing is imported or compiled any more. `of`: only
+    those of one built-in function.
     """
     work()
     profile = cProfile.Profile()
@@ -53,7 +54,7 @@ def test_unchanged_sources_are_looked_at_and_not_read(tmp_path: Path, monkeypatc
     functions, files_each = 10, 20
     write_manifest(tmp_path, functions, 2, sources=True)
     write_sources(tmp_path, functions, 2, files_each)
-    monkeypatch.setattr(digests, "SETTLED_NS", -1_000_000_000)  # as if they had lain there for long
+    monkeypatch.setattr(digests, "SETTLED_NS", -1_000_000_000)  # as if they had not changed for long
     manifest = load(tmp_path / "deploy.toml", {"YC_FOLDER_ID": FOLDER})
     kept = Digests(tmp_path / DIGESTS)
     look(manifest, tmp_path / ".orchestrator", kept)

@@ -1,4 +1,4 @@
-"""Foreign text in sentences."""
+"""External text in sentences."""
 
 from __future__ import annotations
 

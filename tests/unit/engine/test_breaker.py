@@ -113,7 +113,7 @@ def test_one_that_was_accepted_in_another_folder_or_step_says_nothing() -> None:
 
 
 def test_an_answer_that_is_awaited_is_waited_for() -> None:
-    """Fifteen are asked at once: five answers are not all of them."""
+    """Fifteen wait for answers: five answers are not all of them."""
     some = units(30)
     run = Run(some)
     for unit in some[:15]:
@@ -133,7 +133,7 @@ def test_what_is_asked_later_is_not_waited_for() -> None:
     run.refuse(some[:1])
     run.ask(some[20])
     (opened,) = run.refuse(some[1:5])
-    assert some[20] not in opened.units  # its own answer will tell
+    assert some[20] not in opened.units  # its own answer decides
 
 
 def test_five_with_the_same_setting_say_nothing_of_those_with_another() -> None:
@@ -143,8 +143,8 @@ def test_five_with_the_same_setting_say_nothing_of_those_with_another() -> None:
     (opened,) = run.refuse(bad[:5])
     assert opened.units == tuple(bad[5:])
     assert opened.cause.startswith("5 functions in a row with the same runtime were refused for the same reason")
-    assert not run.refuse(good[:4])  # counted anew
-    assert not Run(bad[:5] + good).refuse(bad[:5])  # nothing is left that they speak of
+    assert not run.refuse(good[:4])  # counted again
+    assert not Run(bad[:5] + good).refuse(bad[:5])  # no unit is left that they concern
 
 
 def test_those_that_differ_in_all_they_could_be_refused_for_speak_of_all() -> None:
@@ -191,8 +191,8 @@ answers = st.sampled_from([*["refused"] * 12, "accepted", "refused otherwise", "
 def test_nothing_is_ended_without_its_evidence(
     asked: list[tuple[str, str, str]], at_once: int, rng: random.Random
 ) -> None:
-    """Whatever is answered in whatever order: what is ended is of one folder, in which five were refused alike, none
-    was accepted, and whose settings in common it shares; and whoever is ended had not asked.
+    """Answers in any order: what is stopped is in one folder. Five calls there were refused for the same reason, none
+    was accepted, and the stopped units share their common settings. No stopped unit had asked.
     """
     some = [
         Unit(f"f{number}", spec(f"f{number}", folder_id=folder, settings=made(runtime=runtime), code=source()),

@@ -1,4 +1,4 @@
-"""When to look: what is learned of how long Operations take."""
+"""When to poll: what is learned about how long Operations take."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ lengths = st.lists(st.floats(0.01, 600.0), max_size=50)
 
 
 def polls(durations: Durations, until_s: float, price_s: float = 0.013) -> list[float]:
-    """Give the ages at which one Operation is looked at."""
+    """Return the ages at which one Operation is polled."""
     ages, age = [], 0.0
     while age < until_s:
         age += next_poll_s(durations, age, price_s, least_s=0.05, most_s=30.0)
@@ -67,7 +67,7 @@ def test_the_first_looks_are_sensible_where_nothing_is_known() -> None:
     ages = polls(Durations(), 600.0)
     assert 0.2 < ages[0] < 0.7
     assert len([age for age in ages if age < 60]) < 100
-    assert len(ages) < 160  # of ten minutes, though nobody expected it to last so long
+    assert len(ages) < 160  # of ten minutes, although no one expected it to last so long
 
 
 def test_one_that_outlives_all_others_is_asked_for_more_and_more_rarely() -> None:
@@ -124,5 +124,5 @@ def test_calls_that_verify_are_learned_apart_from_operations_and_kept() -> None:
     assert from_json(kept).durations.of(Kind.VERIFY).lengths_s == (0.25,)
     kept["durations"]["of a newer program"] = [1.0]
     assert from_json(kept).durations.of(Kind.PLAIN).lengths_s == (2.0,), "one unknown kind takes nothing else away"
-    del kept["durations"]["verify"]  # of a former program
+    del kept["durations"]["verify"]  # of an earlier program
     assert from_json(kept).durations.of(Kind.PLAIN).lengths_s == (2.0,)

@@ -1,4 +1,4 @@
-"""One quota as a run knows it: what refusals and calm do to it."""
+"""One quota as a run knows it: the effects of refusals and calm."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from orchestrator.engine.quotas.limit import GROWTH_CALLS, PROBE_CALLS, PROBE_MI
 
 @dataclass
 class Cloud:
-    """A cloud that admits `quota` Operations, `others` of which are somebody else's. Ours are kept at the limit."""
+    """A cloud that admits `quota` Operations, of which others use `others`. Ours are kept at the limit."""
 
     limit: Limit
     quota: int
@@ -25,7 +25,7 @@ class Cloud:
     rng: random.Random = field(default_factory=lambda: random.Random(1))
 
     def call(self) -> None:
-        """Ask for one more, once the limit allows it."""
+        """Request one more, when the limit allows it."""
         self.now += 0.1
         self.running = min(self.running, self.limit.allowed - 1)  # some have ended
         granted_at = self.now
@@ -38,7 +38,7 @@ class Cloud:
             self.now = max(self.now, self.limit.closed_until)
 
     def calls(self, count: int) -> int:
-        """Make so many; say how many were refused."""
+        """Make this many. Returns how many were refused."""
         before = self.refusals
         for _ in range(count):
             self.call()
@@ -102,7 +102,9 @@ def test_what_others_use_is_left_to_them_and_one_more() -> None:
 
 
 def refused_after(limit: Limit, lucky: int) -> None:
-    """Nine are allowed; `lucky` calls are taken as the tenth, just when one had ended unseen, and then one is not."""
+    """Nine are allowed. `lucky` calls are accepted as the tenth, because one had just ended unseen, and then one is
+    not.
+    """
     for running in [*range(1, 10), *[9] * 20, *[10] * lucky]:
         limit.accepted(running, running, 0.5)
     limit.refused(9, 1.0, 1.0, random.Random(1))
@@ -114,7 +116,7 @@ def test_a_lucky_acceptance_is_no_proof(lucky: int) -> None:
     refused_after(limit, lucky)
     assert not limit.shared
     assert (limit.allowed, limit.ceiling) == (9, 10)
-    refused_after(limit, lucky)  # nor do two runs of luck add up, with a refusal between them
+    refused_after(limit, lucky)  # two lucky runs do not add up, with a refusal between them
     assert not limit.shared
     assert limit.allowed == 9
 

@@ -65,7 +65,7 @@ def test_a_released_slot_goes_to_whoever_waited_longest() -> None:
                 group.start_soon(take, name)
                 await anyio.wait_all_tasks_blocked()
             first.release()
-            first.release()  # a second time means nothing
+            first.release()  # a second time has no effect
         assert slots.statistics().held == 0
         return order
 
@@ -115,7 +115,7 @@ def test_the_folder_with_most_work_left_comes_first_and_in_it_what_takes_longest
 ) -> None:
     async def main() -> None:
         slots, waiting, held = Slots(limits(folder=folder, cloud=cloud)), list[tuple[str, float]](), list[Slot]()
-        for number in range(cloud):  # by others, so that all of `wanted` has to wait
+        for number in range(cloud):  # by others, so that all of `wanted` must wait
             held.append(await slots.acquire(QuotaScope(f"first{number}", f"first{number}", "c")))
 
         async def work(number: int, place: str, expected_s: float) -> None:
@@ -136,7 +136,7 @@ def test_the_folder_with_most_work_left_comes_first_and_in_it_what_takes_longest
             while held:
                 done = held.pop(0)
                 done.release()
-                await anyio.wait_all_tasks_blocked()  # one slot that becomes free is granted once at most
+                await anyio.wait_all_tasks_blocked()  # one slot that becomes free is granted at most once
         assert not waiting
 
     anyio.run(main)

@@ -1,4 +1,4 @@
-"""Every order in which a few Operations can go through the slots: the accounts are right after each step."""
+"""Every order in which a few Operations can go through the slots: the counts are right after each step."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FOLDER, CLOUD = LimitKey("folder", "folder"), LimitKey("cloud", "cloud")
 
 
 def orders(lives: tuple[tuple[str, ...], ...]) -> Iterator[tuple[int, ...]]:
-    """Give each order in which the steps of some lives can interleave, as the numbers of those whose turn it is."""
+    """Yield each order in which the steps of some lives can interleave, as the numbers of those whose turn it is."""
 
     def go_on(left: tuple[int, ...], done: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
         if not any(left):
@@ -41,7 +41,7 @@ def orders(lives: tuple[tuple[str, ...], ...]) -> Iterator[tuple[int, ...]]:
 
 
 class Play:
-    """Slots, and what each of some calls holds of them."""
+    """Slots, and what each of several calls holds."""
 
     def __init__(self, allowed: int) -> None:
         self.slots = Slots(Limits(), {FOLDER: Limit(allowed), CLOUD: Limit(allowed + 1)}, random.Random(1))
@@ -54,7 +54,7 @@ class Play:
             self.held[number] = await self.slots.acquire(QuotaScope(str(number), "folder", "cloud"), float(number))
 
     async def step(self, number: int, what: str) -> bool:
-        """Do it. False: it cannot be done yet, since the call waits for its slot."""
+        """Do a step. False: not possible yet, because the call waits for its slot."""
         if what == "give up":
             self.scopes[number].cancel()
             await settle()
@@ -86,7 +86,7 @@ class Play:
 
 
 async def settle() -> None:
-    """Let whoever was granted something notice."""
+    """Let the tasks that were granted something notice it."""
     for _ in range(3):
         await checkpoint()
 
@@ -104,13 +104,13 @@ async def play(lives: tuple[tuple[str, ...], ...], order: tuple[int, ...], allow
             elif late[number] or not await one.step(number, what):
                 late[number].append(what)
             one.check(allowed)
-        for _ in lives:  # what had to wait for a slot comes after
+        for _ in lives:  # what had to wait for a slot comes afterwards
             for number, left in late.items():
                 while left and await one.step(number, left[0]):
                     left.pop(0)
                     one.check(allowed)
             await anyio.sleep(60)  # a closed quota opens
-            with anyio.move_on_after(1):  # whoever asks next lets it be seen
+            with anyio.move_on_after(1):  # the next request makes it visible
                 (await one.slots.acquire(QuotaScope("last", "folder", "cloud"), -1.0)).release()
             await settle()
         assert not any(late.values()), "somebody never got a slot"
@@ -129,7 +129,7 @@ def test_every_order_of_three_calls(lives: tuple[tuple[str, ...], ...], allowed:
 
 @pytest.mark.parametrize("folder", ["a", "b"])
 def test_what_is_last_waits_behind_all_else_whatever_its_folder(folder: str) -> None:
-    """A deletion that came first, and takes longer, gets its slot after what came later."""
+    """A deletion that came first, and takes longer, gets its slot after later work."""
 
     async def main() -> list[str]:
         slots, order = Slots(Limits(operations_per_folder=1, operations_per_cloud=1)), list[str]()

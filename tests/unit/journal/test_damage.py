@@ -1,4 +1,4 @@
-"""Whatever is the matter with the journal: one clear sentence, a next step, and nothing lost in silence."""
+"""Any damage to the journal: one clear sentence, a next step, and no silent loss."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ def test_a_folder_in_place_of_the_file(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_the_system_lets_nobody_write() -> None:
-    """In /proc not even root makes folders: the permission bits of a test folder would not bind it."""
+    """In /proc not even root can create folders. The permission bits of a test folder would not stop root."""
     with pytest.raises(JournalError, match=r"cannot be (written|created)") as caught:
         open_store(Path("/dev/null/orchestrator" if sys.platform == "darwin" else "/proc/self/orchestrator"))
     assert caught.value.exit == Exit.NOT_STARTED
@@ -200,7 +200,7 @@ def test_a_read_only_file_system_says_so(tmp_path: Path, monkeypatch: pytest.Mon
 def full(tmp_path: Path) -> Iterator[store.Store]:
     opened = open_store(tmp_path)
     (pages,) = opened._connection.execute("PRAGMA page_count").fetchone()
-    opened._connection.execute(f"PRAGMA max_page_count = {pages + 2}")  # SQLite's own stand-in for a full disk
+    opened._connection.execute(f"PRAGMA max_page_count = {pages + 2}")  # SQLite's own simulation of a full disk
     yield opened
     opened.close()
 
@@ -280,7 +280,7 @@ def test_a_journal_that_was_copied_while_written_can_be_read(state_dir: Path, tm
 
 
 def test_a_closed_journal_can_be_read_where_nothing_can_be_written(state_dir: Path) -> None:
-    (state_dir / f"{FILE}-shm").mkdir()  # as on a read-only file system, SQLite cannot make its helper file
+    (state_dir / f"{FILE}-shm").mkdir()  # as on a read-only file system, SQLite cannot create its helper file
     read_all(state_dir)
 
 

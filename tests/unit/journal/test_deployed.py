@@ -1,4 +1,4 @@
-"""Which Functions were deployed outlives the runs that did it; former journals get theirs."""
+"""The list of deployed Functions outlives the runs that deployed them; earlier journals get it."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def live(function_id: str, name: str = "fun", version_id: str = "v9") -> Stamped
         ([planned(Action.CREATE, ""), accepted("d4e-2"), ended(Deployed("v1"))], "d4e-2"),
         ([planned(Action.CREATE, ""), ended(Deployed("v1"))], None),
         ([planned(), accepted(), ended(Unknown("op"))], None),
-        ([planned(), ended(Unchanged("v1"))], None),  # decided again: somebody else's may be as wanted
-        ([planned(Action.RETAG), ended(Deployed("v1"))], None),  # says nothing of a Version
+        ([planned(), ended(Unchanged("v1"))], None),  # decided again: another user's may be the desired one
+        ([planned(Action.RETAG), ended(Deployed("v1"))], None),  # says nothing about a Version
         ([planned(Action.UPDATE), ended(Deployed("v1"))], None),
         ([accepted(), ended(Deployed("v1"))], None),
     ],
@@ -72,8 +72,8 @@ def test_another_function_under_a_known_name_is_somebody_elses(tmp_path: Path) -
         live("d4e-1"): None,
         live("d4e-2"): Replaced("d4e-1", "one"),
         live("d4e-2", "unknown"): None,  # nothing was deployed under that name
-        live("d4e-7"): None,  # renamed: it was deployed under another one
-        live("d4e-8", version_id="v8"): None,  # asked for by a run of which no end is known
+        live("d4e-7"): None,  # renamed: it was deployed under another name
+        live("d4e-8", version_id="v8"): None,  # requested by a run whose end is not known
         live("d4e-8", version_id="v9"): Replaced("d4e-1", "one"),
     }
     with open_store(tmp_path, read_only=True) as journal:

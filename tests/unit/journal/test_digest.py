@@ -1,4 +1,4 @@
-"""A record in short says the same as its events folded, and which of the last runs changed a function."""
+"""A record's digest says the same as its folded events, and which of the last runs changed a function."""
 
 from __future__ import annotations
 

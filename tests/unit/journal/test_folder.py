@@ -1,4 +1,4 @@
-"""The state folder is its owner's alone, whoever makes it first, and no link in it leads anywhere."""
+"""The state folder is private to its owner, whichever code creates it first, and no link in it is followed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TEXT = "a file of the user's"
 
 @pytest.fixture(autouse=True)
 def _generous() -> Iterator[None]:
-    """Nothing is private because of the umask."""
+    """Use a umask that keeps nothing private."""
     old = os.umask(0)
     yield
     os.umask(old)
@@ -71,7 +71,7 @@ PLACES = [
 
 
 def wide(folder: Path) -> list[str]:
-    """Name what is open to others."""
+    """Return what others can access."""
     return [f"{path} {stat.S_IMODE(path.stat().st_mode):o}" for path in [folder, *folder.rglob("*")]
             if path.stat().st_mode & 0o077]  # fmt: skip
 
@@ -91,7 +91,7 @@ def test_what_a_former_program_left_open_is_tightened(tmp_path: Path, first: str
     anyio.run(FIRST[first], state_dir)
     state_dir.chmod(0o755)
     for path in state_dir.rglob("*"):
-        if path.is_dir() or path.name.startswith(("lock", "journal", "sandbox.db")):  # others are made anew
+        if path.is_dir() or path.name.startswith(("lock", "journal", "sandbox.db")):  # others are created again
             path.chmod(0o755 if path.is_dir() else 0o644)
     anyio.run(FIRST[first], state_dir)
     assert wide(state_dir) == []

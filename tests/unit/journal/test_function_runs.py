@@ -1,4 +1,4 @@
-"""What a journal tells of one function, without the records of the others."""
+"""What a journal shows about one function, without the records of the others."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ AUTH = FunctionNames("auth", "auth", "b1gfolder", "d4e-auth")
 
 
 def write(state_dir: Path) -> list[Event]:
-    """A run of three functions: auth and bill are deployed, rest stays as it is."""
+    """Write a run of three functions: auth and bill are deployed, rest is unchanged."""
     events = [started(units=3), planned("rest", action=Action.UNCHANGED), *deployment("auth"), *deployment("bill")]
     with open_store(state_dir) as store:
         journal = store.start_run(started(units=3))
@@ -35,7 +35,7 @@ def write(state_dir: Path) -> list[Event]:
     ("one", "other", "same"),
     [
         (AUTH, FunctionNames("other", "other", "b1h", "d4e-auth"), True),  # renamed, moved
-        (AUTH, replace(AUTH, function_id="d4e-new"), False),  # made anew
+        (AUTH, replace(AUTH, function_id="d4e-new"), False),  # created again
         (AUTH, replace(AUTH, function_id="", key="login"), True),  # its key is only a label
         (AUTH, replace(AUTH, function_id="", folder_id="b1h"), False),
         (FunctionNames("auth"), AUTH, True),
@@ -88,4 +88,4 @@ def test_a_damaged_record_is_told(tmp_path: Path) -> None:
             store.function_in(RUN_ID, AUTH)
         with pytest.raises(JournalError, match="does not match its checksum"):
             [*store.events_about(RUN_ID, "auth")]
-        assert store.function_in(RUN_ID, FunctionNames("bill")) is not None  # others are told all the same
+        assert store.function_in(RUN_ID, FunctionNames("bill")) is not None  # others are found anyway

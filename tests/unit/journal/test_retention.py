@@ -1,4 +1,4 @@
-"""What the journal keeps, and what it lets go."""
+"""What the journal keeps, and what it deletes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def summary(id: str, days: float, **changes: object) -> RunSummary:
 
 
 def many(count: int, days: float = 1.0) -> list[RunSummary]:
-    """So many of today, so that what follows is not among the last ones."""
+    """This many from today, so that what follows is not among the last ones."""
     return [summary(f"new{number}", days) for number in range(count)]
 
 
@@ -110,7 +110,7 @@ def test_a_pruned_run_is_gone_with_its_events_and_the_others_are_whole(tmp_path:
 
 
 def nightly(root: Path, count: int, more: tuple[str, Outcome] | None = None) -> int:
-    """Write a run that changes nothing, and perhaps one unit `more`. Gives how many records it takes."""
+    """Write a run that changes nothing, and optionally one unit `more`. Returns how many records it takes."""
     keys = [f"f{number}" for number in range(count)]
     with open_store(root) as store:
         journal = store.start_run(started(units=count + (more is not None)))
@@ -129,7 +129,7 @@ def nightly(root: Path, count: int, more: tuple[str, Outcome] | None = None) -> 
 
 
 def test_a_run_that_changes_nothing_is_a_few_records(tmp_path: Path) -> None:
-    assert nightly(tmp_path, 3000) == 4  # it began, all that is unchanged, the limit, it ended
+    assert nightly(tmp_path, 3000) == 4  # the start, all unchanged units, the limit, the end
     with open_store(tmp_path, read_only=True) as store:
         (run,), state = store.runs(), fold(store.events(RUN_ID))
     assert dict(run.outcomes) == state.outcomes == {"unchanged": 3000}

@@ -155,7 +155,7 @@ def test_a_kind_that_is_not_known_changes_nothing() -> None:
 
 
 def test_the_steps_can_be_told_without_step_started() -> None:
-    """A journal leaves StepStarted out: what a killed run was doing follows from its requests and operations."""
+    """A journal has no StepStarted: what a killed run was doing follows from its requests and operations."""
     events: list[Event] = [
         Requested(1.0, "new", "create", "", "k", 1),
         Requested(2.0, "new", "createVersion", "d4e", "k", 1),

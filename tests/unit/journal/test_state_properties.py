@@ -1,4 +1,4 @@
-"""Folding events: in pieces, interleaved, torn off, through the journal, the state is the same."""
+"""Folding events in pieces, interleaved, cut off, or from the journal leads to the same state."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ streams = st.lists(
 
 
 def _stream(key: str, length: int, outcomes: list[Outcome]) -> list[Event]:
-    """A unit's events: some of them, with the outcomes that were told of it."""
+    """Return a unit's events: some of them, with the outcomes that were reported."""
     found = deployment(key)[:length]
     return [*found, *(UnitEnded(9.0, key, outcome) for outcome in outcomes)]
 
 
 def interleaved(streams: list[list[Event]], rng: random.Random) -> list[Event]:
-    """Mix streams, each of which keeps its order."""
+    """Mix streams, keeping the order of each."""
     left = [list(stream) for stream in streams if stream]
     mixed: list[Event] = []
     while left:
@@ -59,7 +59,7 @@ def test_the_order_between_units_means_nothing(
     streams: list[list[Event]], one: random.Random, other: random.Random
 ) -> None:
     states = [told(fold(interleaved(streams, rng))) for rng in (one, other)]
-    for state in states:  # but for the waves: these are made of the plan in its order
+    for state in states:  # except the waves, which follow the order of the plan
         turns = [unit.pop("turn") for unit in state["units"].values()]
         assert sorted(turn for turn in turns if turn) == list(range(1, state["turns"] + 1))
         for unit in state["running"].values():
@@ -96,10 +96,10 @@ def test_a_torn_off_end_leaves_undone_what_has_not_ended(
     last: Mapping[str, Outcome] = {event.key: event.outcome for event in whole[:cut] if isinstance(event, UnitEnded)}
     for key in state.units:
         over = isinstance(last.get(key), Unchanged | Failed) or last.get(key) == Deployed("v", read_back=True)
-        if isinstance(last.get(key), Blocked):  # what was to be made, and cannot be for now, is still left
+        if isinstance(last.get(key), Blocked):  # what was to be made, and cannot be made now, is still left
             over = not state.units[key].fingerprint
         assert (key in left) != over
-    # What is taken over says the same of what is left, so that the new run can be resumed as well.
+    # What is taken over describes the rest completely, so that the new run can be resumed too.
     again = fold(taken_over(left, 0.0))
     assert set(again.units) == set(left)
     assert {key: [one.operation_id for one in known] for key, known in accepted(again.units).items()} == {

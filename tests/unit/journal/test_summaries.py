@@ -1,4 +1,4 @@
-"""One line of `runs` of each run: the same by its record in a bucket as by a journal that has it."""
+"""The line of each run in `runs`: the same from its record in a bucket as from its journal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The files of packages that runs have made: found again, within bounds, and never in the way."""
+"""The files of packages that runs have made: found again, within bounds, and never a cause of failure."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def known(folder: Path, *codes: str) -> list[PackedFiles | None]:
 
 def test_what_is_kept_is_found_again(tmp_path: Path) -> None:
     assert known(tmp_path, "a") == [None]
-    assert not (tmp_path / FILE).exists()  # a reader makes nothing
+    assert not (tmp_path / FILE).exists()  # a reader creates nothing
     keep_trees(tmp_path, {"a": packed(x=1), "b": packed(x=1, y=2)}, 1.0)
     keep_trees(tmp_path, {"a": packed(x=1), "none": PackedFiles(("x",), "")}, 2.0)
     assert known(tmp_path, "a", "b", "c", "none") == [packed(x=1), packed(x=1, y=2), None, None]
@@ -48,13 +48,13 @@ def test_a_file_that_is_none_of_ours_says_nothing_and_stops_nothing(tmp_path: Pa
     path.write_bytes(b"no database at all" * 100)
     assert known(tmp_path, "a") == [None]
     keep_trees(tmp_path, {"a": packed(x=1)}, 1.0)
-    keep_trees(tmp_path, {"a": packed(x=1)}, 1.0)  # begins anew
+    keep_trees(tmp_path, {"a": packed(x=1)}, 1.0)  # starts again
     assert known(tmp_path, "a") == [packed(x=1)]
     with sqlite3.connect(path) as connection:
         connection.execute("UPDATE trees SET files = x'00'")
     assert known(tmp_path, "a", "a") == [None, None]
     with sqlite3.connect(path) as connection:
-        connection.execute("PRAGMA user_version = 9")  # of a newer program
+        connection.execute("PRAGMA user_version = 9")  # from a newer program
     keep_trees(tmp_path, {"b": packed(x=1)}, 1.0)
     assert known(tmp_path, "a", "b") == [None, None]
     path.unlink()

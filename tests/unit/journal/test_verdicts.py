@@ -1,4 +1,4 @@
-"""Verdicts outlive the runs that found them, each installation's for itself; former journals get theirs."""
+"""Verdicts outlive the runs that found them, separately for each installation; earlier journals get them."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def failure(folder: Path, command: str) -> PackageError:
 def alive(pid: int) -> bool:
     status = Path(f"/proc/{pid}/stat")
     try:
-        if Path("/proc/self/stat").exists():  # a killed orphan may stay a zombie where nobody reaps
+        if Path("/proc/self/stat").exists():  # a killed orphan may stay a zombie if nothing reaps it
             return status.read_text().rpartition(")")[2].split()[0] not in {"Z", "X"}
         os.kill(pid, 0)
     except (FileNotFoundError, ProcessLookupError):
@@ -179,7 +179,7 @@ def test_equal_builds_share_one_failure(tmp_path: Path) -> None:
 
     anyio.run(main)
     assert [error.detail for error in errors] == ["why"] * 3
-    assert len({id(error) for error in errors}) == 3  # each its own, so tracebacks do not grow into each other
+    assert len({id(error) for error in errors}) == 3  # a copy for each, so that tracebacks do not accumulate
     assert (tmp_path / "log").read_text() == "ran\n"
 
 

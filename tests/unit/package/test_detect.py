@@ -1,4 +1,4 @@
-"""Functions that are found in a folder: what counts as a handler, how it is called, what is not packed."""
+"""Functions that are found in a folder: what counts as a handler, their names, and what is not packed."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_what_is_below_a_function_or_not_ours_is_not_looked_into(tmp_path: Path)
 
 JS, DEPENDS = "exports.handler = 1", '{"dependencies": {"a": "1"}}'
 REQUIRED = {"requirements.txt": "a"}
-# The files of a project, and of each function: name → source, entry point, files laid in.
+# The files of a project, and of each function: name → source, entry point, added files.
 LAYOUTS: dict[str, tuple[dict[str, str], dict[str, tuple[str, str, dict[str, str]]]]] = {
     "src/*": (
         {"src/one/index.py": HANDLER, "src/two/index.js": JS},
@@ -253,7 +253,7 @@ def test_a_search_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (len(found.functions), found.cut_off) == (1, True)
     monkeypatch.setattr(finding, "FOLDERS_MAX", 4)
     assert search(tmp_path, {}).cut_off
-    assert search(tmp_path, {"y/i.py": HANDLER + " " * READ_MAX_BYTES}).cut_off  # too large to be looked at
+    assert search(tmp_path, {"y/i.py": HANDLER + " " * READ_MAX_BYTES}).cut_off  # too large to be searched
 
 
 def test_secrets_and_what_is_installed_are_not_packed(tmp_path: Path) -> None:
@@ -281,7 +281,7 @@ def test_what_a_build_installs_is_not_packed_either(tmp_path: Path) -> None:
     (found,) = search(tmp_path, {"f/package.json": PACKAGE, "f/package-lock.json": "{}"}).functions
     assert (found.handler.build, found.exclude) == ("npm ci && npm run build", ("/node_modules/",))
     (found,) = search(tmp_path, {"f/dist/index.js": "exports.handler = 1"}).functions
-    assert found.handler.build == "npm ci && npm run build"  # what is there may be old
+    assert found.handler.build == "npm ci && npm run build"  # existing output may be old
     files = {"f/package.json": PACKAGE.replace("./dist", "lib"), "f/lib/index.js": "exports.handler = 1"}
     (found,) = search(tmp_path, files).functions
     assert (found.handler.build, found.handler.entrypoint, found.exclude) == ("", "lib/index.handler", ())

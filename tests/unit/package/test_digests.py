@@ -1,4 +1,4 @@
-"""What is kept of the contents of files: never another answer than reading them gives, whatever happens to them."""
+"""Kept digests of files: always the same as reading the files, whatever happens to them."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def status(
 
 
 class Disk:
-    """A folder in a file system of its own clock, which ticks every `tick_ns`. It starts long ago, so that nothing of
-    the real clock counts.
+    """A folder on a file system with its own clock, which ticks every `tick_ns`. It starts long ago, so that the real
+    clock has no effect.
     """
 
     def __init__(self, root: Path, rng: random.Random) -> None:
@@ -107,7 +107,7 @@ class Disk:
 
 
 class OnDisk(Digests):
-    """Digests of files by the times that the disk says."""
+    """Digests of files by the times of the disk."""
 
     def __init__(self, disk: Disk, path: Path) -> None:
         super().__init__(path, lambda: disk.now_ns)
@@ -124,7 +124,9 @@ class OnDisk(Digests):
 
 
 def read_trees(root: Path, kept: Path, seed: int) -> Iterator[tuple[Tree, Tree, int]]:
-    """Give the tree by what is kept, and as it is read, after each of some edits; and how much was known."""
+    """Yield the tree by kept digests and as really read, after each of several edits, and how many digests were
+    known.
+    """
     disk = Disk(root / str(seed), random.Random(seed))
     code = code_of(disk.root, root)
     for _ in range(30):
@@ -143,20 +145,22 @@ def disagreements(root: Path, kept: Path) -> Iterator[tuple[int, Tree, Tree]]:
 
 
 def test_what_is_kept_is_what_is_there(tmp_path: Path) -> None:
-    """Edits of the same size, within one tick of the clock, with the mtime put back; renames, links led elsewhere."""
+    """Edits of the same size, within one tick of the clock, with the mtime put back; renames; links with new
+    targets.
+    """
     hits = 0
     for seed in range(SEEDS):
         for found, real, known in read_trees(tmp_path / "project", tmp_path, seed):
             assert found == real, seed
             hits += known
-    assert hits > SEEDS * 30  # of six files in each: it was of use
+    assert hits > SEEDS * 30  # of six files in each: it was useful
 
 
 _key = digests._key
 
 
 def _without(**fields: int) -> Callable[[str, os.stat_result], bytes]:
-    """Make a `_key` that does not look at a part of a file's stat."""
+    """Return a `_key` that ignores a part of a file's stat."""
 
     def key(path: str, told: os.stat_result) -> bytes:
         seen = {
@@ -185,7 +189,7 @@ def test_it_is_noticed_where_a_part_of_the_rule_is_missing(
 
 
 def kept(path: Path, *files: str, at_ns: int = NOW_NS) -> Digests:
-    """Keep digests of files that were left alone for long."""
+    """Keep digests of files that have not changed for long."""
     made = Digests(path / DIGESTS, lambda: at_ns)
     for name in files:
         made.known(name, status())
@@ -292,14 +296,14 @@ def test_what_nobody_asks_for_goes(tmp_path: Path) -> None:
 
 
 def _unread(path: str | Path) -> NoReturn:
-    if str(path).endswith(IGNORE_FILE):  # rules are read anew each time
+    if str(path).endswith(IGNORE_FILE):  # rules are read again each time
         raise FileNotFoundError(path)
     raise AssertionError(f"{path} is read")
 
 
 def test_a_run_reads_no_file_that_is_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither of the sources nor of the declared inputs of a build, and the build does not run."""
-    monkeypatch.setattr(digests, "SETTLED_NS", -SECOND_NS)  # as if the files had lain there for long
+    """Neither the sources nor the declared inputs of a build are read, and the build does not run."""
+    monkeypatch.setattr(digests, "SETTLED_NS", -SECOND_NS)  # as if the files had not changed for long
     files = {"web/src/a.js": "a", "plain/index.py": "x", "plain/__pycache__/index.pyc": "formerly packed", "one.py": ""}
     root = make_tree(tmp_path / "project", files)
     build = Build("echo ran >> ../ran.log; mkdir -p dist; cp src/a.js dist/a.js", root / "web", ("src/**",))
@@ -340,7 +344,7 @@ def test_what_is_known_still_counts_for_the_bounds(tmp_path: Path, monkeypatch: 
 
 
 def test_a_package_is_made_of_what_is_read(tmp_path: Path) -> None:
-    """Were what is kept ever wrong, the zip and its hash would still be true to each other."""
+    """If kept digests were ever wrong, the zip and its hash would still match each other."""
     code = code_of(make_tree(tmp_path / "fn", {"a.py": "x"}))
     file = tmp_path / "fn" / "a.py"
     wrong = Digests(tmp_path / DIGESTS, lambda: time.time_ns() + 60 * SECOND_NS)

@@ -1,4 +1,4 @@
-"""The hash of a tree as the program took it before there were defaults: what went in then is known again."""
+"""The hash of a tree by the rules before defaults: trees that were packed by them are recognized."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_the_defaults(tmp_path: Path, name: str) -> None:
     folder = make_tree(tmp_path / "fn", {**FILES, name: "x"})
     tree = scan(code_of(folder))
     assert tree.since_then == (name,)
-    # Renamed, so that no default concerns it, it would have another hash: taken from the known form of a hash instead.
+    # A renamed file, which no default concerns, would have another hash. So it is computed from the known format.
     everything = scan(code_of(folder, exclude=(f"!{name.split('/')[-2] if '/' in name else name}",)))
     assert name in everything.paths
     assert tree.former_hash == everything.hash

@@ -1,4 +1,4 @@
-"""Lists of patterns, made from a seed, held against git itself: what git would not ignore is what is packed."""
+"""Lists of patterns, generated from a seed, compared with git itself: what git would not ignore is packed."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ NAMES = (
 
 def line(rng: random.Random) -> str:
     text = "".join(rng.choice(ATOMS) for _ in range(rng.choice([1, 2, 2, 3, 3, 4, 5, 6])))
-    text = text.replace("**//", "**/")  # refused by us for its "//"; git takes `a**//` for the folder a
+    text = text.replace("**//", "**/")  # we refuse its "//"; git takes `a**//` for the folder a
     before = "!" if rng.random() < 0.2 else ""
     spaces = " " * rng.randrange(3) if rng.random() < 0.1 else ""
     return before + text + ("/" if rng.random() < 0.15 and not text.endswith("/") else "") + spaces
 
 
 def understood(text: str, folder: Path) -> str | None:
-    """Give a line as it is; "" for one that could match nothing, None for another one that is refused."""
+    """Return a line unchanged; "" for one that could match nothing, None for any other refused one."""
     try:
         patterns([text], "list", str(folder))
     except PackageError as error:
@@ -65,7 +65,7 @@ def test_git_reads_the_same_lists_in_the_same_way(tmp_path: Path) -> None:
         lists = [[line(rng) for _ in range(rng.choice([0, 1, 2, 4]))] for _ in range(3)]
         for place, lines in zip((project, folder, folder / "lib"), lists, strict=True):
             known = [(text, read) for text in lines if (read := understood(text, place)) is not None]
-            # The source itself is named by the manifest, so no rule leaves it out.
+            # The manifest names the source itself, so no rule excludes it.
             (place / ".gitignore").write_text("\n".join([*(text for text, _ in known), "!keep", "!/fn\n"]), "utf-8")
             (place / ".orchestratorignore").write_text("\n".join([*(read for _, read in known), "!keep"]), "utf-8")
         shown = subprocess.run(

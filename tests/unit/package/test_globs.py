@@ -82,7 +82,7 @@ def test_empty_lines_and_comments_are_no_patterns(line: str) -> None:
 def test_no_pattern_takes_long() -> None:
     name = "a" * 250
     for line in ("*a" * 60 + "b", "*" * 60 + "b", "**/" * 60 + "b", "a**" * 60 + "/b", "*[a-z]" * 60 + "[!a-z]"):
-        assert not matches(line, "/".join([name] * 15))  # with backtracking: longer than the world is old
+        assert not matches(line, "/".join([name] * 15))  # with backtracking, longer than the age of the universe
 
 
 @limits(deadline=None, max_examples=300)

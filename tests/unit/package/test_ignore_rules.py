@@ -24,14 +24,14 @@ def taken(folder: Path, *, include: tuple[str, ...] = (), exclude: tuple[str, ..
         (("*.log",), {"a.log", "lib/a.log"}),
         (("/*.log",), {"a.log"}),
         (("*.log", "!lib/a.log"), {"a.log"}),
-        (("!lib/a.log", "*.log"), {"a.log", "lib/a.log"}),  # the last that matches decides
+        (("!lib/a.log", "*.log"), {"a.log", "lib/a.log"}),  # the last match decides
         (("build/",), {"build/keep.txt", "build/out.js", "lib/build/x"}),
         (("/build",), {"build/keep.txt", "build/out.js"}),
-        (("build/", "!build/keep.txt"), {"build/keep.txt", "build/out.js", "lib/build/x"}),  # its folder is out
+        (("build/", "!build/keep.txt"), {"build/keep.txt", "build/out.js", "lib/build/x"}),  # its folder is excluded
         (("/build/*", "!build/keep.txt"), {"build/out.js"}),
         (("build*", "!build", "x"), {"lib/build/x"}),
-        (("*.txt", "build*", "!build"), {"build/keep.txt"}),  # taking a folder back takes back no file in it
-        (("index.py/",), set()),  # speaks of folders only
+        (("*.txt", "build*", "!build"), {"build/keep.txt"}),  # including a folder again does not include its files
+        (("index.py/",), set()),  # applies to folders only
         (("**/util.py",), {"lib/util.py", "lib/deep/util.py"}),
         (("lib/**/util.py",), {"lib/util.py", "lib/deep/util.py"}),
         (("lib/**",), {"lib/a.log", "lib/build/x", "lib/util.py", "lib/deep/util.py"}),

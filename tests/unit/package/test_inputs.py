@@ -1,4 +1,4 @@
-"""A build with declared inputs runs where they, or what it made, are not as they were; else it is skipped."""
+"""A build with declared inputs runs if they, or its results, have changed; otherwise it is skipped."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def code(folder: Path, *, source: str = "dist", command: str = COMMAND, inputs: 
 
 
 def run(*codes: SourceCode, state: Path, environment: str = "") -> list[str]:
-    """Build and read the sources, as one run does. Gives what was told."""
+    """Build and read the sources, as one run does. Returns what was reported."""
     told: list[str] = []
 
     async def main() -> None:
@@ -113,7 +113,7 @@ def test_a_build_that_failed_is_not_taken_for_made(tmp_path: Path) -> None:
     for _ in range(2):
         with pytest.raises(PackageError, match="failed with exit status 1"):
             run(code(folder, command=failing), state=tmp_path / "state")
-    (folder / "src/a.js").write_text("a")  # the inputs of the good build; what is there was made of others
+    (folder / "src/a.js").write_text("a")  # the inputs of the good build; the existing results have others
     (folder / "bad").unlink()
     run(code(folder, command=failing), state=tmp_path / "state")
     assert ran(folder) == 4

@@ -1,4 +1,4 @@
-"""What is left out by default, what brings it back, files that may hold secrets, and lines that have no effect."""
+"""Default exclusions, how to include a file again, files that may hold secrets, and lines without effect."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_each_default_is_left_out_and_brought_back_by_name(tmp_path: Path, name:
     assert tree.left_out == (f"{place}{name}",)
     for line in (f"!{name}", f"!/{place}{name}"):
         assert f"{place}{name}" in scan(code_of(folder, exclude=(line,))).paths
-    for line in ("!*", "!*/", "!**", "!lib/"):  # whitelists of git's begin so, and mean no version control
+    for line in ("!*", "!*/", "!**", "!lib/"):  # git whitelists begin like this, and do not mean version control
         assert f"{place}{name}" not in scan(code_of(folder, exclude=(line,))).paths
 
 
@@ -71,7 +71,7 @@ def test_an_ignore_file_above_the_source_counts_from_its_own_folder(tmp_path: Pa
     )  # fmt: skip
     code = code_of(tmp_path / "team/fn", tmp_path, files={"libs": tmp_path / "libs"})
     assert scan(code).paths == ("b/data", "data2/x", "keep.log", "libs/l.py")
-    # A manifest that is included has its own folder; what lies beside deploy.toml counts all the same.
+    # An included manifest has its own folder, but files beside deploy.toml count too.
     included = code_of(tmp_path / "team/fn", tmp_path / "team")
     assert "a.log" in scan(included).paths
     assert "a.log" not in archive.scan(included, unhindered, Surroundings.of(tmp_path, ())).paths

@@ -1,4 +1,4 @@
-"""Stores of packages that links lead into, packages that link each other, and bounds that end a walk."""
+"""Package stores behind links, packages that link to each other, and bounds that end a walk."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.unit.package.trees import code_of, make_tree, scan
 
 
 def pnpm(folder: Path, *, store: str = "node_modules/.pnpm") -> Path:
-    """Lay out a function that needs `a`, which needs `b`, as pnpm does."""
+    """Create a function that needs `a`, which needs `b`, as pnpm does."""
     make_tree(folder, {
         "index.js": "", f"{store}/a@1/node_modules/a/index.js": "", f"{store}/b@1/node_modules/b/index.js": "",
     })  # fmt: skip
@@ -59,7 +59,7 @@ def test_workspaces_and_linked_programs_are_no_store(tmp_path: Path) -> None:
 
 
 def workspace(folder: Path, *, circles: bool) -> None:
-    """Nineteen packages that link each other: all of them, or those that come later."""
+    """Create nineteen packages that link to each other: all of them, or only to later ones."""
     names = [f"p{number:02}" for number in range(19)]
     for name in names:
         make_tree(folder / name, {"index.js": "", "package.json": "{}"})
@@ -70,7 +70,7 @@ def workspace(folder: Path, *, circles: bool) -> None:
 
 
 def test_packages_that_link_each_other_end_with_the_links_named(tmp_path: Path) -> None:
-    workspace(tmp_path / "packages", circles=False)  # 262,144 ways from the first to the last
+    workspace(tmp_path / "packages", circles=False)  # 262,144 paths from the first to the last
     with pytest.raises(PackageError) as caught:
         scan(code_of(tmp_path / "packages/p00", tmp_path))
     assert caught.value.message.startswith("more than 5,000 links to folders would be followed below packages/p00; ")

@@ -1,4 +1,4 @@
-"""What is told of a package: each file, and by which rule the others are left out."""
+"""The listing of a package: each file, and the rule by which the others are excluded."""
 
 from __future__ import annotations
 

@@ -133,7 +133,7 @@ def test_work_is_done_in_threads_and_in_no_more_than_allowed(tmp_path: Path, mon
         with lock:
             running[0] += 1
             most[0] = max(most[0], running[0])
-        barrier.wait()  # nobody gets on before two are here
+        barrier.wait()  # nothing continues before two are here
         with lock:
             running[0] -= 1
         return Package(code.source, "sha256", 1, "hash")
@@ -162,7 +162,7 @@ def test_the_loop_goes_on_while_a_tree_is_read(tmp_path: Path, monkeypatch: pyte
         async with ZipPackager(tmp_path) as packager, anyio.create_task_group() as tasks:
             tasks.start_soon(packager.scan, code_of(tmp_path / "fn"))
             await anyio.wait_all_tasks_blocked()
-            go_on.set()  # only a free loop comes here
+            go_on.set()  # only a free loop gets here
 
     anyio.run(main)
 
@@ -214,7 +214,7 @@ def test_cancelling_a_pack_leaves_no_half_written_file(tmp_path: Path) -> None:
         async with ZipPackager(tmp_path / "work") as packager:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(packager.pack, code_of(folder))
-                while not any(  # noqa: ASYNC110  # a file of a thread, which sets no event
+                while not any(  # noqa: ASYNC110 - a thread creates the file, and sets no event
                     path.stat().st_size for path in files_below(tmp_path / "work")
                 ):
                     await anyio.sleep(0.002)

@@ -1,4 +1,4 @@
-"""Trees are read side by side where that is of use, and else one after the other."""
+"""Trees are read in parallel if that is useful, otherwise one after the other."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ BLOCKS = 8
 
 
 def read(*trees: tuple[Tree, int], most: int = 4, monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Read trees one after the other, each with so many blocks of the disk; give how many could be read at once."""
+    """Read trees one after the other, each with this many blocks from the disk. Returns how many could be read at
+    once.
+    """
     fetched = 0
     usage = lambda _: SimpleNamespace(ru_inblock=fetched)  # noqa: E731 - of the thread that reads
     monkeypatch.setattr(resource, "getrusage", usage)
@@ -62,7 +64,7 @@ def test_as_many_as_said_are_read_and_in_threads() -> None:
         with lock:
             running[0] += 1
             most[0] = max(most[0], running[0])
-        barrier.wait()  # nobody gets on before three are here
+        barrier.wait()  # nothing continues before three are here
         with lock:
             running[0] -= 1
         return LARGE

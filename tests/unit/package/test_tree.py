@@ -157,7 +157,7 @@ def test_fifos_sockets_and_devices_are_refused_by_name_unless_excluded(
     folder = make_tree(tmp_path / "fn", {"index.py": ""})
     os.mkfifo(folder / "pipe")
     (folder / "null").symlink_to("/dev/null")
-    monkeypatch.chdir(folder)  # a socket's path may have 104 characters only
+    monkeypatch.chdir(folder)  # a socket's path may have only 104 characters
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind("sock")
     error = refusal(SourceCode(folder, Path("/")))
@@ -191,7 +191,7 @@ def test_unreadable_files_and_folders_are_refused_together(tmp_path: Path, monke
             raise PermissionError(13, "Permission denied")
         return scandir(path)
 
-    # Tests may run as root, whom no mode keeps out.
+    # Tests may run as root, who can read everything.
     monkeypatch.setattr(os, "scandir", no_listing)
     monkeypatch.setattr(os, "access", lambda path, mode, **kw: access(path, mode, **kw) and "key" not in str(path))
     assert refusal(code_of(folder)).message == (
@@ -210,7 +210,7 @@ def test_ten_mistakes_are_shown_and_all_are_counted(tmp_path: Path) -> None:
     assert message.endswith("; and 2 more")
 
 
-# --- files laid over -------------------------------------------------------------------------------------------------
+# --- files placed over others ----------------------------------------------------------------------------------------
 
 
 def test_files_are_laid_over_the_source(tmp_path: Path) -> None:
@@ -287,7 +287,7 @@ def test_paths_that_lead_out_of_the_package_are_refused(tmp_path: Path, path: st
 
 def test_a_file_that_vanishes_while_it_is_read_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = make_tree(tmp_path / "fn", {"index.py": ""})
-    monkeypatch.setattr("orchestrator.package.walk.open_binary", lambda _path: open(folder / "gone", "rb"))  # noqa: PTH123, SIM115  # as the real one does
+    monkeypatch.setattr("orchestrator.package.walk.open_binary", lambda _path: open(folder / "gone", "rb"))  # noqa: PTH123, SIM115 - as the real one does
     with pytest.raises(PackageError, match=r"fn/index\.py cannot be read: No such file"):
         pack(code_of(folder), tmp_path / "out")
     assert list((tmp_path / "out").iterdir()) == []

@@ -21,7 +21,7 @@ FILES = {"index.py": "pass", "lib/é.py": "x" * 100, "run.sh": "#!/bin/sh"}
 
 def make_zip(path: Path, files: dict[str, str], *, system: int = 3, modes: dict[str, int] | None = None) -> Path:
     with warnings.catch_warnings(), zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        warnings.simplefilter("ignore")  # of duplicate names, which some tests want
+        warnings.simplefilter("ignore")  # of duplicate names, which some tests need
         for name, content in files.items():
             info = zipfile.ZipInfo(name.rstrip("\t"))
             info.create_system = system
@@ -168,4 +168,4 @@ def test_a_damaged_zip_is_read_or_refused_and_never_breaks_the_run(seed: int, ch
         try:
             scan(code_of(source))
         except PackageError as error:
-            assert error.message  # noqa: PT017  # either way is right
+            assert error.message  # noqa: PT017 - either way is right

@@ -144,7 +144,7 @@ def test_a_tree_over_the_unpacked_limit_is_refused(
 def test_a_far_too_large_tree_is_not_read_to_its_end(tmp_path: Path) -> None:
     folder = make_tree(tmp_path / "fn", {})
     with (folder / "huge").open("wb") as sparse:
-        sparse.truncate(2**40)  # reading it whole would take minutes
+        sparse.truncate(2**40)  # reading it completely would take minutes
     with pytest.raises(PackageError, match="limit of 680MB unpacked"):
         scan(code_of(folder))
 
@@ -196,4 +196,4 @@ def test_a_100_mb_file_is_packed_in_bounded_memory(tmp_path: Path, kind: str) ->
     (tmp_path / "out").mkdir()
     command = [sys.executable, "-c", _PACK_LARGE, str(source), str(tmp_path / "out")]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[3])
-    assert int(done.stdout) < 120 * 1024  # KB, with the interpreter and all that it imports
+    assert int(done.stdout) < 120 * 1024  # KB, with the interpreter and all its imports

@@ -1,4 +1,4 @@
-"""What the tests of the packager share: trees to pack, and the calls without a packager around them."""
+"""What the tests of the packager share: trees to pack, and calls without a packager."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def code_of(
 
 
 def unhindered() -> None:
-    """Stand for the check of a caller who never cancels."""
+    """A check that never cancels."""
 
 
 def scan(code: SourceCode) -> Tree:

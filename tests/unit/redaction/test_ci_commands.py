@@ -1,4 +1,4 @@
-"""Commands that are meant reach a CI whole, whatever is in them, as its documentation wants them escaped."""
+"""Our own commands reach a CI complete, whatever they contain, escaped as its documentation requires."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from orchestrator.redaction.redactor import Redactor
 from tests.builders import settings, spec
 
 PASSWORD = "Tr0ub4dor&3"
-WORDS = "correct-horse"  # only letters: hidden where it stands alone
+WORDS = "correct-horse"  # only letters: hidden as a separate word
 
 ENVIRONMENT = {
     "APP_ENV": "production", "LEVEL": "info", "REGION": "ru-central1", "TIMEOUT": "5m", "MEMORY": "1GB", "COUNT":

@@ -1,4 +1,4 @@
-"""Hostile text in every field of every answer, through every channel: none of it commands a terminal or a CI."""
+"""Hostile text in every field of every answer, through every channel: none of it controls a terminal or a CI."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ def outlet() -> Outlet:
 
 
 def poisoned(value: Any, text: str) -> Any:
-    """Copy a value with this text in place of every text in it, keys of mappings and paths included."""
-    if isinstance(value, Enum | Rollout):  # a rollout was understood by ourselves
+    """Copy a value with this text in place of every text in it, including keys of mappings and paths."""
+    if isinstance(value, Enum | Rollout):  # a rollout was parsed by ourselves
         return value
     if isinstance(value, str):
         return text
@@ -91,7 +91,7 @@ def outcomes(text: str) -> list[Outcome]:
 
 
 def events(text: str) -> list[Event]:
-    """A run in which the cloud, the manifest and the packages are hostile."""
+    """Return a run in which the cloud, the manifest and the packages are hostile."""
     made: list[Event] = [poisoned(started(units=4), text)]
     for number, outcome in enumerate(outcomes(text)):
         key = f"{text}{number}"
@@ -115,10 +115,10 @@ def cloud_error(text: str) -> CloudError:
 
 @contextmanager
 def stderr() -> Iterator[io.StringIO]:
-    """Standard error, and logs that are as they were afterwards."""
+    """Capture standard error, and restore the logs afterwards."""
     root, before, stream = logging.getLogger(), sys.stderr, io.StringIO()
     handlers, level = list(root.handlers), root.level
-    sys.stderr, root.handlers[:] = stream, []  # what pytest itself catches, it hands on as text
+    sys.stderr, root.handlers[:] = stream, []  # pytest passes on what it captures itself as text
     try:
         yield stream
     finally:
@@ -205,7 +205,7 @@ def check_people(told: str) -> None:
 def test_no_channel_for_people_is_commanded_or_tells_a_secret(channel: str, text: str) -> None:
     told = PEOPLE[channel](text)
     check_people(told)
-    if channel != "usage":  # lines of a text are kept there
+    if channel != "usage":  # a text's lines are kept there
         assert not re.search(r"(?m)^\s*FAKE", told), "foreign text began a line"
 
 

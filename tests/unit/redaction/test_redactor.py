@@ -1,4 +1,4 @@
-"""Every secret here is made up, in the shape of a real one."""
+"""Every secret here is made up, in the form of a real one."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ RSA = PEM.replace("PRIVATE", "RSA PRIVATE")
 LOCKBOX = "pg:Zx9!kLm#42"
 SIGNATURE = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 
-redact = Redactor().text  # by look and by name alone
+redact = Redactor().text  # by form and by name only
 redact_value = Redactor().value
 
 SECRETS = {

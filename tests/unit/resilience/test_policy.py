@@ -156,9 +156,9 @@ EARLY, BLOCKED = Failed(Step.BUILD, Failure("no")), Blocked("no")
 @pytest.mark.parametrize(
     ("max_failures", "planning", "waves", "ends", "before", "stops_in"),
     [
-        # of the run alone: what is decided while planning, then the outcomes of each wave
+        # of the run alone: failures while planning, then the outcomes of each wave
         (None, [], [[F], [D]], (1, 10), (0, 0), "wave 1 ended"),
-        (None, [], [[D], [F]], (1, 10), (0, 0), "wave 2 ended"),  # nothing follows the last: not asked there
+        (None, [], [[D], [F]], (1, 10), (0, 0), "wave 2 ended"),  # nothing follows the last: not checked there
         (None, [EARLY], [[D], [D]], (1, 10), (0, 0), ""),  # it has no place here
         (0, [EARLY], [[D], [D]], (1, 10), (0, 0), "planning"),
         (0, [BLOCKED], [[D], [D]], (1, 10), (0, 0), ""),
@@ -170,18 +170,18 @@ EARLY, BLOCKED = Failed(Step.BUILD, Failure("no")), Blocked("no")
         ("10%", [EARLY], [[D], [D]], (1, 9), (0, 0), ""),  # 1 of 10 of all
         ("10%", [EARLY, EARLY], [[D], [D]], (1, 8), (0, 0), "planning"),
         ("10%", [EARLY], [[D], [D, F]], (1, 9), (0, 0), "wave 2"),
-        # of the chain: failures of the runs before, of how many, and at which places of its waves
+        # of the chain: failures of the earlier runs, of how many, and at which places of its waves
         (3, [], [[F], [D]], (21, 30), (3, 20), "wave 1"),
         (4, [], [[F], [D]], (21, 30), (3, 20), ""),
         ("20%", [], [[F], [D]], (21, 30), (3, 20, 1, 2, 3), ""),  # 4 of 21
         ("10%", [], [[F], [D]], (21, 30), (3, 20, 1, 2, 3), "wave 1 begins"),  # 3 of 21
         ("15%", [], [[F], [D]], (21, 30), (3, 20, 1, 2, 3), "wave 1"),
-        ("40%", [], [[], [D]], (4, 12), (2, 4, 1, 2), "wave 1 begins"),  # nothing of it is left, yet it is judged
+        ("40%", [], [[], [D]], (4, 12), (2, 4, 1, 2), "wave 1 begins"),  # nothing of it is left, but it is judged
         ("40%", [], [[F], [D]], (4, 12), (1, 3, 1), "wave 1"),
         ("40%", [], [[D], [F]], (4, 12), (1, 3, 6), ""),  # 1 of 4, and 2 of 12
         ("40%", [], [[F], [D]], (4, 12), (1, 3), ""),  # while planning: 2 of 12 of all
         (None, [], [[D], [D]], (1, 10), (3, 20), ""),  # while planning
-        (None, [], [[D], [D]], (1, 10), (3, 20, 1), "wave 1 ended"),  # in the wave that goes on here
+        (None, [], [[D], [D]], (1, 10), (3, 20, 1), "wave 1 ended"),  # in the wave that continues here
         (None, [], [[], [D]], (4, 10), (1, 4, 2), "wave 1 ended"),  # in one that has ended
         (None, [], [[D], [D]], (4, 10), (1, 4, 6), "wave 2 ended"),  # in one that began later
     ],
@@ -226,7 +226,7 @@ def test_nothing_starts_after_a_breach_of_the_chain() -> None:
         (None, [], (2,), 1),
         (None, [], (4,), 2),
         (None, [], (), 0),
-        (3, [1], (1,), 0),  # it counts for max_failures as any other
+        (3, [1], (1,), 0),  # it counts for max_failures like any other
         ("50%", [1], (1,), 0),
     ],
 )
@@ -268,7 +268,7 @@ def test_exit_codes(outcomes: list[Outcome], interrupted: bool, code: int) -> No
 @pytest.mark.parametrize(
     ("outcomes", "code"),
     [
-        ([READ, FAILED, Cancelled()], 1),  # nobody starts it
+        ([READ, FAILED, Cancelled()], 1),  # it is not started
         ([READ, FAILED, UNREAD, Cancelled()], 3),
         ([READ, FAILED, Unknown("?"), Cancelled()], 3),
     ],
@@ -325,7 +325,7 @@ def of_a_chain(*runs: tuple[tuple[int | str, ...], int | str | None]) -> Rollout
         (of_a_chain((("100%",), 5)), ("100%",), 5, ""),
         (of_a_chain(((1, "10%"), 5)), (1, "10%"), 5, 'waves = [1, "10%"], as when the run began (now it is ["100%"])'),
         (of_a_chain((("100%",), 1), (("100%",), 5)), ("100%",), 1, "max_failures = 1"),  # of the first run
-        (of_a_chain(((), "")), ("100%",), 5, ""),  # a former program has not written it
+        (of_a_chain(((), "")), ("100%",), 5, ""),  # an earlier program did not write it
     ],
 )
 def test_a_chain_keeps_the_waves_and_the_budget_of_its_first_run(

@@ -1,4 +1,4 @@
-"""Rules that hold for every error and every run, whatever the tables of `policy` name."""
+"""Rules that are true for every error and every run, whatever the tables of `policy` contain."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stops that follow on each other: what stops a run does not stop its rollback, what comes from outside does."""
+"""Stops of runs that follow each other: a run's own stop does not stop its rollback, one from outside does."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ def test_a_missing_bucket_is_not_found() -> None:
 
 
 def _course(seed: int) -> list[str]:
-    """Fifty functions in bad weather, each call tried until it is answered."""
+    """Run fifty functions under faults, each call repeated until it is answered."""
 
     async def main() -> list[str]:
         memory = cloud(Faults(STORM, seed=seed), Quotas(operations_per_folder=5))

@@ -62,7 +62,7 @@ def test_they_are_read(tmp_path: Path) -> None:
         ("[[late_tags]]\ntag = 'a'", "late_tags, 1: late_s is missing"),
         ("[[late_tags]]\nlate_s = 0", "late_tags, 1: late_s = 0 is not seconds, more than 0"),
         ("[[live_calls]]\ncalls = -1", "live_calls, 1: calls = -1 is not a number of calls"),
-        ("[[functions]]\nfolder_id = 'b'\nname = 'f'\npublic = 1", "functions, 1: public is true or false"),
+        ("[[functions]]\nfolder_id = 'b'\nname = 'f'\npublic = 1", "functions, 1: public must be true or false"),
     ],
 )
 def test_a_mistake_is_told_with_its_place(tmp_path: Path, text: str, message: str) -> None:

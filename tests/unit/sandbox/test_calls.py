@@ -1,4 +1,4 @@
-"""Calls of Functions in the memory cloud: who may, where tags lead, limits, and what handlers give as answers."""
+"""Calls of Functions in the memory cloud: permissions, where tags lead, limits, and answers of handlers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Functions of the memory cloud, its listings, and what it looks up in other services."""
+"""Functions of the memory cloud, its listings, and its look-ups in other services."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ def test_an_answer(result: Any, status: int, headers: Any, body: bytes) -> None:
     ],
 )
 def test_an_answer_of_another_shape(result: bytes, why: str) -> None:
-    if not why:  # an empty list is taken for no headers
+    if not why:  # an empty list counts as no headers
         assert http_reply(result).headers == ()
         return
     with pytest.raises(MalformedError, match=why):

@@ -1,4 +1,4 @@
-"""What can be set of the memory cloud: quotas that change or are not told, rates, what listings show."""
+"""The settings of the memory cloud: quotas that change or are not reported, rates, what listings show."""
 
 from __future__ import annotations
 
@@ -89,13 +89,13 @@ def test_a_mixture_is_drawn_by_its_weights() -> None:
 
 @pytest.mark.parametrize("text", ["", "soon", "9*", "*fixed:1", "1*fixed:1+", "1*fixed:1+soon"])
 def test_what_is_no_duration_is_named(text: str) -> None:
-    with pytest.raises(ValueError, match="is no duration: write"):
+    with pytest.raises(ValueError, match="is not a duration: write"):
         Distribution.parse(text)
 
 
 @pytest.mark.parametrize("text", ["operations_per_folder", "operations_per_folder=x", "per_folder=3", "=3"])
 def test_what_is_no_quota_is_named(text: str) -> None:
-    with pytest.raises(ValueError, match="is no quota: write NAME=NUMBER, where NAME is one of operations_per_f"):
+    with pytest.raises(ValueError, match="is not a quota: write NAME=NUMBER, where NAME is one of operations_per_f"):
         Quotas.parse([text])
     assert Quotas.parse(["operations_per_folder=60", "requests_per_second=5"]) == {
         "operations_per_folder": 60, "requests_per_second": 5,

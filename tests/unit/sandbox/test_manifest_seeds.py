@@ -1,4 +1,4 @@
-"""What the sandbox of --sandbox has since the manifest names it."""
+"""What the sandbox of --sandbox has because the manifest names it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Operations of the memory cloud: their states, the quotas on unfinished ones, Idempotency-Keys, drawn trouble."""
+"""Operations of the memory cloud: their states, the quotas on unfinished ones, Idempotency-Keys, random faults."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""createVersion bodies that the memory cloud refuses, each with the field named."""
+"""createVersion bodies that the memory cloud refuses, naming the field."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ GIB = 1 << 30
 TARGET: dict[str, Any] = {"emptyTarget": {}}
 MOUNT = {"name": "m", "objectStorage": {"bucketId": "bucket"}}
 
-# (fields laid over a good body, the field that the message names, whether the declared rules alone refuse it)
+# (changes to a good body, the field that the message names, whether the declared rules alone refuse it)
 BAD: list[tuple[dict[str, Any], str, bool]] = [
     ({"colour": "red"}, "colour", True),
     ({"tags": ["a"]}, "tags", True),
@@ -40,7 +40,7 @@ BAD: list[tuple[dict[str, Any], str, bool]] = [
     ({"executionTimeout": "-1s"}, "executionTimeout", True),
     ({"content": None}, "exactly one of package, content, versionId", True),
     ({"versionId": "d4e1", **inline("index.py")}, "exactly one of package, content, versionId", True),
-    ({"content": "%%%"}, "content", False),  # the Python parser passes over what is no base64
+    ({"content": "%%%"}, "content", False),  # the Python parser ignores what is not base64
     ({"content": base64.b64encode(bytes(3_670_017)).decode()}, "content", False),
     ({"package": {"bucketName": "b"}}, "package.objectName", True),
     ({"package": {"objectName": "o"}}, "package.bucketName", True),

@@ -1,4 +1,4 @@
-"""Versions of the memory cloud: how they come to be, `$latest`, tags, packages."""
+"""Versions of the memory cloud: how they are created, `$latest`, tags, packages."""
 
 from __future__ import annotations
 
@@ -286,14 +286,14 @@ def test_the_history_of_tags_is_paged_and_filtered() -> None:
     assert _history(desk, function_id, filter=f"effectiveFrom='{times[2]}'") == ["a v2"]
     held_at = f'effectiveFrom < "{times[4]}" AND effectiveTo > "{times[3]}"'
     assert _history(desk, function_id, filter=held_at) == ["a v3"]
-    assert _history(desk, function_id, filter=f'effectiveTo > "{times[5]}"') == ["b v4"]  # held still
+    assert _history(desk, function_id, filter=f'effectiveTo > "{times[5]}"') == ["b v4"]  # still held
 
 
 @pytest.mark.parametrize(
     ("given", "says"),
     [
         ({"filter": 'tag="a"'}, "unknown field 'tag'"),
-        ({"filter": 'effectiveFrom > "yesterday"'}, "'yesterday' is no time"),
+        ({"filter": 'effectiveFrom > "yesterday"'}, "'yesterday' is not a time"),
         ({"filter": "effectiveFrom >= 1"}, "cannot be read"),
         ({"colour": "red"}, "colour"),
     ],
@@ -350,7 +350,7 @@ def test_an_obsolete_version_is_active_again_once_tagged() -> None:
     [
         ("e6qknown", "e6qv1", True),
         ("e6qknown", "e6qv2", False),
-        ("e6qelse", "e6qx", True),  # never named: not known not to exist
+        ("e6qelse", "e6qx", True),  # never seeded: not known to be missing
         ("e6qelse", "latest", False),
     ],
 )
