@@ -1,18 +1,18 @@
-# Each command sets up what it needs on a fresh machine, in a virtual environment of its own: a system Python refuses
-# installs. PYTHON names another interpreter. CONTRIBUTING.md lists the commands.
+# Each command sets up what it needs on a fresh machine, in its own virtual environment: a system Python refuses
+# installs. PYTHON sets another interpreter. CONTRIBUTING.md lists the commands.
 PYTHON ?= python3
-# More than there are cores: many tests wait for processes, and for time to pass.
+# More workers than cores: many tests wait for processes, and for time to pass.
 WORKERS ?= $(shell $(PYTHON) -c "import os; print(min(3 * os.cpu_count(), 16))")
 AXE = 4.14.1
 CONSTRAINTS = -c constraints.txt
-# Errors only: setuptools prints 40 lines about folders that are no packages.
+# Print errors only: a build warns in 40 lines about folders that are not packages.
 PIP = -m pip install -qq --disable-pip-version-check
-# The pip of a new environment is as old as its Python: a newer one chooses the same versions in a third of the time.
-# Where none can be had, the old one does.
+# The pip of a new environment is as old as its Python. A newer one chooses the same versions in a third of the time.
+# If none can be downloaded, the old one works too.
 NEW_PIP = $(PIP) --no-compile --upgrade pip || true
-# What the tests import is compiled on all cores, and the rest not at all: of 4,600 modules of protobufs they need a few.
+# Compile what the tests import on all cores, and skip the rest: of 4,600 modules of protobufs they need only a few.
 COMPILE = -m compileall -q -j 0 -x '/(yandex|grpc_tools|mypy|mypyc|pip|setuptools|pygments/lexers)/'
-# Bytecode is kept, whatever this machine is set to: the tests start the program hundreds of times.
+# Keep bytecode, whatever this machine's setting: the tests start the program hundreds of times.
 export PYTHONDONTWRITEBYTECODE =
 
 .PHONY: demo demo-rollback test long long-share browser draws lint dist docs floors clean
@@ -20,7 +20,7 @@ export PYTHONDONTWRITEBYTECODE =
 demo: .venv-demo/installed
 	.venv-demo/bin/orchestrator deploy --sandbox --yes
 
-# A release that breaks in its second wave: 0 for the first one, 5 for the second, which is rolled back.
+# A release that fails in its second wave: exit code 0 for the first release, 5 for the second, which is rolled back.
 demo-rollback: .venv-demo/installed
 	rm -rf examples/rollback/.orchestrator
 	cd examples/rollback && RELEASE=first ../../.venv-demo/bin/orchestrator deploy --sandbox --yes
@@ -29,21 +29,21 @@ demo-rollback: .venv-demo/installed
 test: .venv-test/installed
 	.venv-test/bin/python -m pytest -q -n $(WORKERS) --dist worksteal
 
-# More seeds and cases of the suites of which `make test` runs the first ones: what is marked `long`, and nothing else.
+# Further seeds and cases of the suites that `make test` begins: everything marked `long`, and nothing else.
 long: .venv-test/installed
 	.venv-test/bin/python -m pytest -q -n $(WORKERS) --dist worksteal -m long
 
-# The same with each second seed alone: all mutants, steps and rows, in the time that there is on each push.
+# The same with every second seed, but all mutants, steps and rows: as much as there is time for on each push.
 long-share: .venv-test/installed
-	@echo "each second of the long seeds; make long runs all of them"
+	@echo "every second long seed; make long runs all of them"
 	SEEDS_EVERY=2 .venv-test/bin/python -m pytest -q -n $(WORKERS) --dist worksteal -m long
 
-# In a real browser: Debian's chromium, or what BROWSER names. It fails where there is none. axe-core, which checks whether
-# everyone can use a page, comes from npm.
+# In a real browser: Debian's chromium, or the one in BROWSER. Fails without one. The accessibility checker, axe-core,
+# comes from npm.
 browser: .venv-test/installed .venv-test/axe.min.js
 	.venv-test/bin/python -m pytest -q -m browser tests/browser
 
-# All property tests with new draws, which find what nobody has thought of; hours of them, if one likes.
+# All property tests with new random examples, which find unexpected cases. Can run for hours.
 draws: .venv-test/installed
 	.venv-test/bin/python -m pytest -q -n $(WORKERS) --dist worksteal -m hypothesis --hypothesis-profile fresh
 
@@ -53,8 +53,8 @@ lint: .venv-test/installed .venv-dist/installed
 	.venv-test/bin/mypy
 	.venv-dist/bin/python .ci/recipes
 
-# Wheel and source distribution of what is committed, into dist/, and checked. The wheel is the same bytes each time: the
-# times in it are those of the commit.
+# Build and check the wheel and source distribution of the commit, in dist/. The wheel is reproducible: its time stamps
+# are those of the commit.
 dist: .venv-dist/installed
 	rm -rf dist build/tree
 	mkdir -p build/tree
@@ -65,7 +65,7 @@ dist: .venv-dist/installed
 	.venv-dist/bin/check-wheel-contents dist/*.whl
 	.venv-dist/bin/python .ci/contents dist
 
-# The documentation as a site, in build/site. A warning, such as a link that leads nowhere, is an error.
+# The documentation as a site, in build/site. A warning, such as a broken link, is an error.
 docs: .venv-docs/installed
 	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --quiet --clean
 

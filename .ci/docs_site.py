@@ -1,4 +1,4 @@
-"""What the site needs beside docs/: the changelog, and links into the repository, which a site does not have."""
+"""What the site needs besides docs/: the changelog, and replacements for links into the repository."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _INTO_REPOSITORY = re.compile(r"\[([^\]]+)\]\((\.\./[^)]+)\)")
 
 
 def on_files(files: Any, config: Any) -> Any:
-    """Add the files that are at the top of the repository, where people look for them."""
+    """Add the files that are at the top of the repository."""
     from mkdocs.structure.files import File  # noqa: PLC0415 - only in the environment of `make docs`
 
     files.append(File.generated(config, "changelog.md", abs_src_path=str(ROOT / "CHANGELOG.md")))
@@ -19,9 +19,9 @@ def on_files(files: Any, config: Any) -> Any:
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
-    """Turn a link to a file of the repository into its name. Raises `FileNotFoundError` for one that does not exist."""
+    """Replace a link to a file of the repository by its name. Raises `FileNotFoundError` if the file does not exist."""
     del config, files
-    if page.file.src_uri == "changelog.md":  # which is not in docs/ itself
+    if page.file.src_uri == "changelog.md":  # it is not in docs/ itself
         markdown = markdown.replace("](docs/", "](")
 
     def name(found: re.Match[str]) -> str:
