@@ -1,6 +1,6 @@
-"""The pictures of docs/, made of real runs: `python -m tests.picture` deploys examples/team and draws them.
+"""The pictures of docs/, drawn from real runs: `python -m tests.picture` deploys examples/team and draws them.
 
-`terminal.svg` is a frame of the live region, `slots.svg` and `steps.svg` are drawn from the report of such a run.
+`terminal.svg` is a frame of the live region. `slots.svg` and `steps.svg` are drawn from the report of such a run.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ _AT_LEAST = 18  # functions that are deployed by then
 _DEPLOY = ("deploy", "--env", "dev", "--sandbox", "--yes")
 _WIDTH, _LEFT, _RIGHT, _BOTTOM, _HEIGHT = 800, 140, 780, 220, 190
 _KINDS = {"package": "prepare", "upload": "prepare", "queue": "queue", "track": "track"}
-# Readable on a light and on a dark page: a paper of its own.
+# Readable on a light and on a dark page: with its own background.
 _STYLE = """
 .paper { fill: #fff } text { font: 12px sans-serif; fill: #333 } .end { text-anchor: end }
 .grid { stroke: #ddd } .limit { stroke: #b5651d; stroke-width: 2; stroke-dasharray: 6 4 }
 .area { fill: #cfe0fb; stroke: #2f6fdb; stroke-width: 1.5 }
 .prepare { fill: #7a8f3a } .queue { fill: #999 } .ask { fill: #c77d12 } .track { fill: #2f6fdb }
 """
-# No @font-face: a reader's own fonts, and no request to others.
+# No @font-face: use the reader's own fonts, and send no request to others.
 _FORMAT = """<svg class="rich-terminal" viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
 <title>orchestrator deploys 40 functions: progress by folder, operations in use, failures</title>
 <style>
@@ -73,7 +73,7 @@ def team() -> Iterator[Path]:
 
 
 def frame() -> pyte.Screen:
-    """Deploy the example into the sandbox, on a terminal, and return the screen when about half is done."""
+    """Deploy the example into the sandbox, on a terminal. Returns the screen when about half is done."""
     screen = pyte.Screen(_COLUMNS, _LINES)
     stream = pyte.Stream(screen)
     with team() as root, terminal(root, *_DEPLOY, window=(_LINES, _COLUMNS), shown=stream.feed) as deployment:
@@ -85,7 +85,7 @@ def frame() -> pyte.Screen:
 
 
 def report() -> dict[str, Any]:
-    """Deploy the example into the sandbox, and return the report of the run."""
+    """Deploy the example into the sandbox. Returns the report of the run."""
     with team() as root:
         assert run(root, *_DEPLOY).code == 0
         found: dict[str, Any] = json.loads(run(root, "report", "--json").out)
@@ -93,7 +93,7 @@ def report() -> dict[str, Any]:
 
 
 def slots(found: dict[str, Any]) -> str:
-    """Draw the slots in use of the cloud over time, with its limit."""
+    """Return an SVG of the cloud's used slots over time, with its limit."""
     scope = next(one for one in found["scopes"] if one["kind"] == "cloud")
     limit, end_s = scope["limits"][-1]["allowed"], found["seconds"]
     parts = [_axis(end_s)]
@@ -112,7 +112,7 @@ def slots(found: dict[str, Any]) -> str:
 
 
 def steps(found: dict[str, Any]) -> str:
-    """Draw the steps of some functions over time."""
+    """Return an SVG of the steps of some functions over time."""
     rows = sorted(found["functions"], key=lambda one: one["ended_s"] - one["waited_s"])[::3][:16]
     end_s = found["seconds"]
     bottom = 30 + 18 * len(rows)
@@ -165,7 +165,7 @@ def _svg(title: str, parts: list[str], height: int) -> str:
 
 
 def drawn(screen: pyte.Screen) -> str:
-    """Draw the live region of a screen as SVG."""
+    """Return an SVG of a screen's live region."""
     top = next(number for number, line in enumerate(screen.display) if _HALF_DONE.match(line))
     console = Console(record=True, width=_COLUMNS, file=io.StringIO(), force_terminal=True)
     console.print("$ orchestrator deploy --env dev\n", style="bold")

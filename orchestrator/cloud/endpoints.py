@@ -106,7 +106,7 @@ def _read(json: Mapping[str, Any], endpoint: str) -> dict[str, str]:
     scheme = urlsplit(endpoint).scheme
     entries = json.get("endpoints")
     if not isinstance(entries, list) or not entries:
-        raise StartError(f"the endpoint {endpoint} answers, but not with a list of services", advice=_CHECK)
+        raise StartError(f"the endpoint {endpoint} did not return a list of services", advice=_CHECK)
     urls: dict[str, str] = {}
     for entry in entries:
         service, address = (entry.get("id"), entry.get("address")) if isinstance(entry, dict) else (None, None)

@@ -206,12 +206,12 @@ def _on_the_loop(progress: Progress | None, size_bytes: int) -> Progress | None:
     """
     if progress is None:
         return None
-    told_at = 0.0
+    reported_at = 0.0
 
     def report(sent_bytes: int) -> None:
-        nonlocal told_at
-        if sent_bytes < size_bytes and time.monotonic() >= told_at + _REPORT_S:
-            told_at = time.monotonic()
+        nonlocal reported_at
+        if sent_bytes < size_bytes and time.monotonic() >= reported_at + _REPORT_S:
+            reported_at = time.monotonic()
             from_thread.run_sync(progress, sent_bytes)
 
     return report

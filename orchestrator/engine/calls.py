@@ -164,7 +164,7 @@ class Calls:
                     found = await call.look() if self._unsure(call) and call.look is not None else None
                     if found is None and call.base is not None:
                         await call.base.look()
-                        self._still_wanted(call)
+                        self._check_stop(call)
                     return slot, found or await self._send(call)
             except CloudError as error:
                 await self._again(call, error, tries, self._give_back(slot, error))
@@ -172,7 +172,7 @@ class Calls:
                 slot.release()
                 raise
 
-    def _still_wanted(self, call: Call) -> None:
+    def _check_stop(self, call: Call) -> None:
         """Raise `StoppedError` if the run was stopped during the checks and nothing can have been sent."""
         why = self.stop.why(call.at.unit)
         if why and not self._unsure(call):

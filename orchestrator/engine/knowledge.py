@@ -31,7 +31,7 @@ class Knowledge:
     limits: dict[LimitKey, tuple[int, int | None]] = field(default_factory=dict)
     requests_per_second: float | None = None
     call_s: float | None = None  # average time until createVersion is answered
-    told: dict[LimitKey, int] = field(default_factory=dict)  # certain; never kept
+    certain: dict[LimitKey, int] = field(default_factory=dict)  # exact limits; never kept
     durations: Learned = field(default_factory=Learned)
 
     def answered(self, seconds: float) -> None:
@@ -86,11 +86,11 @@ async def find_limits(
         quotas = await _read(directory, cloud_id)
         folders = [LimitKey("folder", folder_id) for folder_id, owner in clouds.items() if owner == cloud_id]
         for key in (LimitKey("cloud", cloud_id), *folders):
-            told = knowledge.told.get(key, _told(quotas, key.kind))
+            certain = knowledge.certain.get(key, _operations_quota(quotas, key.kind))
             learned = knowledge.limits.get(key)
             assumed = declared.operations_per_folder if key.kind == "folder" else declared.operations_per_cloud
-            if told is not None:
-                found[key] = Limit(told, known=True, reserve=declared.reserve, source="quota-manager")
+            if certain is not None:
+                found[key] = Limit(certain, known=True, reserve=declared.reserve, source="quota-manager")
             elif learned is not None:
                 found[key] = Limit(learned[0], reserve=declared.reserve, ceiling=learned[1], source="learned before")
             else:
@@ -108,7 +108,7 @@ async def _read(directory: Directory, cloud_id: str) -> tuple[Quota, ...]:
         return ()
 
 
-def _told(quotas: Iterable[Quota], kind: str) -> int | None:
+def _operations_quota(quotas: Iterable[Quota], kind: str) -> int | None:
     """Return the quota of Operations of a folder or a cloud. How it is spelled is unverified (cloud-api#quotas)."""
     for quota in quotas:
         name = quota.id.rsplit(".", 1)[-1].lower()

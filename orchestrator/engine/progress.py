@@ -87,7 +87,7 @@ class RunProgress:
         """Start nothing if too much has failed before."""
         breach = self.tally.begin()
         if breach and not self.tally.before.breach:
-            self._tell_breach(breach)
+            self._report_breach(breach)
         if breach:
             self.stop.request(breach)
 
@@ -96,10 +96,10 @@ class RunProgress:
         number of failures, so all of the run counts as bad.
         """
         self.tally.breach = self.tally.breach or why
-        self._tell_breach(why, judged=judged)
+        self._report_breach(why, judged=judged)
         self.stop.request(why)
 
-    def _tell_breach(self, why: str, *, judged: bool = False) -> None:
+    def _report_breach(self, why: str, *, judged: bool = False) -> None:
         before, any_touched = self.tally.before, bool(self.members.touched) or bool(self.tally.before.turns)
         failed_touched = self.failed_touched or before.touched or (judged and any_touched)
         two_phase, on_breach = self.rollout.two_phase, self.rollout.on_breach
@@ -130,7 +130,7 @@ class RunProgress:
             )
         stopped = self.tally.ended(outcome, unit.key if self._is_canary(unit) else "") or self._splits(unit, outcome)
         if stopped:  # before the outcome is reported: a kill between the two must not lose the breach
-            self._tell_breach(stopped)
+            self._report_breach(stopped)
         self.emit(UnitEnded(self.world.clock(), unit.key, outcome))
         if stopped:
             self.stop.request(stopped)

@@ -171,11 +171,11 @@ def _not_as_asked(unit: Unit, function: Function | None, outcome: Outcome, live:
     for change in unit.changes:
         if change.kind.is_own and own_request(function, change):
             return f"the function's own settings differ from the desired ones ({in_words(change)})"
-        for tag, wanted in change.after.items() if change.kind is ChangeKind.TAG else ():
+        for tag, desired in change.after.items() if change.kind is ChangeKind.TAG else ():
             holder = live.tagged.get((function.id, tag))
-            holder_id, wanted_id = holder.id if holder is not None else "", made if wanted is None else str(wanted)
-            if holder_id != wanted_id and (wanted is not None or made):
-                return f"the tag {tag} is on version {holder_id or '(none)'}, not on version {wanted_id or '(none)'}"
+            holder_id, desired_id = holder.id if holder is not None else "", made if desired is None else str(desired)
+            if holder_id != desired_id and (desired is not None or made):
+                return f"the tag {tag} is on version {holder_id or '(none)'}, not on version {desired_id or '(none)'}"
     return ""
 
 

@@ -201,14 +201,14 @@ def _expectations(world: World) -> Callable[[Unit], float]:
 
 async def _calls(world: World, live: LiveState, emit: Emit, stop: Stop, background: TaskGroup) -> Calls:
     slots, pace = await _slots(world, live, emit), _pace(world)
-    tracker = Tracker(world, background=background, waiting=slots.anybody_waits)
+    tracker = Tracker(world, background=background, waiting=slots.has_waiters)
     return Calls(world, emit, stop, slots, pace, tracker, background, Steps(emit, world.clock))
 
 
 async def _slots(world: World, live: LiveState, emit: Emit) -> Slots:
     """Find out how many Operations may be unfinished, and report it."""
 
-    def tell(key: LimitKey, allowed: int, reason: str) -> None:
+    def report(key: LimitKey, allowed: int, reason: str) -> None:
         cloud_id = live.clouds.get(key.id, "") if key.kind == "folder" else ""
         emit(LimitChanged(world.clock(), f"{key.kind} {key.id}", allowed, reason, cloud_id))
 
@@ -219,8 +219,8 @@ async def _slots(world: World, live: LiveState, emit: Emit) -> Slots:
     with anyio.move_on_after(_ASK_S):
         found = await find_limits(world.directory, live.clouds, world.limits, world.knowledge)
     for key, limit in found.items():
-        tell(key, limit.allowed, limit.source)
-    return Slots(world.limits, found, world.rng, tell, refused)
+        report(key, limit.allowed, limit.source)
+    return Slots(world.limits, found, world.rng, report, refused)
 
 
 def _pace(world: World) -> Pace:

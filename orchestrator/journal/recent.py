@@ -1,4 +1,4 @@
-"""The newest runs of a journal in a few words: for the completion of a shell, which has no time for the rest."""
+"""The newest runs of a journal in brief, for shell completion, which has no time for the rest."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 
 from orchestrator.journal.identity import NONE
 
-_SHOWN = 100  # more than anyone looks through
-_WAIT_S = 0.05  # for a writer: nobody waits at the prompt
-# Each run's environment is in its first record. `json_extract` raises for a damaged one, which is none then.
+_SHOWN = 100  # more than anyone reads
+_WAIT_S = 0.05  # for a writer: the user is waiting at the prompt
+# Each run's environment is in its first record. `json_extract` raises for a damaged one; then it is unknown.
 _NEWEST = """
     SELECT id, verb, started_at, units, exit_code FROM runs LEFT JOIN events ON run_id = id AND seq = 1
     WHERE :environment IS NULL
@@ -22,7 +22,7 @@ _NEWEST = """
 
 @dataclass(frozen=True, slots=True)
 class RecentRun:
-    """One run. `started_at`: seconds since the epoch; `exit_code` None: it has not ended, or was killed."""
+    """One run. `started_at`: seconds since the epoch. `exit_code` None: it has not ended, or was killed."""
 
     id: str
     verb: str
@@ -32,8 +32,8 @@ class RecentRun:
 
 
 def recent_runs(path: Path, environment: str = "") -> tuple[RecentRun, ...]:
-    """Give the newest runs of the journal in a file, the newest first; of an environment, if named. Of a journal that
-    is not there, damaged, or of another program: none.
+    """Return the newest runs of the journal in a file, the newest first; of an environment, if given. Returns none if
+    the journal is missing, damaged, or from another program.
     """
     named = None if not environment else "" if environment == NONE else environment
     with suppress(sqlite3.Error, OSError, ValueError):

@@ -133,9 +133,9 @@ def _refused(sentence: str) -> PackageError:
 
 
 def _of(code: SourceCode) -> str:
-    laid = (part for name, local in code.files for part in (name, os.fspath(local)))
+    placed = (part for name, local in code.files for part in (name, os.fspath(local)))
     into = ("", code.into) if code.into else ()
-    return _hashed(os.fspath(code.source), *code.include, "", *code.exclude, "", *laid, *into)
+    return _hashed(os.fspath(code.source), *code.include, "", *code.exclude, "", *placed, *into)
 
 
 def _hashed(*parts: str) -> str:

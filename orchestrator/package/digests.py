@@ -47,11 +47,11 @@ _TOLD_AFTER_DAYS = 7  # the file is not rewritten in every run only to record th
 
 def _key(path: str, status: os.stat_result) -> bytes:
     """Return the key of a file: `path` as it is reached, and every part of its stat that an edit can change."""
-    told = _STAT.pack(
+    packed = _STAT.pack(
         status.st_dev & 0xFFFF_FFFF_FFFF_FFFF, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns,
         status.st_mode,
     )  # fmt: skip
-    return hashlib.blake2b(told + os.fsencode(path), digest_size=16).digest()
+    return hashlib.blake2b(packed + os.fsencode(path), digest_size=16).digest()
 
 
 class Digests:
@@ -115,7 +115,7 @@ class Digests:
         """
         now, first = today.to_bytes(2, "little"), today - UNUSED_DAYS_MAX
         kept = self._kept or {}
-        records = {key: told for key, told in kept.items() if _day(told) >= first}
+        records = {key: record for key, record in kept.items() if _day(record) >= first}
         records |= {key: kept[key][:_DIGEST] + now for key in self._used}
         records |= {key: one + now for key, (one, ns) in self._noted.items() if ns > SETTLED_NS + behind_ns}
         if len(records) > FILES_MAX:  # of one day, always the same ones, so that they are useful
@@ -149,5 +149,5 @@ def _read(path: Path) -> dict[bytes, bytes]:
     return dict(_RECORD.iter_unpack(payload))
 
 
-def _day(told: bytes) -> int:
-    return int.from_bytes(told[_DIGEST:], "little")
+def _day(record: bytes) -> int:
+    return int.from_bytes(record[_DIGEST:], "little")

@@ -60,7 +60,7 @@ class Pattern:
     literal: bytes
     glob: Glob | None  # None: no wildcard
     reach: tuple[Glob, ...]  # of an anchored one: its folders, one by one, up to one that matches several
-    read_anew: bool  # [[:digit:]], foo**/bar: before this module, they matched nothing, or something else
+    is_new: bool  # [[:digit:]], foo**/bar: before this module, they matched nothing, or something else
 
     def matches(self, path: bytes, *, is_folder: bool) -> bool:
         """Match the path itself, not a folder above it: those are judged earlier, on the way down."""

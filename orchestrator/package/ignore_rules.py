@@ -38,7 +38,7 @@ class Ruling(Enum):
     """What the rules decide about a path, if all folders above it are in."""
 
     IN = "in"
-    NAMED = "in, since a line with ! names it"
+    NAMED = "in, because a line with ! names it"
     OUT = "left out"
 
 
@@ -75,19 +75,19 @@ class Rules:
     ignore: tuple[_List, ...] = ()  # the nearest first
     include: tuple[Pattern, ...] | None = None
     defaults: bool = True
-    read_anew: bool = False  # a list or pattern counts that earlier did not
+    is_new: bool = False  # a list or pattern counts that earlier did not
 
     def within(self, folder: str, lines: Iterable[str], path: str, shown: str) -> Rules:
         """Add the ignore file of `folder` ("" is the source itself), at a path on this machine."""
         base = f"{folder}/" if folder else ""
         found = patterns(lines, shown, path)
-        read_anew = self.read_anew or _any_anew(found)
-        return replace(self, ignore=(_List(found, base, place=shown), *self.ignore), read_anew=read_anew)
+        is_new = self.is_new or _any_new(found)
+        return replace(self, ignore=(_List(found, base, place=shown), *self.ignore), is_new=is_new)
 
     def below(self, above: str, lines: Iterable[str], path: str, shown: str) -> Rules:
         """Add an ignore file above the source. `above`: the path from there ("teams/a/")."""
         found = patterns(lines, shown, path)
-        return replace(self, ignore=(_List(found, above=above, place=shown), *self.ignore), read_anew=True)
+        return replace(self, ignore=(_List(found, above=above, place=shown), *self.ignore), is_new=True)
 
     def judge(self, path: str, *, is_folder: bool, own: bool = False) -> Ruling:
         """Return whether a path is excluded. `own`: it is the manifest, or the state folder."""
@@ -103,7 +103,7 @@ class Rules:
         if path.rpartition("/")[2] in FORMERLY_LEFT_OUT:
             return True
         lists = (
-            replace(rules, patterns=tuple(pattern for pattern in rules.patterns if not pattern.read_anew))
+            replace(rules, patterns=tuple(pattern for pattern in rules.patterns if not pattern.is_new))
             for rules in (self.exclude, *self.ignore)
             if not rules.above
         )
@@ -120,7 +120,7 @@ class Rules:
     def why_out(self, path: str, *, is_folder: bool) -> str:
         """Return the rule that excludes a path, if all folders above it are in: `exclude "*.md"`."""
         if not self.includes(path, is_folder=is_folder):
-            return "no line of include"
+            return "not matched by include"
         found, place = self._decides(path, is_folder=is_folder)
         return f'{place} "{printable(found.line)}"' if found is not None and not found.negated else "by default"
 
@@ -160,11 +160,11 @@ def parse(include: Sequence[str], exclude: Sequence[str], source: str = "", *, d
     """
     wanted = patterns(include, "include", source) if include else None
     unwanted = patterns(exclude, "exclude", source)
-    return Rules(_List(unwanted), include=wanted, defaults=defaults, read_anew=_any_anew(unwanted))
+    return Rules(_List(unwanted), include=wanted, defaults=defaults, is_new=_any_new(unwanted))
 
 
-def _any_anew(found: Iterable[Pattern]) -> bool:
-    return any(pattern.read_anew for pattern in found)
+def _any_new(found: Iterable[Pattern]) -> bool:
+    return any(pattern.is_new for pattern in found)
 
 
 def patterns(lines: Iterable[str], place: str, folder: str = "") -> tuple[Pattern, ...]:

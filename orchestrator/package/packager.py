@@ -39,7 +39,7 @@ _TELL_S = 5.0  # between two lines about a running build
 Tell = Callable[[str], None]
 
 
-def _nobody(_text: str) -> None:
+def _silent(_text: str) -> None:
     """Discard the text."""
 
 
@@ -72,7 +72,7 @@ class ZipPackager:
         *,
         threads: int = 4,
         surroundings: Surroundings = ALONE,
-        tell: Tell = _nobody,
+        tell: Tell = _silent,
         shown: bool = False,
         environ: Mapping[str, str] = os.environ,
         environment: str = "",
@@ -140,7 +140,7 @@ class ZipPackager:
             with ungrouped(PackageError):
                 async with anyio.create_task_group() as group:
                     if not self._shown:
-                        group.start_soon(self._say_how_far, running)
+                        group.start_soon(self._report_progress, running)
                     check, output = from_thread.check_cancelled, running.output
                     await to_thread.run_sync(
                         run_build, build, label, self._environ, check, output, limiter=self._builders
@@ -150,7 +150,7 @@ class ZipPackager:
             self.building.remove(running)
         self._tell(f"built {label} in {anyio.current_time() - running.began_at:.1f} s")
 
-    async def _say_how_far(self, running: Building) -> None:
+    async def _report_progress(self, running: Building) -> None:
         while True:
             await anyio.sleep(_TELL_S)
             took_s, last = anyio.current_time() - running.began_at, running.last_line()

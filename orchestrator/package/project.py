@@ -102,7 +102,7 @@ def isolated(link: str, real: str, project: Project) -> str:
         return ""
     beside = f"{store}/node_modules"
     needed = _dependencies(real) if Path(real, "package.json").exists() else _others(beside, name.split("/")[0])
-    missing = [one for one in needed if Path(beside, one).exists() and not _lies_above(link, one)]
+    missing = [one for one in needed if Path(beside, one).exists() and not _is_found(link, one)]
     if not missing:
         return ""
     more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
@@ -128,7 +128,7 @@ def _others(folder: str, name: str) -> list[str]:
         return []
 
 
-def _lies_above(link: str, name: str) -> bool:
+def _is_found(link: str, name: str) -> bool:
     """Return whether a package is found from the place of the link: beside it, or in a node_modules further up."""
     folder = link
     while "/node_modules/" in folder:

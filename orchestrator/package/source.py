@@ -62,15 +62,15 @@ def opened(code: SourceCode, check: Check, surroundings: Surroundings = ALONE) -
         mistake, warning = takes_nothing(
             rules, [entry.name for entry in entries if entry.packed], tuple(seen.left_out), label
         )
-        laid = _all_laid(code, project, seen, check)
+        placed = _all_placed(code, project, seen, check)
         prefix = f"{code.into}/" if code.into else ""
         seen.mistakes.forget_replaced(
-            {entry.name.removeprefix(prefix) for entry in laid if entry.name.startswith(prefix)}
+            {entry.name.removeprefix(prefix) for entry in placed if entry.name.startswith(prefix)}
         )
         if mistake:
             seen.mistakes.add("", mistake, "paths in `include` count from the source")
         seen.mistakes.raise_any()
-        entries = [*_moved(entries, prefix, label), *laid]
+        entries = [*_moved(entries, prefix, label), *placed]
         packed = {entry.name: entry for entry in entries if entry.packed}
         former = {entry.name: entry for entry in entries if entry.formerly}
         yield Contents(
@@ -137,10 +137,10 @@ def _was_ours(name: str) -> bool:
     return any(part in FORMERLY_LEFT_OUT for part in name.split("/"))
 
 
-def _all_laid(code: SourceCode, project: Project, seen: WalkNotes, check: Check) -> list[Entry]:
+def _all_placed(code: SourceCode, project: Project, seen: WalkNotes, check: Check) -> list[Entry]:
     """Read all lines of `files`, in order: later ones replace earlier ones."""
     lines: dict[str, str] = {}
-    laid: dict[tuple[str, bool], Entry] = {}
+    placed: dict[tuple[str, bool], Entry] = {}
     for name, local in code.files:
         target = _target(name)
         is_folder = local.is_dir()
@@ -151,14 +151,14 @@ def _all_laid(code: SourceCode, project: Project, seen: WalkNotes, check: Check)
             raise PackageError(message, advice="remove one of them")
         lines[into] = name
         for entry in _overlay(into, local, project, seen, check):
-            laid[entry.name, entry.packed] = entry
+            placed[entry.name, entry.packed] = entry
         if not is_folder and into != (formerly := target or local.name):
             # Earlier, a slash at the end was dropped, and the file got the folder's name.
             old = next(iter(_overlay(formerly, local, project, seen, check)), None)
-            laid[into, True] = laid[into, True]._replace(formerly=False)
+            placed[into, True] = placed[into, True]._replace(formerly=False)
             if old is not None:
-                laid[formerly, False] = old._replace(packed=False)
-    return list(laid.values())
+                placed[formerly, False] = old._replace(packed=False)
+    return list(placed.values())
 
 
 def _target(name: str) -> str:

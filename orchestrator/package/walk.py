@@ -157,7 +157,7 @@ class Walk:
             self._ask(name, folder)
             return False, False
         formerly = folder.formerly and reached and verdict is not Ruling.OUT
-        if folder.formerly and reached and (own or rules.read_anew or by_default(name)):
+        if folder.formerly and reached and (own or rules.is_new or by_default(name)):
             # A state folder with another name was never the same in two runs.
             formerly = not (own and is_folder) and not rules.formerly_excludes(name, is_folder=is_folder)
         return packed, formerly

@@ -112,7 +112,7 @@ def _here(change: Change, version_id: str | None, tags: Iterable[str]) -> Change
         return change
     held = dict.fromkeys((LATEST, *tags), version_id or "")
     before = {tag: held.get(tag, "") for tag in change.before}
-    after = {tag: wanted and (version_id or "") for tag, wanted in change.after.items()}
+    after = {tag: desired and (version_id or "") for tag, desired in change.after.items()}
     return replace(change, before=before, after=after)
 
 
@@ -260,7 +260,7 @@ class Simulation:
         self, cloud: MemoryCloud, seed: int, allowed: Mapping[LimitKey, int], gate: ContentGate, answers: DrawnAnswers
     ) -> World:
         wire = Wire(cloud, latency_s=self._knowledge.call_s or _CALL_S)
-        known = Knowledge(told=dict(allowed), requests_per_second=self.per_second)
+        known = Knowledge(certain=dict(allowed), requests_per_second=self.per_second)
         for kind in Kind:
             for length_s in self._knowledge.durations.of(kind).lengths_s:
                 known.durations.of(kind).add(length_s)

@@ -186,7 +186,7 @@ class Redactor:
 
     def _record(self, record: Any) -> Any:
         changed = {}
-        for name in _told(record.__class__):
+        for name in _text_fields(record.__class__):
             value = getattr(record, name)
             if isinstance(value, str) and not isinstance(value, Enum):
                 shown: Any = self.text(value)
@@ -257,6 +257,6 @@ class Redactor:
 
 
 @cache
-def _told(kind: type[Any]) -> tuple[str, ...]:
+def _text_fields(kind: type[Any]) -> tuple[str, ...]:
     """Return the fields of an event, or of a record in one, that may have external text."""
     return tuple(field.name for field in fields(kind) if field.name not in EXACT)

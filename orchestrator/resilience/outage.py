@@ -43,7 +43,7 @@ class Outage:
         self._lost_s = 0.0
         self._hurry_at: float | None = None
         self._hurried = anyio.Event()
-        self._told_until = -math.inf  # the end of the last wait that was reported
+        self._reported_until = -math.inf  # the end of the last wait that was reported
         self._probe_at = 0.0
         self._probe_s = _PROBE_MIN_S
         self._over = anyio.Event()
@@ -98,8 +98,8 @@ class Outage:
                 f"the server asks to wait {as_duration(round(wait_s))}, longer than this run may wait: {why}",
                 advice="run the same command again later (--max-outage waits longer)",
             )
-        if wait_s > policy.SAID_WAIT_S and now + wait_s > self._told_until + policy.SAID_WAIT_S:
-            self._told_until = now + wait_s
+        if wait_s > policy.SAID_WAIT_S and now + wait_s > self._reported_until + policy.SAID_WAIT_S:
+            self._reported_until = now + wait_s
             self.waits(wait_s, why)
 
     async def sleep(self, wait_s: float, why: str, *, since: float | None = None) -> bool:

@@ -98,7 +98,7 @@ def worth_retrying(error: CloudError, attempt: int) -> bool:
 
 
 def spent(verdict: ErrorClass, retries: int, calls: int) -> str:
-    """Return why a run must stop after `retries` retries, with `calls` calls in total; "" if it need not. A service in
+    """Return why a run must stop after `retries` retries of `calls` calls; "" if it need not. A service in
     trouble is not helped by a storm of retries.
 
     | verdict | retries      | stops |

@@ -183,7 +183,7 @@ def test_an_answer_without_end_is_not_read(status: str, tmp_path: Path, monkeypa
         put_failed, read_failed = put(server.url, tmp_path), anyio.run(read, server.url)
     assert (put_failed.call, read_failed.call) == ("put object", "get object")
     for error in (put_failed, read_failed):
-        assert "an answer of more than 1MB, which was not read" in error.message
+        assert "an answer larger than 1MB, which was not read" in error.message
         assert OTHER_SERVER in error.advice
 
 

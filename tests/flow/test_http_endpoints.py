@@ -63,8 +63,8 @@ def test_an_installation_without_functions_is_refused_at_once() -> None:
 
 
 NONSENSE: list[tuple[str, Callable[[], web.Response], str]] = [
-    ("no list", lambda: answer({"hello": "world"}), "answers, but not with a list of services"),
-    ("empty list", lambda: answer({"endpoints": []}), "answers, but not with a list of services"),
+    ("no list", lambda: answer({"hello": "world"}), "did not return a list of services"),
+    ("empty list", lambda: answer({"endpoints": []}), "did not return a list of services"),
     ("list of words", lambda: answer({"endpoints": ["iam"]}), "lists a service without id or address"),
     ("no address", lambda: answer({"endpoints": [{"id": "iam"}]}), "lists a service without id or address"),
     (

@@ -155,7 +155,7 @@ def hide_a_word_within_another(patch: pytest.MonkeyPatch) -> None:
 
 def take_a_reason_for_an_id(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(redactor, "EXACT", redactor.EXACT | {"reason"})
-    redactor._told.cache_clear()
+    redactor._text_fields.cache_clear()
 
 
 def let_lines_command(patch: pytest.MonkeyPatch) -> None:
@@ -242,4 +242,4 @@ def test_a_broken_rule_is_caught(broken: Break, check: Check, tmp_path: Path, mo
         with pytest.raises(AssertionError):
             check(tmp_path / "broken")
     finally:
-        redactor._told.cache_clear()
+        redactor._text_fields.cache_clear()

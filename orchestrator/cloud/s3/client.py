@@ -23,7 +23,7 @@ from botocore.loaders import Loader, create_loader
 
 from orchestrator.cloud.s3.call import AbandonedError, ThreadCall
 from orchestrator.cloud.s3.contents import BucketContents
-from orchestrator.cloud.s3.heads import UNTOLD, may_be, put_long_ago
+from orchestrator.cloud.s3.heads import UNREADABLE, may_be, put_long_ago
 from orchestrator.cloud.s3.refusals import is_unmet, not_storage, translate
 from orchestrator.cloud.s3.wire import Pool, TlsPool, Upload, send_bounded
 from orchestrator.errors import CloudError, OrchestratorError, PackageError
@@ -82,7 +82,7 @@ class Client:
         if not (isinstance(stored, StoredObject) and stored.existed):
             return stored
         found = self._head(bucket, key, call)
-        if isinstance(found, CloudError) or found is UNTOLD:
+        if isinstance(found, CloudError) or found is UNREADABLE:
             return found if isinstance(found, CloudError) else stored
         if found is not None and may_be(found, package):
             if not put_long_ago(found):
@@ -93,7 +93,7 @@ class Client:
         return self._put(bucket, key, package, progress, call, {})
 
     def _head(self, bucket: str, key: str, call: ThreadCall) -> Any:
-        """Return the head of a key: None if it was removed by now, `UNTOLD` if this account may not read it."""
+        """Return the head of a key: None if it was removed by now, `UNREADABLE` if this account may not read it."""
         try:
             with call:
                 head = self._s3.head_object(Bucket=bucket, Key=key)
@@ -102,8 +102,8 @@ class Client:
             if status == 404:
                 return None
             passes = status is None or status >= 500 or status in (401, 408, 429)
-            return self._translated(error, call="head object", bucket=bucket) if passes else UNTOLD
-        return UNTOLD if self._foreign("head object", head) else head
+            return self._translated(error, call="head object", bucket=bucket) if passes else UNREADABLE
+        return UNREADABLE if self._not_s3("head object", head) else head
 
     def _put(
         self,
@@ -134,12 +134,12 @@ class Client:
                 return self._translated(error, call="put object", bucket=bucket)
         except OSError as error:  # after botocore's: some of its errors are OSErrors too
             return PackageError(f"the package {package.path} cannot be read: {error.strerror}", advice=_PACK_AGAIN)
-        if not existed and (foreign := self._foreign("put object", answer)):
-            return foreign
+        if not existed and (not_s3 := self._not_s3("put object", answer)):
+            return not_s3
         self._worked = True
         return StoredObject(bucket, key, package.sha256, package.size_bytes, existed)
 
-    def _foreign(self, call: str, answer: Any) -> CloudError | None:
+    def _not_s3(self, call: str, answer: Any) -> CloudError | None:
         """Return the error for a good answer that is not from S3: without an ETag, or a page."""
         meta = answer["ResponseMetadata"]
         if answer.get("ETag") and "html" not in meta["HTTPHeaders"].get("content-type", ""):
@@ -174,8 +174,8 @@ class Client:
             if _status(error) == 404:  # the answer to a HEAD has no more details
                 return None
             return self._translated(error, call="head object", bucket=bucket)
-        if foreign := self._foreign("head object", answer):
-            return foreign
+        if not_s3 := self._not_s3("head object", answer):
+            return not_s3
         return _GZIPPED.sub("", str(answer["ETag"]).removeprefix("W/").strip('"'))
 
     def read(self, bucket: str, key: str, call: ThreadCall) -> tuple[bytes, str] | CloudError | None:
@@ -188,8 +188,8 @@ class Client:
             if isinstance(error, ClientError) and error.response.get("Error", {}).get("Code") == "NoSuchKey":
                 return None
             return self._translated(error, call="get object", bucket=bucket)
-        if foreign := self._foreign("get object", answer):
-            return foreign
+        if not_s3 := self._not_s3("get object", answer):
+            return not_s3
         self._worked = True
         return body, answer["ETag"]
 
@@ -208,8 +208,8 @@ class Client:
             if is_unmet(error) or gone:
                 return None
             return self._translated(error, call="put object", bucket=bucket)
-        if foreign := self._foreign("put object", answer):
-            return foreign
+        if not_s3 := self._not_s3("put object", answer):
+            return not_s3
         self._worked = True
         return str(answer["ETag"])
 

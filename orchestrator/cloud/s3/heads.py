@@ -14,7 +14,7 @@ from typing import Any
 from orchestrator.model import Package
 from orchestrator.ports import PUT_AGAIN_AFTER_S
 
-UNTOLD = object()  # instead of a head that cannot be read
+UNREADABLE = object()  # instead of a head that cannot be read
 _MD5 = re.compile(r"[0-9a-f]{32}")
 
 

@@ -176,7 +176,7 @@ _PIECE_BYTES = 64 * 1024
 class TooLargeError(BotoCoreError):
     """An answer is larger than any that is expected."""
 
-    fmt = "an answer of more than {words}, which was not read"
+    fmt = "an answer larger than {words}, which was not read"
 
 
 @contextmanager

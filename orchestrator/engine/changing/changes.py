@@ -169,8 +169,8 @@ class Changes:
 
     async def _move_tag(self, unit: Unit, at: At, made: Made) -> Made:
         """Move a tag to a Version (None: the one that the unit has made), or remove it if no Version is to have it."""
-        ((tag, wanted),) = unit.changes[at.change].after.items()
-        version_id = made.version_id if wanted is None else str(wanted)
+        ((tag, desired),) = unit.changes[at.change].after.items()
+        version_id = made.version_id if desired is None else str(desired)
         holder_id = str(unit.changes[at.change].before.get(tag, ""))
         if not version_id and not holder_id:
             return made

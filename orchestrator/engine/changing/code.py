@@ -83,12 +83,14 @@ class CodeOf:
                 raise StepFailedError(Step.UPLOAD, failure.of_call(error)) from error
             if etag is None:
                 gone = Failure(
-                    f"its package was deleted from the bucket {bucket}: {package.stored}",
+                    f"its package is missing from the bucket {bucket}: {package.stored}",
                     kind="package",
                     advice="plan again with --upload",
                 )
                 raise StepFailedError(Step.UPLOAD, gone)
-        return self._told(at, StoredObject(bucket, package.stored, package.sha256, package.size_bytes, existed=True))
+        return self._reported(
+            at, StoredObject(bucket, package.stored, package.sha256, package.size_bytes, existed=True)
+        )
 
     async def _upload(self, at: At, package: Package, store: ObjectStore, bucket: str) -> StoredObject:
         world, emit = self.calls.world, self.calls.emit
@@ -111,9 +113,9 @@ class CodeOf:
             except CloudError as error:
                 failure.unless_token(error)
                 raise StepFailedError(Step.UPLOAD, failure.of_call(error)) from error
-        return self._told(at, stored)
+        return self._reported(at, stored)
 
-    def _told(self, at: At, stored: StoredObject) -> StoredObject:
+    def _reported(self, at: At, stored: StoredObject) -> StoredObject:
         facts = stored.bucket, stored.key, stored.sha256, stored.size_bytes, stored.existed
         self.calls.emit(PackageStored(self.calls.world.clock(), at.unit, *facts, at.change))
         return stored

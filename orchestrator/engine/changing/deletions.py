@@ -110,7 +110,7 @@ class _Deletions:
 
     def _not_seen(self, left: InFlight, reason: str) -> None:
         if left and self.unknown is None:
-            self.unknown = Unknown(f"not seen to end: {reason}", left.operation_id, left.version_id)
+            self.unknown = Unknown(f"its end was not seen: {reason}", left.operation_id, left.version_id)
 
     def outcome(self) -> Outcome:
         """Return the outcome of the unit.
@@ -132,11 +132,11 @@ class _Deletions:
 
     def _failure(self) -> Failure:
         first = next(iter(self.refused.items()))
-        told = [f"{version_id}: {one.message}" for version_id, one in self.refused.items()]
-        more = len(told) - _NAMED_MAX
+        entries = [f"{version_id}: {one.message}" for version_id, one in self.refused.items()]
+        more = len(entries) - _NAMED_MAX
         untried = len(self.unit.changes) - self.done - len(self.refused)
         lines = [
-            *told[:_NAMED_MAX],
+            *entries[:_NAMED_MAX],
             *([f"and {more} more"] if more > 0 else []),
             *([f"not tried: {untried} more"] if untried else []),
         ]

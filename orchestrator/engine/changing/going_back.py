@@ -66,15 +66,15 @@ class GoingBack:
                 live = await read_touched(calls.world, [touched])
                 former = await read_former(calls.world, [touched], live)
         except StoppedError as error:
-            return _told(failed, f"it was not rolled back: {error}")
+            return _extended(failed, f"it was not rolled back: {error}")
         except CloudError as error:
             failure.unless_token(error)
-            return _told(failed, f"it was not rolled back: the live state cannot be read: {error.message}")
+            return _extended(failed, f"it was not rolled back: the live state cannot be read: {error.message}")
         former = replace(former, run_id=calls.world.run_id, reaching=calls.world.reaching)
         (back,) = taken_back([touched], live, former)
         left = f"{back.failure.message}" if back.failure is not None else ""
         if not back.changes:
-            return _told(failed, left or back.reason)
+            return _extended(failed, left or back.reason)
         changes, number = (*unit.changes, *back.changes), len(unit.changes)
         calls.emit(unit_planned(calls.world.clock(), replace(unit, changes=changes, back_from=number), {}))
         whole, made = replace(back, key=unit.key, changes=changes), Made(touched.function_id, version_id, {})
@@ -102,17 +102,17 @@ def _judged(failed: Failed, found: object, back: Unit, left: str) -> Failed | Un
         case Deployed(version_id):
             copied = any(change.kind is ChangeKind.VERSION for change in back.changes)
             how = f"rolled back: {back.reason}" + (f"; {left}" if left else "")
-            return replace(_told(failed, how, advice=""), rolled_back_to=version_id if copied else "")
+            return replace(_extended(failed, how, advice=""), rolled_back_to=version_id if copied else "")
         case Unknown(reason, operation_id, version_id):
             return Unknown(f"{failed.failure.message}; its rollback has not ended: {reason}", operation_id, version_id)
         case Failed(_, why):
-            return _told(failed, f"it was not rolled back: {why.message}")
+            return _extended(failed, f"it was not rolled back: {why.message}")
         case Blocked(reason) | Cancelled(reason):
-            return _told(failed, f"it was not rolled back: {reason}")
+            return _extended(failed, f"it was not rolled back: {reason}")
     return failed
 
 
-def _told(failed: Failed, what: str, *, advice: str | None = None) -> Failed:
-    told = failed.failure
-    advice = told.advice if advice is None else advice
-    return replace(failed, failure=replace(told, message=f"{told.message}; {what}", advice=advice))
+def _extended(failed: Failed, what: str, *, advice: str | None = None) -> Failed:
+    cause = failed.failure
+    advice = cause.advice if advice is None else advice
+    return replace(failed, failure=replace(cause, message=f"{cause.message}; {what}", advice=advice))

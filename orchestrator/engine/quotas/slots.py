@@ -169,7 +169,7 @@ class Slots:
             raise
         return Slot(self, scope, waiter.granted_at)
 
-    def anybody_waits(self) -> bool:
+    def has_waiters(self) -> bool:
         """Return whether a slot that becomes free is taken at once."""
         return self._count_waiting > 0
 
@@ -198,7 +198,7 @@ class Slots:
                     if waiter is not None and (not waiter.order[0], urgency) > most:
                         best, most = waiter, (not waiter.order[0], urgency)
             if best is None:
-                self._say_near()
+                self._notify_near()
                 return
             place = (best.scope.folder, best.scope.cloud)
             last_at, every_s = self._every_s[place]
@@ -215,7 +215,7 @@ class Slots:
             best.granted.set()
             best.near.set()
 
-    def _say_near(self) -> None:
+    def _notify_near(self) -> None:
         """Notify the first waiters of each folder: as many as are granted within about a second. None if slots become
         free so rarely that a check would expire before.
         """

@@ -58,8 +58,8 @@ class Gates:
             "ORCHESTRATOR_WAVE": str(judging.wave),
             "ORCHESTRATOR_WAVES": str(judging.waves),
         }
-        told = run.world.outlet.json(asdict(self._facts(judging))).encode()
-        request = CommandRequest(gate.command, gate.folder, facts, told, gate.timeout_s)
+        stdin = run.world.outlet.json(asdict(self._facts(judging))).encode()
+        request = CommandRequest(gate.command, gate.folder, facts, stdin, gate.timeout_s)
         run.emit(GateBegan(run.world.clock(), judging.wave))
         try:
             with run.stop.interruptible():
@@ -93,7 +93,7 @@ class Gates:
         self.run.breached(f"the gate of {judging.name} {how}{said}", judged=True)
 
     def _facts(self, judging: Judging) -> GateFacts:
-        members = dict(self.run.members.told({**self.run.made, **self.run.outcomes}))
+        members = dict(self.run.members.gate_members({**self.run.made, **self.run.outcomes}))
         chosen = [member for turn, member in members.values() if judging.begin < turn <= judging.end]
         every = [member for _, member in members.values()]
         return GateFacts(

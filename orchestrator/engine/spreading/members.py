@@ -45,7 +45,7 @@ class Members:
             self.touched.add(event.key)
             self.facts[event.key] = event.function_id, self.facts.get(event.key, ("", None))[1]
 
-    def told(self, ended: Mapping[str, Outcome | Made]) -> Iterator[tuple[str, tuple[int, Member]]]:
+    def gate_members(self, ended: Mapping[str, Outcome | Made]) -> Iterator[tuple[str, tuple[int, Member]]]:
         """Yield what has ended by now, or reached its second stage, in this run and the earlier ones: by key, its turn
         and what the gate is given. `ended`: of this run.
         """

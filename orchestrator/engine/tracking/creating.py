@@ -70,7 +70,7 @@ class Creating:
         self._due_at = math.inf  # when the next listing is due
 
     @property
-    def tells(self) -> bool:
+    def works(self) -> bool:
         """Whether listings are being requested now, and have been right so far."""
         return self._believed and len(self._watched) >= _ENOUGH
 
@@ -82,9 +82,9 @@ class Creating:
 
     def remove(self, watched: Watched) -> None:
         """Stop watching it."""
-        told = self.tells
+        worked = self.works
         self._watched.pop(watched.version_id, None)
-        if told and not self.tells:
+        if worked and not self.works:
             self._wake_all()
 
     def seen_running(self, watched: Watched) -> None:

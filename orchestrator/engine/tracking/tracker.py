@@ -148,7 +148,7 @@ class Tracker:
     async def _follow(self, one: _Followed) -> Tracked:
         began_at = anyio.current_time()
         lost_before_s = self._outage.lost_s()
-        self._hear_wish(one)
+        self._endure_wish(one)
         while not one.operation.done:
             now = anyio.current_time()
             deadline_at = began_at + self._deadline_s + self._outage.lost_s() - lost_before_s
@@ -176,14 +176,14 @@ class Tracker:
         unknown = not one.looked and (one.sent is None or one.seems_older)
         if unknown or (one.watched is not None and one.watched.gone):
             return earliest_at  # it may be done already
-        price_s, tells = self._price_s(), one.creating is not None and one.creating.tells
-        if tells and one.watched is not None and one.watched.listed_at is not None:
+        price_s, works = self._price_s(), one.creating is not None and one.creating.works
+        if works and one.watched is not None and one.watched.listed_at is not None:
             price_s *= _LISTED
         durations, age_s = self.learned.of(one.kind), one.asked_at - one.since
         wait_s = next_poll_s(durations, age_s, price_s, least_s=_LEAST_S, most_s=_MOST_S)
         return max(earliest_at, one.asked_at + wait_s)
 
-    def _hear_wish(self, one: _Followed) -> None:
+    def _endure_wish(self, one: _Followed) -> None:
         if not one.operation.done:
             self._outage.endure(one.operation.poll_after_s or 0.0, f"Operation {one.operation.id} is still running")
 
@@ -192,7 +192,7 @@ class Tracker:
         if one.operation.done:
             return
         one.ran_at = one.asked_at
-        self._hear_wish(one)
+        self._endure_wish(one)
         if one.creating is not None and one.watched is not None:
             one.creating.seen_running(one.watched)
 

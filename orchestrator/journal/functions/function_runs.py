@@ -80,11 +80,11 @@ class FunctionRuns:
 
     def unit_marks(self, run_id: str) -> Iterator[UnitMark]:
         """Yield how far a run's units have come, in the order of its events."""
-        marked, telling = (", ".join(f"'{kind}'" for kind in kinds) for kinds in (MARKED, TELLING))
+        marked, with_data = (", ".join(f"'{kind}'" for kind in kinds) for kinds in (MARKED, TELLING))
         with translated(self._path):
             self._check_schema(run_id)
             rows = self._connection.execute(
-                f"SELECT seq, kind, key, CASE WHEN kind IN ({telling}) THEN data END, crc FROM events"  # noqa: S608 - ours
+                f"SELECT seq, kind, key, CASE WHEN kind IN ({with_data}) THEN data END, crc FROM events"  # noqa: S608 - ours
                 f" WHERE run_id = ? AND kind IN ({marked}) ORDER BY seq",
                 (run_id,),
             )
@@ -133,15 +133,15 @@ class FunctionRuns:
         """Yield the functions of a plan whose record has one of these texts ("": any). `at_once`: how many records are
         read before the first is yielded: a cursor would search on for the next one, however far it is.
         """
-        wanted = [_text(needle) if needle else "" for needle in needles]
-        having = " OR ".join(["instr(data, ?)"] * len(wanted)) or "0"
+        texts = [_text(needle) if needle else "" for needle in needles]
+        having = " OR ".join(["instr(data, ?)"] * len(texts)) or "0"
         last, full = 0, True
         while full:
             with translated(self._path):
                 rows = self._connection.execute(
                     "SELECT seq, data, crc FROM events WHERE run_id = ? AND seq > ? AND kind IN (?, ?)"  # noqa: S608
                     f" AND ({having}) ORDER BY seq LIMIT ?",
-                    (run_id, last, *_PLANNED, *wanted, at_once),
+                    (run_id, last, *_PLANNED, *texts, at_once),
                 ).fetchall()
             for last, data, crc in rows:
                 yield from names_in(self._event_of(run_id, last, data, crc))

@@ -111,7 +111,7 @@ def _named(root: Path, found: list[tuple[str, Placed, bool]]) -> Iterator[FoundF
     taken, not_packed = set[str](), dict[str, set[str]]()
     for label, placed, is_one_of_many in found:
         handler, source = placed.handler, os.path.relpath(placed.source, root)
-        parts = _telling_parts(root, label)
+        parts = _meaningful_parts(root, label)
         own = [handler.stem] if is_one_of_many else []
         names = [_name([*parts[-number:], *own]) for number in range(1, len(parts) + 1)]
         if own and parts[-1].lower() in _SAYS_NOTHING:
@@ -131,7 +131,7 @@ def _named(root: Path, found: list[tuple[str, Placed, bool]]) -> Iterator[FoundF
         yield FoundFunction(name, source, replace(handler, runtime=runtime), exclude, why, files)
 
 
-def _telling_parts(root: Path, source: str) -> list[str]:
+def _meaningful_parts(root: Path, source: str) -> list[str]:
     """Return the names on the path to a source, without meaningless ones at its end: app/src is app."""
     parts = [root.name, *(Path(source).parts if source != "." else ())]
     while len(parts) > 2 and parts[-1].lower() in _SAYS_NOTHING:

@@ -127,16 +127,16 @@ def _in_files(
     folder: CandidateFolder, runtime: str, functions: Callable[[str], Functions], endings: tuple[str, ...]
 ) -> list[FoundHandler]:
     """Return the handlers in a folder's files: those with a handler's name, else those that look like one."""
-    named, alike = list[FoundHandler](), list[FoundHandler]()
+    named, similar = list[FoundHandler](), list[FoundHandler]()
     for stem, text in folder.files(*endings):
         if stem.startswith(("test_", "conftest", "setup")) or stem.endswith(("_test", ".test", ".spec", ".d")):
             continue
-        for name, is_alike in dict(functions(text)).items():
+        for name, is_similar in dict(functions(text)).items():
             called = name in _NAMED
-            if called or is_alike:
+            if called or is_similar:
                 found = FoundHandler(runtime, f"{stem}.{name}", stem if called else name)
-                (named if called else alike).append(found)
-    return named or alike
+                (named if called else similar).append(found)
+    return named or similar
 
 
 def _of_python(folder: CandidateFolder) -> list[FoundHandler]:

@@ -142,9 +142,9 @@ class Tokens:
 
     def _check_claims(self, claims: Mapping[str, Any], key: KnownKey, audience: str) -> None:
         now, issued_at, expires_at = self._clock(), claims["iat"], claims["exp"]
-        told = claims.get("aud")
+        audiences = claims.get("aud")
         for wrong, why in (
-            (audience not in (told if isinstance(told, list) else [told]), f"aud must be {audience}"),
+            (audience not in (audiences if isinstance(audiences, list) else [audiences]), f"aud must be {audience}"),
             (claims.get("iss") != key.service_account_id, "iss is not the key's service account"),
             (expires_at - issued_at > JWT_LIFETIME_MAX_S, f"exp - iat exceeds {JWT_LIFETIME_MAX_S} s"),
             (issued_at > now + _SKEW_S, "iat is in the future"),

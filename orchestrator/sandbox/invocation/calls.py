@@ -68,7 +68,7 @@ class Matching:
             (self.runtime, version.get("runtime", "")),
         )
         named = self.function in ("", function["id"], function["name"])
-        return named and all(wanted in ("", found) for wanted, found in pairs)
+        return named and all(expected in ("", found) for expected, found in pairs)
 
 
 @dataclass(slots=True)

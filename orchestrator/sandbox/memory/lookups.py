@@ -40,14 +40,14 @@ class OperationService:
         """Return a page of the Operations of a Function and its Versions; `filter` on `done`, `created_by`."""
         self._core.settle()
         paging.check_names(query)
-        wanted = paging.terms(query, ("done", "created_by", "createdBy"))
+        filters = paging.terms(query, ("done", "created_by", "createdBy"))
         self._core.function(function_id)
-        author = wanted.get("created_by", wanted.get("createdBy"))
+        author = filters.get("created_by", filters.get("createdBy"))
 
         def answer(operation_id: str) -> Record | None:
             operation: Record = self._core.state.operations[operation_id]["json"]
             done = "true" if operation.get("done") else "false"
-            fits = wanted.get("done", done) == done and author in (None, operation["createdBy"])
+            fits = filters.get("done", done) == done and author in (None, operation["createdBy"])
             return operation if fits else None
 
         keys = self._core.state.operations_of_function.of(function_id)

@@ -50,15 +50,15 @@ def within_times(query: Query, allowed: Collection[str]) -> Callable[[Record], b
     """Parse a filter such as `effectiveFrom > "2026-01-01T00:00:00Z"`, with `=`, `<` or `>`. Returns a check of a
     record's times. A missing time is later than any.
     """
-    wanted = []
+    bounds = []
     for name, sign, value in _comparisons(query, allowed, "=<>"):
         at = timestamp(value)
         if at is None:
             raise invalid("filter", f"{value!r} is not a time: write it as 2026-01-01T00:00:00Z")
-        wanted.append((name, _SIGNS[sign], at))
+        bounds.append((name, _SIGNS[sign], at))
 
     def fits(record: Record) -> bool:
-        return all(compare(timestamp(record.get(name)) or _LAST, at) for name, compare, at in wanted)
+        return all(compare(timestamp(record.get(name)) or _LAST, at) for name, compare, at in bounds)
 
     return fits
 

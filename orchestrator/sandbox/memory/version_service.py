@@ -57,13 +57,13 @@ class VersionService:
         folder_id, function_id = query.get("folderId"), query.get("functionId")
         if bool(folder_id) == bool(function_id):
             raise invalid("id", "exactly one of folderId, functionId must be given")
-        wanted = paging.terms(query, ("status", "runtime"))
+        filters = paging.terms(query, ("status", "runtime"))
         if function_id:
             self._core.function(function_id)
             keys = self._state.versions_of_function.of(function_id)
         else:
             self._core.cloud_of(str(folder_id))
-            passing = self._state.passing_in_folder.get(wanted.get("status", ""))
+            passing = self._state.passing_in_folder.get(filters.get("status", ""))
             owned = self._state.versions_of_folder if passing is None else passing
             keys = owned.of(str(folder_id))
             keys = sorted(keys, key=self._state.versions.number) if passing is not None else keys
@@ -76,7 +76,7 @@ class VersionService:
             shown = settings.creating_visible and version["createdAt"] <= shown_until
             lagging = settings.creating_share < 1.0 and self._core.rng.random() >= settings.creating_share
             hidden = version["status"] == "CREATING" and (not shown or lagging)
-            fits = all(version[field] == value for field, value in wanted.items())
+            fits = all(version[field] == value for field, value in filters.items())
             return self._answer(version) if fits and not hidden else None
 
         return paging.page(query, "versions", self._state.versions, keys, answer)

@@ -52,9 +52,9 @@ class KeptPackages:
 
     def forget_others(self, digests: Collection[str]) -> None:
         """Delete what no version needs any more."""
-        wanted = {self.path(digest) for digest in digests}
+        needed = {self.path(digest) for digest in digests}
         for path in self._folder.iterdir():
-            if path not in wanted:
+            if path not in needed:
                 path.unlink()
 
 

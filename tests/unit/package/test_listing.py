@@ -31,7 +31,7 @@ def test_each_file_and_each_rule(tmp_path: Path) -> None:
         ".git/": "by default",
         "a.md": 'exclude "*.md"',
         "c.txt": '.orchestratorignore "c.txt"',
-        "d/e.txt": "no line of include",
+        "d/e.txt": "not matched by include",
         "lib/.orchestratorignore": "by default",
         "lib/b.log": 'fn/lib/.orchestratorignore "*.log"',
     }
