@@ -108,8 +108,9 @@ def _runs(context: click.Context, word: str) -> Iterator[Item]:
 
 def _in_words(run: RecentRun) -> str:
     end = "no end yet" if run.exit_code is None else _ENDED.get(Exit(run.exit_code), "failed")
+    at = strftime("%Y-%m-%d %H:%M:%S", localtime(run.started_at))  # to the second: zsh joins those that say the same
     many = f"{run.units} function{'' if run.units == 1 else 's'}"
-    return f"{strftime('%Y-%m-%d %H:%M', localtime(run.started_at))}  {run.verb}, {many}, {end}"
+    return f"{at}  {run.verb}, {many}, {end}"
 
 
 def _runs_and_files(context: click.Context, word: str) -> Iterator[Item]:
