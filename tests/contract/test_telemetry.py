@@ -67,11 +67,12 @@ def endpoint(found: Collector | str, **more: str) -> dict[str, str]:
 
 def test_spans_and_metrics_arrive(monkeypatch: pytest.MonkeyPatch) -> None:
     secret = "s3cr3t-of-the-collector"
-    headers = {"OTEL_EXPORTER_OTLP_HEADERS": f"authorization=Basic%20{secret},x-team=ops"}
+    headers = {"OTEL_EXPORTER_OTLP_HEADERS": f"authorization=Basic%20{secret},x-stage=production"}
     with collector() as found:
         messages = send(monkeypatch, endpoint(found, **headers, OTEL_RESOURCE_ATTRIBUTES="service.name=night"))
     assert messages.incomplete == []
-    assert messages.outlet.line(f"it said Basic {secret}") == f"it said {MARK}"
+    said = f"in production it said {secret} for Basic {secret}"
+    assert messages.outlet.line(said) == f"in production it said {MARK} for {MARK}"
     assert {one["authorization"] for one in found.headers} == {f"Basic {secret}"}
     trace_id, root_id = root_of(RUN_ID)
     assert {span.trace_id for span in found.spans} == {trace_id.to_bytes(16)}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.metadata import entry_points
 from queue import SimpleQueue
 from typing import Any, cast
@@ -23,6 +23,7 @@ from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 
 from orchestrator.journal.events import Event
 from orchestrator.redaction.outlet import Outlet
+from orchestrator.redaction.patterns import is_worth_hiding
 from orchestrator.report.telemetry.measures import Measures
 from orchestrator.report.telemetry.names import root_of
 from orchestrator.report.telemetry.signals import HEADERS, About, Signals
@@ -41,9 +42,8 @@ class Exporting:
     """Sends what one run is about. Call `hear` with each event, then `end`, which waits no longer than it may."""
 
     def __init__(self, signals: Signals, about: About, environ: Mapping[str, str], outlet: Outlet) -> None:
-        for name in HEADERS:
-            for pair in environ.get(name, "").split(","):
-                outlet.redactor.add(unquote(pair.partition("=")[2].strip()))
+        for secret in _secrets(environ):
+            outlet.redactor.add(secret)
         self._said = _Said.listening()
         self._counts, self._sent = _Counts(), [_Sent(_load("traces", name)()) for name in signals.traces]
         self._measured = [_Sent(_load("metrics", name)()) for name in signals.metrics]
@@ -182,6 +182,14 @@ def _first_cause(error: BaseException) -> str:
             break
         error = cause
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+def _secrets(environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield what the headers have that must not be shown: whole values, and the part after "Basic" or "Bearer"."""
+    for name in HEADERS:
+        for pair in environ.get(name, "").split(","):
+            value = unquote(pair.partition("=")[2].strip())
+            yield from filter(is_worth_hiding, {value, value.rpartition(" ")[2]})
 
 
 def _load(signal: str, name: str) -> Callable[[], Any]:
