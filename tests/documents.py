@@ -19,6 +19,7 @@ from orchestrator.model import Notify, Rollout
 from orchestrator.report.display.displays import EventFile
 from orchestrator.report.formats import FORMATS
 from orchestrator.report.notice.document import notification
+from orchestrator.report.published.events import JOURNAL_ALONE
 from orchestrator.report.views import ResultView
 from tests.published import documents_in
 from tests.runs import RUN_ID, ended, whole_run
@@ -68,8 +69,9 @@ def _documents() -> Iterator[tuple[str, Any]]:
     yield "a notification", orjson.loads(OUTLET.json(said))
     yield "what a gate reads", gate_facts()
 
+    written = [event for event in A_RUN if event.kind not in JOURNAL_ALONE]
     ends = [UnitEnded(1.0, "f", outcome) for outcome in OUTCOMES]
-    for number, line in enumerate(lines_of([*A_RUN[:-1], *ends, ended(1, reason="stopped")])):
+    for number, line in enumerate(lines_of([*written[:-1], *ends, ended(1, reason="stopped")])):
         yield f"event {number} {line['kind']}", line
     for number, line in enumerate(lines_of(whole_run("auth"))):
         yield f"event {number} {line['kind']} of a whole run", line

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -66,16 +67,25 @@ def _events() -> str:
     rows = [f"| [`{name}`](#{name}) | {defined[name]['description']} |" for name in lines]
     parts = [_table("kind | written", rows)]
     for name in lines:
-        fields = [row for row in _keys(defined[name], defined, "", deep=False) if not row.startswith(_HEAD)]
+        fields = [row for row in _linked(name, defined) if not row.startswith(_HEAD)]
         parts += [f"## {name}", defined[name]["description"], _table("field | type | meaning", fields)]
         found = next(one for one in documents().values() if kind_of(one) == EVENT and one["kind"] == name)
         parts += [f"```json\n{written(found)}\n```"]
     for name in ("change", "identity", "stored_selection", *(one for one in defined if one.startswith("outcome_"))):
         parts += [f"## {name}", defined[name]["description"]]
-        parts += [_table("field | type | meaning", list(_keys(defined[name], defined, "", deep=False)))]
+        parts += [_table("field | type | meaning", list(_linked(name, defined)))]
     parts += ["## failure", defined["failure"]["description"]]
     parts += [_table("field | type | meaning", list(_keys(defined["failure"], defined, "")))]
     return "\n\n".join(parts) + "\n"
+
+
+def _linked(name: str, defined: Mapping[str, Any]) -> Iterator[str]:
+    """Give the rows of an object, with links to the objects in it."""
+    rows = _keys(defined[name], defined, "", deep=False)
+    for row, value in zip(rows, defined[name]["properties"].values(), strict=True):
+        inner, _ = _inner(value)
+        named = row.replace("one of the outcomes", "[one of the outcomes](#outcome_deployed)", 1)
+        yield named if inner is None else re.sub(r"(objects?)", rf"[\1](#{inner})", named, count=1)
 
 
 _HEAD = ("| `schema` |", "| `run_id` | text | the run |", "| `kind` |")

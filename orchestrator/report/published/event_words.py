@@ -7,8 +7,7 @@ from collections.abc import Mapping
 # By kind of event: when its line is written.
 WHEN_WRITTEN: Mapping[str, str] = {
     "run_started": "A run begins, after its plan and the question.",
-    "unit_planned": "Once for each function of the plan for which something is done, before the first wave.",
-    "units_unchanged": "Once, for all functions of the plan for which nothing is done.",
+    "unit_planned": "For each function of the plan, before the first wave; again if its plan changes during the run.",
     "wave_started": "A wave begins; the one before it has ended whole.",
     "breaker_opened": "Calls of one step in one folder were all refused with the same error: no more are sent.",
     "outage_began": "The cloud does not answer any more: the run waits.",
@@ -28,7 +27,6 @@ WHEN_WRITTEN: Mapping[str, str] = {
     "operation_done": "An Operation was seen done.",
     "unit_ended": "A function has come to its end; a later line of the same function replaces an earlier one.",
     "breached": "Too many functions have failed: nothing new starts.",
-    "given_up": "What the runs before have left undone will not be done.",
     "version_verified": "A version was verified.",
     "pause_began": "A wave has ended, and the run waits before the next one.",
     "gate_began": "The gate's command begins to judge a wave.",
@@ -87,9 +85,6 @@ SAID: Mapping[str, Mapping[str, str]] = {
         "way_back": 'how it could be taken back, "" where that is not known',
         "back_from": "the index of the first change that takes it back again, 0 for none",
     },
-    "units_unchanged": {
-        "units": "of each function: key, name, folder id, function id, version id, fingerprint, reason",
-    },
     "wave_started": {
         "number": "from 1",
         "waves": "how many there are",
@@ -137,7 +132,6 @@ SAID: Mapping[str, Mapping[str, str]] = {
     },
     "unit_ended": {"outcome": "the result"},
     "breached": {"reason": "which limit of failures was passed", "then": "what it leads to"},
-    "given_up": {"units": "how many functions"},
     "version_verified": {
         "version_id": "the version",
         "verdict": "what it says",

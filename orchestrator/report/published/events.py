@@ -81,6 +81,7 @@ def _outcome() -> Takes:
     return {"anyOf": rows}
 
 
+JOURNAL_ALONE = ("units_unchanged", "given_up")  # kinds that no run writes to an event file
 _OUTCOME = _outcome()
 # What fields of these names take in whichever event, where their types do not say all.
 _TAKES: Mapping[str, Takes] = {
@@ -100,7 +101,6 @@ _OWN: Mapping[str, Mapping[str, Takes]] = {
     "run_started": {"schema": just(SCHEMA)},
     "unit_planned": {"action": ACTION},
     "limit_changed": {"reason": WHY_LIMIT},
-    "units_unchanged": {"units": several({"type": "array", "items": TEXT, "minItems": 7, "maxItems": 7})},
     "breached": {"then": among("stop", "rollback", "pause")},
     "run_ended": {"exit_code": EXIT_CODE},
     "gate_ended": {"exit_code": or_null({"type": "integer"})},
@@ -124,7 +124,7 @@ def event_lines() -> dict[str, dict[str, Any]]:
     """Give the object of each kind of event, in the order in which a run may write them. Fields that a former program
     may not have written are not required.
     """
-    return {kind: _line(kind) for kind in EVENTS} | {
+    return {kind: _line(kind) for kind in EVENTS if kind not in JOURNAL_ALONE} | {
         "summary": keys("summary", WHEN_WRITTEN["summary"], {**_HEAD, "kind": _kind("summary"), **_SUMMARY})
     }
 

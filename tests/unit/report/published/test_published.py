@@ -17,6 +17,7 @@ from orchestrator.app.commands.schema import schema_command
 from orchestrator.journal.event_json import EVENTS
 from orchestrator.report.published.catalog import CATALOG
 from orchestrator.report.published.event_words import SAID, WHEN_WRITTEN
+from orchestrator.report.published.events import JOURNAL_ALONE
 from orchestrator.report.views import DocumentView
 from tests.documents import documents
 from tests.published import EVENT, kind_of, objects, published, schema_of, validator
@@ -24,6 +25,7 @@ from tests.published import EVENT, kind_of, objects, published, schema_of, valid
 SOURCES = Path(orchestrator.__file__).parent
 GOLDEN = Path(__file__).parents[3] / "golden"
 BY_KIND = {kind: [one for one in documents().values() if kind_of(one) == kind] for kind in CATALOG}
+WRITTEN = {*EVENTS, "summary"} - {*JOURNAL_ALONE}
 # Of each kind a value that is one of a few words: where it is in a document.
 WORDS = {
     "plan": ("units", 0, "action"),
@@ -56,7 +58,7 @@ def test_every_document_is_as_its_schema_says(name: str) -> None:
 def test_there_is_a_document_of_every_kind() -> None:
     assert [kind for kind, found in BY_KIND.items() if not found] == []
     lines = {one["kind"] for one in BY_KIND[EVENT]}
-    assert lines == {*EVENTS, "summary"}
+    assert lines == WRITTEN
 
 
 def test_every_schema_that_the_program_writes_is_published() -> None:
@@ -79,7 +81,7 @@ def test_each_schema_is_one_and_says_what_each_key_means(kind: str) -> None:
 
 
 def test_words_are_of_fields_that_there_are() -> None:
-    assert set(WHEN_WRITTEN) == {*EVENTS, "summary"}
+    assert set(WHEN_WRITTEN) == WRITTEN
     fields = {kind: {name for name in cls.__dataclass_fields__ if name != "kind"} for kind, cls in EVENTS.items()}
     assert {kind: set(said) - fields[kind] for kind, said in SAID.items() if kind != "*"} == {
         kind: set() for kind in SAID if kind != "*"
