@@ -32,7 +32,6 @@ LEFT = (
     "docs/manifest",
     "docs/notifications",
     "docs/packages",
-    "docs/promises",
     "docs/report",
     "docs/rollback",
     "docs/sandbox",

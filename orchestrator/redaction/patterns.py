@@ -1,4 +1,4 @@
-"""What secrets look like, and the names that they have: the table of docs/promises.md, "What is hidden".
+"""What secrets look like, and the names that they have: the table of docs/redaction.md.
 
 A text that only looks like a secret is kept if `kept` says that it is a word of the manifest.
 """

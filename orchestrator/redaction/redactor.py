@@ -1,6 +1,6 @@
 """Removes secrets from what is shown: by their form, by their name, and by value if it is known.
 
-Pure functions of text. Nothing that is sent passes through here. docs/promises.md defines what is secret.
+Pure functions of text. Nothing that is sent passes through here. docs/redaction.md defines what is secret.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is hidden, and what never is: the two sides of docs/promises.md, "What is hidden"."""
+"""What is hidden, and what never is: the two sides of docs/redaction.md."""
 
 from __future__ import annotations
 
