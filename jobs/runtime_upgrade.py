@@ -92,7 +92,7 @@ def desired(manifest: Manifest, live: LiveState, given: Mapping[str, Any]) -> De
         specs[one.key] = _copy(one, to, manifest, failures)
         board.append(_standing(one, "waiting", failures.get(one.key) or _skipped(one, expired)))
     warnings = [
-        *(f"the exception of {_expired(skip)}: the job does not run until this is resolved" for skip in expired),
+        *(f"the exception for {_expired(skip)}: the job does not run until this is resolved" for skip in expired),
         *empty_folders(folders_of(manifest, given), live),
         *left_to_others(manifest, live, folders_of(manifest, given)),
         *_unknown_runtimes(old, live),
@@ -125,7 +125,7 @@ def _check_offered(to: str, live: LiveState) -> None:
         close = get_close_matches(to, live.runtimes, n=1)
         hint = f"; did you mean {close[0]}?" if close else ""
         raise JobError(
-            f"the cloud offers no runtime {to}{hint}", advice=f"it offers {listed(live.runtimes) or 'none at all'}"
+            f"the cloud does not offer runtime {to}{hint}", advice=f"it offers {listed(live.runtimes) or 'none at all'}"
         )
 
 
@@ -150,7 +150,7 @@ def _skips(given: Mapping[str, Any]) -> tuple[list[Skip], list[Skip]]:
     expired = [skip for skip in skips if skip.until < today]
     if expired and not given["board_only"]:
         raise JobError(
-            f"exceptions of `skip` have expired: {'; '.join(map(_expired, expired))}",
+            f"exceptions in `skip` have expired: {'; '.join(map(_expired, expired))}",
             advice="ask the owner, then remove the row, or agree on a new `until`",
         )
     return [skip for skip in skips if skip.until >= today], expired
@@ -164,10 +164,10 @@ def _skip(row: Mapping[str, Any]) -> Skip:
     name = row.get("function") or "?"
     for key in ("function", "reason", "owner"):
         if not isinstance(row.get(key), str) or not row[key]:
-            raise JobError(f"the exception of {name} in `skip` has no {key}", advice=f'add {key} = "…" to it')
+            raise JobError(f"the exception for {name} in `skip` has no {key}", advice=f'add {key} = "…" to it')
     until = row.get("until")
     if not isinstance(until, date) or isinstance(until, datetime):
-        raise JobError(f"the exception of {name} in `skip` has no date `until`", advice="add until = 2027-03-01 to it")
+        raise JobError(f"the exception for {name} in `skip` has no date `until`", advice="add until = 2027-03-01 to it")
     return Skip(row["function"], row["reason"], row["owner"], until)
 
 

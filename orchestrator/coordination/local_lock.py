@@ -63,7 +63,7 @@ async def lock(state_dir: Path, *, timeout_s: float = 0.0, verb: str = "") -> As
         # Never deleted: otherwise a waiting run could lock a file that others no longer see.
         descriptor = open_private(path, os.O_RDWR | os.O_CREAT)
     except OSError as error:
-        raise JournalError(f"the lock {path} cannot be made: {error.strerror}", advice=ADVICE) from error
+        raise JournalError(f"the lock {path} cannot be created: {error.strerror}", advice=ADVICE) from error
     try:
         await _take(descriptor, path, timeout_s)
         _write(descriptor, _holder(verb))

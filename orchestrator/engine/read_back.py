@@ -32,7 +32,7 @@ from orchestrator.model import (
 )
 from orchestrator.model.live_state import LiveState
 from orchestrator.planning.live import read_live
-from orchestrator.planning.meanwhile.overwritten import by_function, replaced, told
+from orchestrator.planning.meanwhile.overwritten import as_failure, by_function, replaced
 from orchestrator.planning.own import planned_kinds, with_own
 from orchestrator.version.compare import not_as_sent
 from orchestrator.version.stamp import read_stamp
@@ -118,7 +118,7 @@ async def _overwrote(
     whole = None
     with suppress(CloudError, InterruptedRunError):
         whole = await world.read(partial(world.functions.get_version, lost.id))
-    return told(unit.key, lost, made, whole)
+    return as_failure(unit.key, lost, made, whole)
 
 
 def _seen(unit: Unit, outcome: Outcome) -> FunctionSpec:

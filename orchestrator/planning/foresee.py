@@ -118,7 +118,7 @@ class _Looking:
         self.warnings += warnings
         for cloud_id, quotas in told.items():
             self.warnings += [
-                f"[limits] {name} is {value}, but the quota of cloud {cloud_id} is {quota.limit:g}, which is used"
+                f"[limits] {name} is {value}, but the quota of cloud {cloud_id} is {quota.limit:g}: the quota applies"
                 for name, value in declared.items()
                 for quota in quotas
                 if is_quota_of(quota, name) and quota.limit != value

@@ -158,7 +158,7 @@ class _Planner:
         if unstampable is not None:
             return _blocked(spec, unstampable)
         digest = self._fingerprint(spec, tree, etag, copied)
-        unit = Unit(spec.key, spec, Action.CREATE, "the folder has no such function", digest, tree, warnings=warnings)
+        unit = Unit(spec.key, spec, Action.CREATE, "the function does not exist yet", digest, tree, warnings=warnings)
         if found is None:
             return replace(unit, changes=(_new_function(spec), _new_version(spec, {})))
         latest = self.live.latest(found.id)

@@ -94,12 +94,14 @@ async def read_etags(world: Reading, specs: Mapping[str, FunctionSpec]) -> dict[
     return found
 
 
-def untold(plan: Plan, live: LiveState) -> tuple[str, ...]:
+def objects_of_unknown_state(plan: Plan, live: LiveState) -> tuple[str, ...]:
     """Return the functions that are left alone although it is not known whether their zip was overwritten."""
-    return tuple(unit.key for unit in plan.units if unit.action is Action.UNCHANGED and _is_untold(unit, live))
+    return tuple(
+        unit.key for unit in plan.units if unit.action is Action.UNCHANGED and _is_of_unknown_state(unit, live)
+    )
 
 
-def _is_untold(unit: Unit, live: LiveState) -> bool:
+def _is_of_unknown_state(unit: Unit, live: LiveState) -> bool:
     code = unit.spec.code
     if not isinstance(code, BucketPackage) or code.sha256 is not None or unit.fingerprint is None:
         return False

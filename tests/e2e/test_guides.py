@@ -51,7 +51,7 @@ def test_a_plan_that_is_reviewed(cloud: Cloud, project: Project) -> None:
     planned = run(project.root, "plan", "--out", "plan.json", "--upload", environ=cloud.environ())
     assert (planned.code, "storing 2 packages" in planned.err) == (0, True), planned
     shown = run(project.root, "show", "plan.json", "-o", "markdown", environ=cloud.environ())
-    assert "| `f000` | create | `the folder has no such function` |" in shown.out
+    assert "| `f000` | create | `the function does not exist yet` |" in shown.out
     deployed = run(project.root, "deploy", "--plan", "plan.json", "--yes", environ=cloud.environ())
     assert (deployed.code, "2 functions: 2 deployed" in deployed.out) == (0, True), deployed
 

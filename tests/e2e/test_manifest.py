@@ -196,4 +196,4 @@ def test_validate_warns_of_exceptions_that_have_expired(project: Project) -> Non
     )
     end = run(project.root, "validate")
     assert end.code == 0, end.err
-    assert "jobs.up: the exception of old (owner ann) expired on 2020-01-01: the job will not run" in end.out
+    assert "jobs.up: the exception for old (owner ann) expired on 2020-01-01: the job will not run" in end.out

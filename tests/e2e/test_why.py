@@ -190,7 +190,7 @@ def test_without_credentials_the_journal_tells_and_the_exit_code_is_that_of_plan
     environ = {"ORCHESTRATOR_ENDPOINT": cloud.url}
     end = run(project.root, "why", "f000", environ=environ)
     assert end.code == run(project.root, "plan", environ=environ).code == 6
-    assert ": done\n    create: the folder has no such function\n    deployed, version " in end.out
+    assert ": done\n    create: the function does not exist yet\n    deployed, version " in end.out
     assert "deploy.toml:" in end.out  # where its values come from
 
 

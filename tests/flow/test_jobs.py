@@ -95,7 +95,7 @@ def test_a_declared_function_that_is_upgraded_stays_as_it_is_declared(tmp_path: 
 
 def test_a_runtime_that_is_not_offered_is_refused(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
-    with pytest.raises(JobError, match=r"the cloud offers no runtime python399; did you mean python39"):
+    with pytest.raises(JobError, match=r"the cloud does not offer runtime python399; did you mean python39"):
         bench.run_job(UPGRADE, "up", to="python399")
 
 

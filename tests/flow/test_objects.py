@@ -11,7 +11,7 @@ import pytest
 from orchestrator.errors import CloudError, Code
 from orchestrator.job.contract import Desired
 from orchestrator.model import Action, BucketPackage, FunctionSpec, Rollout, VersionCopy
-from orchestrator.planning.sources import untold
+from orchestrator.planning.sources import objects_of_unknown_state
 from orchestrator.version.stamp import read_stamp
 from tests.builders import settings, spec
 from tests.clouds import zipped
@@ -47,7 +47,7 @@ def test_an_object_that_was_overwritten_is_deployed_again(tmp_path: Path) -> Non
     bench.objects.put(BUCKET, "f.zip", zipped("index.py", "other.py"))
     assert carry_out(bench) == (Action.VERSION, "package f.zip was overwritten")
     assert carry_out(bench)[0] is Action.UNCHANGED
-    assert untold(bench.plan, bench.live) == ()
+    assert objects_of_unknown_state(bench.plan, bench.live) == ()
 
 
 def test_the_same_bytes_again_change_nothing(tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def test_a_version_of_a_former_program_is_left_alone_and_said_to_be_untold(
     assert stamp is not None
     assert stamp.marks == ()
     assert carry_out(bench)[0] is Action.UNCHANGED
-    assert untold(bench.plan, bench.live) == ("fun",)
+    assert objects_of_unknown_state(bench.plan, bench.live) == ("fun",)
 
 
 @pytest.mark.parametrize("code", [Code.PERMISSION_DENIED, None])
@@ -85,7 +85,7 @@ def test_an_object_that_may_not_be_looked_at_changes_nothing_and_is_untold(
 
     monkeypatch.setattr("orchestrator.sandbox.memory.adapters.MemoryObjectStore.etag", refused)
     assert carry_out(bench)[0] is Action.UNCHANGED
-    assert untold(bench.plan, bench.live) == ("fun",)
+    assert objects_of_unknown_state(bench.plan, bench.live) == ("fun",)
 
 
 def test_a_sha256_says_all_there_is_to_say(tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_a_sha256_says_all_there_is_to_say(tmp_path: Path) -> None:
     assert stamp is not None
     assert stamp.marks == ()
     assert carry_out(bench, code)[0] is Action.UNCHANGED
-    assert untold(bench.plan, bench.live) == ()
+    assert objects_of_unknown_state(bench.plan, bench.live) == ()
 
 
 def sha256_of(bench: Bench) -> str:
@@ -110,7 +110,7 @@ def test_a_copy_is_of_the_same_object(tmp_path: Path) -> None:
     carry_out(bench)
     assert carry_out(bench, VersionCopy("$latest"), memory_bytes=256 << 20)[0] is Action.COPY
     assert carry_out(bench, memory_bytes=256 << 20)[0] is Action.UNCHANGED
-    assert untold(bench.plan, bench.live) == ()
+    assert objects_of_unknown_state(bench.plan, bench.live) == ()
     bench.objects.put(BUCKET, "f.zip", zipped("index.py", "other.py"))
     assert carry_out(bench, memory_bytes=256 << 20) == (Action.VERSION, "package f.zip was overwritten")
 

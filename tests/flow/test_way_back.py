@@ -55,7 +55,7 @@ def removed(bench: Bench) -> str:
 
 
 GONE: list[tuple[Callable[[Bench], str], str]] = [
-    (retired, "the cloud makes no more versions with runtime python312"),
+    (retired, "the cloud no longer makes versions with runtime python312"),
     (destroyed, "version e6v1 of secret e6q1 is DESTROYED"),
     (removed, "service account aje1 was deleted"),
 ]

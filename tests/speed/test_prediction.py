@@ -288,7 +288,7 @@ def test_the_canary_is_a_wave_and_of_two_phases_tags_are_the_last() -> None:
 
 
 def test_of_what_cannot_be_made_again_a_rollback_moves_tags_only() -> None:
-    gone = WayBack(WayBackKind.TAGS, "the cloud makes no more versions with runtime python37")
+    gone = WayBack(WayBackKind.TAGS, "the cloud no longer makes versions with runtime python37")
     plan = Plan(tuple(replace(unit, way_back=gone) for unit in verified_units(30)))
     found = predict(plan, CLOUD, LIMITS, Rollout(), known_calls(0.1), allowed(15, 20))
     assert found.rollback_s == pytest.approx(30 * (0.5 + 0.5) / 15, rel=0.25)

@@ -135,7 +135,7 @@ def _check_jobs(manifest: Manifest, now: datetime) -> tuple[list[Mistake], list[
             until = row.get("until") if isinstance(row, Mapping) else None
             if isinstance(until, date) and not isinstance(until, datetime) and until < bound.given["today"]:
                 warnings.append(
-                    f"{spec.place.file}:{spec.place.line}: jobs.{spec.name}: the exception of {row.get('function')}"
+                    f"{spec.place.file}:{spec.place.line}: jobs.{spec.name}: the exception for {row.get('function')}"
                     f" (owner {row.get('owner')}) expired on {until}: the job will not run"
                 )
     return mistakes, warnings

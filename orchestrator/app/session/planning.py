@@ -52,7 +52,7 @@ from orchestrator.planning.prune.plan import PrunePlan
 from orchestrator.planning.resume import forced_of
 from orchestrator.planning.rollout import canary_first, without_pauses
 from orchestrator.planning.selection import choose, expanded, require_promote
-from orchestrator.planning.sources import Sources, read_sources, untold
+from orchestrator.planning.sources import Sources, objects_of_unknown_state, read_sources
 from orchestrator.planning.verifying import NOT_VERIFYING, Verifying
 from orchestrator.prediction.predict import predict
 from orchestrator.report.messages import with_facts
@@ -245,7 +245,7 @@ async def plan_desired(
     foreseen = await foresee(world, plan, live, world.limits, inline=inline, adopt=adopt, known=rollbacks, again=again)
     demanded = rollout.on_breach == "rollback" or rollout.two_phase
     plan = await with_ways_back(world, foreseen.plan, live, demanded=demanded, agreed=Names(options.no_way_back))
-    warnings = (*foreseen.warnings, *_doubtful_objects(untold(plan, live)))
+    warnings = (*foreseen.warnings, *_doubtful_objects(objects_of_unknown_state(plan, live)))
     for warning in warnings:
         session.messages.warn(warning)
     rollout = without_pauses(rollout) if options.now else rollout

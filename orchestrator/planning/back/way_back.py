@@ -140,7 +140,7 @@ class _Known:
     def missing(self, base: Version) -> Iterator[str]:
         """Yield the reasons why a Version could not be made again as it is."""
         if not base.is_active:
-            yield f"{base.id}, which is live, is {base.status}"
+            yield f"the live version {base.id} is {base.status}"
         if unreadable := unreadable_fields(base.raw):
             yield f"settings of {base.id} cannot be read: {', '.join(unreadable)}"
         values = unknown_values(base.raw)
@@ -149,7 +149,7 @@ class _Known:
         ]:
             yield f"{base.id} has settings that this program does not know: {', '.join(unknown)}"
         if self._runtimes and base.runtime not in self._runtimes:
-            yield f"the cloud makes no more versions with runtime {base.runtime}"
+            yield f"the cloud no longer makes versions with runtime {base.runtime}"
         settings = settings_of(base)
         yield from filter(None, map(self._secret, settings.secrets))
         yield from (f"service account {one} was deleted" for one in _accounts(settings) if one in self._gone)

@@ -51,7 +51,7 @@ def replaced(
     return max(between, key=lambda version: str(version.created_at), default=None)
 
 
-def told(key: str, lost: Version, made: Version, whole: Version | None) -> Failed:
+def as_failure(key: str, lost: Version, made: Version, whole: Version | None) -> Failed:
     """Return the failure that says what was replaced, and how to restore it. `whole`: the lost Version with all its
     settings, if it could be read: listings are kept only in part.
     """
@@ -76,5 +76,5 @@ def after_a_kill(done: Mapping[str, Outcome], live: LiveState, then: Mapping[str
             continue
         lost = replaced(made, base.id, base.created_at, siblings[made.function_id], unit.fingerprint)
         if lost is not None:
-            found[key] = told(key, lost, made, None)
+            found[key] = as_failure(key, lost, made, None)
     return found

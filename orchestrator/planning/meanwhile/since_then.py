@@ -46,7 +46,7 @@ def based_since(base_id: str, live: LiveState, then: UnitState) -> str:
     return f"another version, {base_id}, has taken $latest{gone} since the run began"
 
 
-def no_more_wanted(live: LiveState, then: UnitState, whose: str) -> str:
+def no_longer_desired(live: LiveState, then: UnitState, whose: str) -> str:
     """Return why a unit is not desired any more. `whose`: the manifest or the job that no longer includes it.
 
     | its Function                                 | the message says                     |

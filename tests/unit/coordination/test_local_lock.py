@@ -192,7 +192,7 @@ def test_a_folder_in_place_of_the_lock_is_a_journal_error(tmp_path: Path) -> Non
         async with lock(tmp_path):
             pass
 
-    with pytest.raises(JournalError, match="cannot be made"):
+    with pytest.raises(JournalError, match="cannot be created"):
         anyio.run(main)
 
 

@@ -90,7 +90,7 @@ def test_the_board_is_there_where_an_exception_has_expired() -> None:
     found = desired(there(a="python38", b="python39"), skip=(row,), board_only=True)
     assert board(found) == {"a": "waiting", "b": "waiting"}
     assert (found.board or ())[1].note == "vendor library (owner ann, until 2026-11-24)"
-    assert "the exception of b (owner ann) expired on 2026-11-24: the job does not run" in found.warnings[0]
+    assert "the exception for b (owner ann) expired on 2026-11-24: the job does not run" in found.warnings[0]
 
 
 @pytest.mark.parametrize(
@@ -98,11 +98,11 @@ def test_the_board_is_there_where_an_exception_has_expired() -> None:
     [
         (
             SKIP | {"until": date(2026, 11, 24)},
-            "exceptions of `skip` have expired: b (owner ann) expired on 2026-11-24",
+            "exceptions in `skip` have expired: b (owner ann) expired on 2026-11-24",
         ),
-        ({**SKIP, "reason": ""}, "the exception of b in `skip` has no reason"),
-        ({name: SKIP[name] for name in ("function", "reason", "until")}, "the exception of b in `skip` has no owner"),
-        (SKIP | {"until": "2027-03-01"}, "the exception of b in `skip` has no date `until`"),
+        ({**SKIP, "reason": ""}, "the exception for b in `skip` has no reason"),
+        ({name: SKIP[name] for name in ("function", "reason", "until")}, "the exception for b in `skip` has no owner"),
+        (SKIP | {"until": "2027-03-01"}, "the exception for b in `skip` has no date `until`"),
         (SKIP | {"untill": 1}, '`skip` has no key "untill"'),
     ],
 )
@@ -126,7 +126,7 @@ def test_a_skip_of_nothing_is_a_warning() -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"to": "python399"}, "the cloud offers no runtime python399; did you mean python312?"),
+        ({"to": "python399"}, "the cloud does not offer runtime python399; did you mean python312?"),
         ({"old": ()}, "`from` is empty"),
         ({"old": ("python312",)}, "python312 is in `from` and in `to`"),
         ({"old": ("nodejs16",)}, "nodejs16 and python312 are of different languages"),

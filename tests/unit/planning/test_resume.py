@@ -25,7 +25,7 @@ from orchestrator.model import (
     VersionCopy,
 )
 from orchestrator.model.live_state import indexed
-from orchestrator.planning.meanwhile.since_then import no_more_wanted
+from orchestrator.planning.meanwhile.since_then import no_longer_desired
 from orchestrator.planning.resume import named_now, still_meant
 from tests.builders import function, spec, version
 
@@ -218,7 +218,7 @@ def test_what_is_wanted_no_more_is_told_by_what_is_live(
 ) -> None:
     found = [version(one, "id-f", tags=() if one == "v0" and len(versions) > 1 else ("$latest",)) for one in versions]
     live = indexed([function()] if there else [], found, whole=["folder"] if whole else [])
-    assert no_more_wanted(live, CUT_OFF, "job up") == why
+    assert no_longer_desired(live, CUT_OFF, "job up") == why
 
 
 def _run(**changes: Any) -> UnitState:

@@ -45,7 +45,7 @@ from orchestrator.model import Blocked, ChangeKind, Deployed, Outcome, Plan, Unk
 from orchestrator.model.live_state import LiveState
 from orchestrator.planning.back.touched import touched_by
 from orchestrator.planning.meanwhile.overwritten import after_a_kill
-from orchestrator.planning.meanwhile.since_then import no_more_wanted
+from orchestrator.planning.meanwhile.since_then import no_longer_desired
 from orchestrator.planning.resume import (
     accepted,
     agreed,
@@ -260,4 +260,4 @@ async def _not_wanted(session: Session, then: UnitState, live: LiveState) -> Out
         if made is not None and made.status == "ACTIVE" and str(read_stamp(made.description)) == then.fingerprint:
             return Deployed(made.id, read_back=True)
     job = session.request.options.job
-    return Blocked(no_more_wanted(live, then, f"job {job}" if job else session.request.manifest.path.name))
+    return Blocked(no_longer_desired(live, then, f"job {job}" if job else session.request.manifest.path.name))
