@@ -222,7 +222,7 @@ FAILURE_KINDS: Mapping[str, str] = {
     "no such version": "no version has that id",
     "no usable answer": "the call had no answer, or none that could be read",
     "no way back": "the change could not be rolled back",
-    "not as desired": "what was read back is not what was asked for",
+    "not what was wanted": "what was read back is not what was asked for",
     "not back": "something was changed by other means, so a rollback left it alone",
     "overwritten": "the new version replaced one that someone else made meanwhile",
     "package": "the package cannot be made, is too large, or cannot be stored",

@@ -23,15 +23,14 @@ PATTERNS = (
     "orchestrator/**/*.py",
     "tests/**/*.py",
 )
+# Published values, which keep their spelling forever: readers compare them.
+PUBLISHED = {"not what was wanted"}
 OTHERS_WORK = "orchestrator/report/html/uplot/"
 # Files and folders that have not been revised yet. The list only becomes shorter.
 LEFT = (
     "docs/cli",
     "docs/import",
-    "docs/jobs",
     "docs/manifest",
-    "docs/notifications",
-    "docs/packages",
     "docs/report",
     "docs/rollback",
     "docs/sandbox",
@@ -69,7 +68,7 @@ def test_prose_follows_the_style(room: str) -> None:
     wrong = []
     for path in ROOMS[room]:
         for piece in pieces(path):
-            if piece.kind == "message" and room.startswith("tests/"):
+            if piece.text in PUBLISHED or (piece.kind == "message" and room.startswith("tests/")):
                 continue
             for sentence in sentences(piece.text):
                 wrong += [f"{piece.place}: {word[0]!r} in: {sentence}" for word in BANNED.finditer(sentence)]

@@ -59,6 +59,6 @@ async def seen_gone(world: World, units: Iterable[Unit], outcomes: Mapping[str, 
             break
         await anyio.sleep(wait_s)
     for unit in left:
-        failure = Failure(f"version {still[unit.key]} still exists", kind="not as desired", advice="prune again")
+        failure = Failure(f"version {still[unit.key]} still exists", kind="not what was wanted", advice="prune again")
         found[unit.key] = Failed(Step.READ_BACK, failure)
     return found

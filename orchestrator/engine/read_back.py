@@ -222,4 +222,4 @@ def _compare(unit: Unit, outcome: Deployed, version: Version, latest: Version | 
 
 
 def _failed(problem: str) -> Failed:
-    return Failed(Step.READ_BACK, Failure(problem, kind="not as desired", advice="check it, then deploy again"))
+    return Failed(Step.READ_BACK, Failure(problem, kind="not what was wanted", advice="check it, then deploy again"))

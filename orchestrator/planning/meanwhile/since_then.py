@@ -22,7 +22,7 @@ def as_made(latest: Version, live: LiveState, then: UnitState) -> Outcome:
         why = f"version {latest.id} was made, but the function's own settings were changed since"
     else:
         return Deployed(latest.id, read_back=True)
-    failure = Failure(why, kind="not as desired", advice="check it, then deploy again")
+    failure = Failure(why, kind="not what was wanted", advice="check it, then deploy again")
     return Failed(Step.READ_BACK, failure)
 
 
