@@ -39,13 +39,8 @@ LEFT = (
     "docs/ui",
     "docs/why",
     "orchestrator/app/",
-    "orchestrator/report/published/",
-    "tests/browser/",
     "tests/e2e/",
     "tests/unit/app/",
-    "tests/unit/manifest/",
-    "tests/unit/report/",
-    "tests/unit/ui/",
 )
 
 

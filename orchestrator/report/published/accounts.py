@@ -28,11 +28,11 @@ _LIMIT = keys_from(
 )
 _SCOPE = keys_from(
     v.ScopeAccount,
-    "What Operations count against.",
+    "A scope that Operations count against.",
     {
         "kind": "what it is",
         "id": 'the id of the folder or cloud, "" for requests',
-        "most": "the most slots that were in use at once",
+        "most": "the maximum of slots in use at once",
         "slot_s": "slots in use × seconds",
         "full_s": "for how long it held functions up",
         "slots": "pairs: a time, and the slots in use from then on",
@@ -50,7 +50,7 @@ _RUN = keys_from(
         "to_s": "when it ended, null: it was killed, or is under way",
         "exit_code": "its exit code, null as before",
         "reason": "why it stopped before its plan was done",
-        "by": "who began it: user@host",
+        "by": "who started it: user@host",
     },
     {"exit_code": CODE_OR_NULL},
 )
@@ -68,12 +68,12 @@ _WAVE = keys_from(
 )
 _STOP = keys_from(
     v.RunStop,
-    "A time in which the run itself waited.",
+    "A time when the run itself waited.",
     {
         "kind": "for what",
         "wave": "the wave before, 0 for none",
         "from_s": "since when",
-        "to_s": "until when, null: it still waits",
+        "to_s": "until when, null: it is still waiting",
         "reason": "why",
         "verdict": 'of a gate, "" for all others',
         "detail": "the last lines of a gate",
@@ -91,7 +91,7 @@ _CAUSE = keys_from(
         "first": "which of them was first",
         "first_s": "when, null where not known",
         "operation_id": "its Operation",
-        "request_id": "the cloud's id of its request",
+        "request_id": "the cloud's ID of its request",
     },
 )
 _PART = keys_from(
@@ -107,18 +107,18 @@ _PART = keys_from(
 )
 _LATE = keys_from(
     v.Lateness,
-    "How late it was seen that Operations were done.",
+    "How late Operations were seen as done.",
     {
         "operations": "over how many, of which the cloud gave the times",
         "cloud_s": "how long they took by the cloud, summed up",
-        "seen_s": "from when they were accepted until they were seen done, summed up",
+        "seen_s": "from when they were accepted until they were seen as done, summed up",
         "late_s": "the difference",
         "worst_s": "the largest of one",
     },
 )
 _GIVES = keys_from(
     v.WouldGive,
-    "How long the same would have taken with a higher limit.",
+    "How long the run would have taken with a higher limit.",
     {"scope": "which limit, such as folder ID", "limit": "the higher limit", "seconds": "how long"},
 )
 _LONGEST = keys_from(
@@ -131,13 +131,13 @@ REPORT = keys_from(
     "",
     {
         "run_id": "the id of the run, the last of its chain",
-        "verb": "the command that began it: deploy, rollback, prune, or `run NAME`",
-        "state": "what it has come to",
+        "verb": "the command that started it: deploy, rollback, prune, or `run NAME`",
+        "state": "its state",
         "endpoint": 'the installation; "sandbox" for the embedded one',
         "manifest": "its path",
         "environment": 'the environment of the manifest, "" for none',
         "commit": "of the work tree",
-        "by": "who began it: user@host",
+        "by": "who started it: user@host",
         "program": "the version of the program",
         "started_at": "when the first run of the chain began: all times in seconds count from here",
         "ended_at": "null: it is under way, or was killed, see `state`",
@@ -151,7 +151,7 @@ REPORT = keys_from(
         "outcomes": "functions by outcome",
         "runs": "the runs of the chain, the oldest first",
         "parts": "where the time went",
-        "longest": "no limit makes a run shorter than that; null for none",
+        "longest": "the function that took longest: no limit makes a run shorter than that; null for none",
         "late": "how late ends were seen, null where the cloud gave no times",
         "would_give": "what a higher limit would give, null where none bounds it",
         "first_failure": 'the function that failed first, "" for none',

@@ -28,31 +28,33 @@ CATALOG: Mapping[str, Published] = {
     "saved-plan": Published(
         1,
         "`plan --out FILE`; `show FILE`",
-        "A saved plan: all that `deploy --plan FILE` does.",
-        "keys may be added; a file is carried out by this program alone, so do not write one",
+        "A saved plan: everything that `deploy --plan FILE` does.",
+        "keys may be added; only this program can make such a file",
     ),
     "result": Published(
         1,
         "`deploy`, `run`, `resume`, `promote`, `rollback`, `prune`; `show`",
         "The result of a run, with all runs that it resumed, function by function.",
     ),
-    "runs": Published(1, "`runs`", "The runs that are known, the newest first."),
+    "runs": Published(1, "`runs`", "All known runs, the newest first."),
     "report": Published(
         1,
         "`report --json`",
         "Where the time of a run went, step by step. Names that end in `_s` are seconds; `at_s`, `from_s`, `to_s` and "
         "others without a length count from `started_at`.",
     ),
-    "why": Published(1, "`why`", "What is live of one function, who made it, and what comes next."),
+    "why": Published(1, "`why`", "The live state of one function, who made it, and the next plan."),
     "render": Published(1, "`render`", "The settings of functions, and where each value comes from."),
-    "package": Published(1, "`package`", "What the package of a function holds, or how it differs from the live one."),
+    "package": Published(
+        1, "`package`", "What the package of a function contains, or how it differs from the live one."
+    ),
     "findings": Published(1, "`validate`", "Whether a manifest is valid, with every mistake."),
-    "jobs": Published(1, "`jobs`", "The jobs of a manifest, and those that it can bind."),
+    "jobs": Published(1, "`jobs`", "The jobs of a manifest, and those that it can use."),
     "board": Published(1, "`run NAME --status`", "How far a job has come, function by function."),
     "prune": Published(1, "`prune --dry-run`", "Which old versions go, and why the others stay."),
     "init": Published(1, "`init`", "The first manifest that was written, and the functions in it."),
-    "import": Published(1, "`import`", "The manifest of what is live."),
-    "rewrite": Published(1, "`import --update`", "Changes of a manifest that make it say what is live."),
+    "import": Published(1, "`import`", "A manifest of the live state."),
+    "rewrite": Published(1, "`import --update`", "Changes that make a manifest match the live state."),
     "event": Published(
         1,
         "`--events FILE`: one object a line",

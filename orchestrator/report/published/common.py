@@ -1,4 +1,4 @@
-"""What several published documents have in common: words that are enumerated, and objects."""
+"""Enumerated words and objects that several published documents share."""
 
 from __future__ import annotations
 
@@ -54,20 +54,20 @@ PLACE = keys_from(
 )
 FILES = keys_from(
     FileChanges,
-    "In which files a package differs from the live one.",
+    "The files that differ between a package and the live one.",
     {
-        "changed": "paths of files with another content or mode",
+        "changed": "paths of files with a different content or mode",
         "added": "paths that the live package does not have",
         "removed": "paths that the new package does not have",
     },
 )
 WAY_BACK = keys_from(
     WayBack,
-    "How a function could be taken back.",
+    "How a function could be rolled back.",
     {
-        "kind": "how: a copy of the former version; tags and own settings only; not at all; "
-        "or it stays, since it was created",
-        "why": 'why not all of it comes back, a sentence; "" where all of it does',
+        "kind": "how: by a copy of the previous version; by tags and own settings only; not at all; "
+        "or it would stay, since it is new",
+        "why": 'why it would not be complete, a sentence; "" if it would',
     },
 )
 FAILURE = keys_from(
@@ -82,17 +82,17 @@ FAILURE = keys_from(
         "client_request_id": "the id that this program sent along",
         "operation_id": 'of the Operation that failed, "" where there is none',
         "advice": 'what to do next, "" for nothing',
-        "detail": "more lines: what a build printed, or which call it was",
+        "detail": "more lines: a build's output, or the call",
     },
 )
 CHANGE_KEYS: dict[str, tuple[Takes, str]] = {
-    "kind": (CALL, "the call of the API that makes the change; `verify` is none: a version is called"),
-    "before": (OBJECT, "what it is about, as it was; names and ids, no value of a variable"),
-    "after": (OBJECT, "the same as it is to be; null for a tag that goes, or for the id of a version to be made"),
+    "kind": (CALL, "the call of the API that makes the change; `verify` is not one: a version is called"),
+    "before": (OBJECT, "what it is about, as it was; names and IDs, no value of a variable"),
+    "after": (OBJECT, "the same as it should be; null for a tag that goes, or for the id of a version to be made"),
 }
 CHANGE = keys("change", "One change of a function.", CHANGE_KEYS)
 _PLAN_OF = {
-    "plan?": (TEXT, "the id of the saved plan that was carried out"),
+    "plan?": (TEXT, "the ID of the saved plan that was executed"),
     "plan_file?": (TEXT, "its file, an absolute path"),
     "plan_made_by?": (TEXT, "who made it: user@host"),
     "plan_made_at?": (TEXT, "when, ISO 8601 in UTC"),
@@ -105,7 +105,7 @@ SELECTION = keys(
     {
         "functions": (TEXTS, "names, globs and label:K=V; empty: all functions"),
         "labels": (TEXTS, "of --label"),
-        "left_by": (LEFT_BY, "--failed or --undone: what a former run had left"),
+        "left_by": (LEFT_BY, "--failed or --undone: what an earlier run had left"),
         "job": (TEXT, 'the job, "" for none'),
         "parameters": (keyed(TEXT), "parameters of the job; a secret value shows as …"),
         "variables": (keyed(TEXT), "of --var; a secret value shows as …"),
@@ -118,7 +118,7 @@ IDENTITY: dict[str, tuple[Takes, str]] = {
     "folders": (TEXTS, "ids of all folders that the manifest, or the job, is about"),
     "clouds": (TEXTS, "ids of their clouds"),
     "selection": (SELECTION, "what the command named"),
-    "user": (TEXT, "who began it"),
+    "user": (TEXT, "who started it"),
     "host": (TEXT, "on which machine"),
     "commit": (TEXT, 'of the work tree that the manifest is in, "" for none'),
 }
@@ -128,10 +128,10 @@ SELECTION_STORED = keys_from(
     {
         "patterns": "names, globs and label:K=V; empty: all functions",
         "labels": "of --label",
-        "left_by": "--failed or --undone: what a former run had left",
+        "left_by": "--failed or --undone: what an earlier run had left",
         "job": 'the job, "" for none',
         "parameters": "parameters of the job; a secret value shows as …",
-        "plan": 'the id of the saved plan that was carried out, "" for none',
+        "plan": 'the ID of the saved plan that was executed, "" for none',
         "plan_file": "its file, an absolute path",
         "plan_by": "who made it: user@host",
         "plan_at": "when, ISO 8601 in UTC",
@@ -144,7 +144,7 @@ SELECTION_STORED = keys_from(
 )
 IDENTITY_STORED = keys(
     "identity",
-    "What a run was about, who began it, and where.",
+    "What a run was about, who started it, and where.",
     {
         "manifest": (TEXT, "the absolute path of the manifest"),
         "place": (TEXT, 'its path in its git work tree, "" where there is none'),
@@ -152,7 +152,7 @@ IDENTITY_STORED = keys(
         "folders": (TEXTS, "ids of all folders that the manifest, or the job, is about"),
         "clouds": (TEXTS, "ids of their clouds"),
         "selection": (SELECTION_STORED, "what the command named"),
-        "user": (TEXT, "who began it"),
+        "user": (TEXT, "who started it"),
         "host": (TEXT, "on which machine"),
         "commit": (TEXT, "of that work tree"),
         "outside": ({"type": "boolean"}, "the manifest has environments, and none of them was chosen"),
@@ -170,7 +170,7 @@ PLACE_OR_NULL = or_null(PLACE)
 UNDECLARED = several(
     keys(
         "undeclared",
-        "Functions that are live in a folder and that the manifest does not have.",
+        "Live functions in a folder that the manifest does not declare.",
         {
             "folder_id": (TEXT, "the folder"),
             "functions": (
@@ -193,9 +193,9 @@ ENVIRONMENT: dict[str, tuple[Takes, str]] = {
     "environment?": (TEXT, "the environment of the manifest, where one is chosen")
 }
 ORIGIN: dict[str, tuple[Takes, str]] = {
-    "from": (TEXT, 'the table of the manifest that says it, such as defaults or functions.NAME; "" above all tables'),
-    "place": (PLACE_OR_NULL, "where that is; null where no file says it"),
+    "from": (TEXT, 'the table of the manifest that sets it, such as defaults or functions.NAME; "" above all tables'),
+    "place": (PLACE_OR_NULL, "where that is; null where no file sets it"),
     "over": (several(PLACE), "the places of the values that it replaces"),
     "variables": (TEXTS, "names of the variables in it"),
-    "written": (TEXT, "the text before variables are put in, where there are any"),
+    "written": (TEXT, "the text before variables are replaced, where there are any"),
 }

@@ -42,22 +42,22 @@ from orchestrator.report.published.shape import (
 )
 
 _ENDS: tuple[tuple[str, type[Any], str, Mapping[str, tuple[Takes, str]]], ...] = (
-    ("deployed", Deployed, "The desired version is there.", {"observed": (FLAG, "it was seen to be, at the end")}),
-    ("pruned", Pruned, "Old versions were deleted.", {"observed": (FLAG, "they were seen to be gone, at the end")}),
-    ("unchanged", Unchanged, "What is live is what is desired.", {}),
+    ("deployed", Deployed, "The desired version is live.", {"observed": (FLAG, "it was read back, at the end")}),
+    ("pruned", Pruned, "Old versions were deleted.", {"observed": (FLAG, "it was read back, at the end")}),
+    ("unchanged", Unchanged, "The live state is the desired state.", {}),
     (
         "failed",
         Failed,
         "It failed.",
         {
-            "rolled_back_to?": (TEXT, "the copy of the former version that serves in its place since"),
-            "overwritten?": (TEXT, "someone else's version that its own has replaced unseen"),
+            "rolled_back_to?": (TEXT, "the copy of the previous version that has replaced it since"),
+            "overwritten?": (TEXT, "another user's version that its own has replaced unnoticed"),
         },
     ),
     ("blocked", Blocked, "Nothing was tried.", {}),
-    ("cancelled", Cancelled, "The run ended before its version was asked for.", {}),
-    ("unknown", Unknown, "It was asked for, and its end was not seen.", {}),
-    ("inconclusive", Inconclusive, "Its version was made; its verification says neither good nor bad.", {}),
+    ("cancelled", Cancelled, "The run ended before its version was requested.", {}),
+    ("unknown", Unknown, "It was requested, and the result is not known.", {}),
+    ("inconclusive", Inconclusive, "Its version was made, and its verification was inconclusive.", {}),
 )
 _OF_ENDS = {
     "version_id": "the version that was made, or found",
@@ -83,7 +83,7 @@ def _outcome() -> Takes:
 
 JOURNAL_ALONE = ("units_unchanged", "given_up")  # kinds that no run writes to an event file
 _OUTCOME = _outcome()
-# What fields of these names take in whichever event, where their types do not say all.
+# The values of fields with these names in every event, where their types are not specific enough.
 _TAKES: Mapping[str, Takes] = {
     "step": STEP,
     "call": CALL,
@@ -121,8 +121,8 @@ _SUMMARY: Mapping[str, tuple[Takes, str]] = {
 
 
 def event_lines() -> dict[str, dict[str, Any]]:
-    """Give the object of each kind of event, in the order in which a run may write them. Fields that a former program
-    may not have written are not required.
+    """Return the object of each kind of event, in the order in which a run may write them. Fields that older
+    versions may not have written are not required.
     """
     return {kind: _line(kind) for kind in EVENTS if kind not in JOURNAL_ALONE} | {
         "summary": keys("summary", WHEN_WRITTEN["summary"], {**_HEAD, "kind": _kind("summary"), **_SUMMARY})
@@ -147,7 +147,7 @@ def _line(kind: str) -> dict[str, Any]:
 
 
 def event_schema() -> dict[str, Any]:
-    """Give the schema of one line: its `kind` says which of the objects it is."""
+    """Return the schema of one line. Its `kind` says which of the objects it is."""
     lines = event_lines()
     one_of = [
         {"if": {"properties": {"kind": just(kind)}, "required": ["kind"]}, "then": {"$ref": line}}

@@ -43,22 +43,22 @@ _MAKER = keys_from(
     Maker,
     "Who made a version.",
     {
-        "kind": "run: a run that is known here; tool: this tool, elsewhere; hand: someone with other means",
+        "kind": "run: a run that is known here; tool: this tool, elsewhere; hand: other means",
         "how": "in words, where it was made by hand",
         "reason": "why its run made it",
         "run_id": "the run",
         "verb": "its command",
         "job": "its job",
-        "by": "who began it: user@host",
+        "by": "who started it: user@host",
         "commit": "of which commit",
         "operation_id": "the Operation",
-        "account": "the id of the account that asked for it",
-        "followed_by": "the run that followed its Operation to the end, where that was another",
+        "account": "the ID of the account that made it",
+        "followed_by": "the run that tracked its Operation to the end, if that is another one",
     },
 )
 _NOW = keys_from(
     LiveFacts,
-    "What is live.",
+    "The live state.",
     {
         "status": "of the function",
         "version_id": "of `$latest`",
@@ -66,10 +66,10 @@ _NOW = keys_from(
         "created_at": "when it was made, null where not known",
         "tags": "its tags",
         "made_by": "who made it, null where not known",
-        "verdict": "of its verification; none: there was none, as far as is known here",
+        "verdict": "of its verification; none: there is none in the journal",
         "verdict_reason": "why it has not passed",
         "verdict_run": "the run that verified it",
-        "creating": "ids of versions that are being made",
+        "creating": "IDs of versions that are being created",
     },
     {
         "created_at": WHEN,
@@ -79,14 +79,14 @@ _NOW = keys_from(
 )
 _NEXT = keys_from(
     NextPlan,
-    "What the next plan does to it.",
+    "What the next plan would do to it.",
     {
         "action": "what is done",
         "reason": "why, in words",
-        "advice": "of what blocks it",
+        "advice": "what to do if it is blocked",
         "detail": "more lines on that",
         "then": "what follows once its version is there",
-        "way_back": "how it could be taken back",
+        "way_back": "how it could be rolled back",
         "warnings": "sentences about its package",
         "job": 'whose plan it is, "": the manifest\'s',
     },
@@ -94,12 +94,12 @@ _NEXT = keys_from(
 )
 _SETTING = keys(
     "setting compared",
-    "One value of the function, beside what is live.",
+    "One value of the function, compared to the live one.",
     {
         "key": (TEXT, "its key, dotted"),
-        "state": (members_among(Held), "how it compares to what is live"),
+        "state": (members_among(Held), "how it compares to the live value"),
         "value": (TEXT, 'in words; "" for none, or where values never show'),
-        "live": (TEXT, "the same of what is live"),
+        "live": (TEXT, "the live value, in words"),
         **ORIGIN,
     },
 )
@@ -114,7 +114,7 @@ _WAIT = keys(
         "until": (WHEN, "until when, null where not known"),
         "advice": (TEXT, "what someone can do"),
         "operation_id": (TEXT, "the Operation that it waits for"),
-        "who": (TEXT, "whose run it is, where it is another machine's"),
+        "who": (TEXT, "who started the run, if it is on another machine"),
     },
 )
 _OPERATION = keys_from(
@@ -137,7 +137,7 @@ _SENT = keys_from(
         "call": "which one",
         "idempotency_key": "its Idempotency-Key",
         "at": "when it was sent",
-        "answered": "an Operation, or a refusal, is known of it",
+        "answered": "it has an Operation, or was refused",
     },
     {"call": CALL, "at": TIME},
 )
@@ -147,9 +147,9 @@ _PAST = keys_from(
     {
         "run_id": "the run",
         "verb": "its command",
-        "state": "what the run has come to",
+        "state": "the state of the run",
         "started_at": "when it began, null where not known",
-        "by": "who began it: user@host",
+        "by": "who started it: user@host",
         "commit": "of which commit",
         "action": "what its plan did to the function",
         "reason": "why, in words",
@@ -160,10 +160,10 @@ _PAST = keys_from(
         "base_version_id": "the one that was `$latest` before",
         "operations": "its Operations",
         "sent": "its calls",
-        "retries": "how often a call was tried again",
+        "retries": "how often a call was retried",
         "taken_up_by": "the run that resumed it",
         "rolled_back_by": "the rollback that took it back",
-        "rolls_back": "the run that it takes back",
+        "rolls_back": "the run that it rolls back",
         "elsewhere": "only its record in the bucket is known here",
     },
     {
@@ -185,12 +185,12 @@ WHY = keys(
         "place": (PLACE_OR_NULL, "where the manifest declares it, null where it does not"),
         "declared": (FLAG, "the manifest declares it"),
         "disabled": (FLAG, "the manifest disables it"),
-        "now": (or_null(_NOW), "what is live, null where there is nothing, or it is not known"),
+        "now": (or_null(_NOW), "the live state, null where there is none, or it is not known"),
         "next": (or_null(_NEXT), "what the next plan does to it, null where that is not known"),
-        "settings": (several(_SETTING), "its settings, and how they compare to what is live"),
+        "settings": (several(_SETTING), "its settings, compared to the live ones"),
         "waits": (several(_WAIT), "what it waits for now"),
         "runs": (several(_PAST), "its results in former runs, the newest first"),
-        "absent": (TEXTS, "what there is none of, sentences"),
-        "unknown": (TEXTS, "what could not be found out, and why"),
+        "absent": (TEXTS, "what does not exist, sentences"),
+        "unknown": (TEXTS, "what is unknown, and why"),
     },
 )

@@ -128,7 +128,7 @@ INIT = keys(
                         "function": (TEXT, "its key in the manifest"),
                         "source": (TEXT, "its folder"),
                         "runtime": (TEXT, "its runtime"),
-                        "runtime_why": (or_null(TEXT), "why that one, null where no file says"),
+                        "runtime_why": (or_null(TEXT), "why that one, null where no file sets it"),
                         "entrypoint": (TEXT, "its entry point"),
                         "build": (or_null(TEXT), "the command that makes what is packed, null for none"),
                         "files": (keyed(TEXT), "files from elsewhere, by their path in the package"),
@@ -138,6 +138,6 @@ INIT = keys(
             ),
             "the functions that were found",
         ),
-        "mistakes": (TEXTS, "what is to be corrected in it, FILE:LINE first"),
+        "mistakes": (TEXTS, "mistakes in it, FILE:LINE first"),
     },
 )

@@ -40,7 +40,7 @@ FINDINGS = keys(
         "functions?": (TEXTS, "keys of the functions"),
         "jobs?": (TEXTS, "names of the jobs"),
         "warnings?": (TEXTS, "what may fail, sentences"),
-        "environments?": (TEXTS, "the environments that it was looked at in"),
+        "environments?": (TEXTS, "the environments that were checked"),
     },
 )
 FINDINGS["if"] = {"properties": {"valid": {"const": True}}}
@@ -53,8 +53,8 @@ IMPORT = keys(
         "file": (TEXT, 'the file that was written, "" for none'),
         "functions": (TEXTS, "keys of the functions in it"),
         "folders": (TEXTS, "ids of the folders that were read"),
-        "variables": (keyed(TEXT), "variables that are to be set, and what for"),
-        "notes": (keyed(TEXTS), "by function: what the manifest does not say"),
+        "variables": (keyed(TEXT), "variables that must be set, and what for"),
+        "notes": (keyed(TEXTS), "by function: what the manifest does not contain"),
         "left_out": (keyed(TEXT), "functions that are not in it, and why"),
         "unread": (TEXTS, "what could not be read, sentences"),
         "manifest": (TEXT, "its text"),
@@ -66,15 +66,15 @@ REWRITE = keys(
     {
         "diffs": (keyed(TEXT), "by file, a unified diff"),
         "functions": (TEXTS, "keys of the functions that are concerned"),
-        "left": (TEXTS, "what is left alone, and why: sentences"),
-        "variables": (keyed(TEXT), "variables that are to be set, and what for"),
+        "left": (TEXTS, "what is not changed, and why: sentences"),
+        "variables": (keyed(TEXT), "variables that must be set, and what for"),
         "written": (FLAG, "the files are changed"),
     },
 )
 _OPEN_DUE = keys_from(
     OpenDue,
     "A due time that is not done.",
-    {"due_at": "the due time", "run_id": "its run, which had too many failures", "why": "why nothing takes it up"},
+    {"due_at": "the due time", "run_id": "its run, which had too many failures", "why": "why it is not resumed"},
     {"due_at": TIME},
 )
 _BOUND = keys_from(
@@ -112,20 +112,20 @@ JOBS = keys(
             keyed(
                 keys(
                     "known job",
-                    "A job that a manifest can bind.",
+                    "A job that a manifest can use.",
                     {
                         "about": (TEXT, "what it does"),
                         "parameters": (keyed(_PARAMETER), "its parameters, by name"),
                     },
                 )
             ),
-            "jobs that a manifest can bind, by name",
+            "jobs that a manifest can use, by name",
         ),
     },
 )
 _TOTALS: dict[str, tuple[Takes, str]] = {
     "done": (COUNT, "functions that are done"),
-    "old tags": (COUNT, "functions of which only traffic by tags still meets the old version"),
+    "old tags": (COUNT, "functions whose old version still gets traffic through tags"),
     "waiting": (COUNT, "functions that are still to be done"),
     "failed": (COUNT, "functions that the last run of the job failed on"),
     "skipped": (COUNT, "functions that the job leaves out"),

@@ -1,4 +1,4 @@
-"""The schemas of what others are sent: "notification", and "gate", which a gate's command reads."""
+"""The schemas of documents that are sent to others: "notification", and "gate", which a gate's command reads."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ NOTIFICATION = keys(
     {
         "kind": (among(*get_args(Notice)), "what happened, the word of `on`"),
         "run_id": (TEXT, 'the id of the run, "" where none began'),
-        "verb": (TEXT, "the command that began it: deploy, rollback, prune, or `run NAME`"),
+        "verb": (TEXT, "the command that started it: deploy, rollback, prune, or `run NAME`"),
         "job": (TEXT, 'its job, "" for none'),
         "environment": (TEXT, 'the environment of the manifest, "" for none'),
         "folders": (TEXTS, "ids of all folders that the manifest, or the job, is about"),
         "endpoint": (TEXT, 'the installation; "sandbox" for the embedded one'),
         "sandbox": (FLAG, "it is in the embedded sandbox"),
         "manifest": (TEXT, "the path of the manifest in its git work tree, or as it was typed"),
-        "by": (TEXT, "who began it: user@host"),
+        "by": (TEXT, "who started it: user@host"),
         "commit": (TEXT, 'of the work tree, "" for none'),
         "started_at": (TIME, "when the chain began"),
         "ended_at": (WHEN, "when it ended, null while it lasts"),
@@ -74,7 +74,7 @@ _COUNTS = keys_from(
         "functions": "all of them",
         "deployed": "those that are deployed",
         "failed": "those that failed",
-        "inconclusive": "those whose verification said neither",
+        "inconclusive": "those whose verification was inconclusive",
         "left": "those whose wave has not begun, or whose tags have not moved (two_phase)",
     },
     dict.fromkeys(("functions", "deployed", "failed", "inconclusive", "left"), COUNT),
@@ -88,7 +88,7 @@ GATE = keys_from(
         "waves": "how many waves there are",
         "counts": "functions by result",
         "functions": "those of this wave",
-        "failures": "all that have failed by now",
+        "failures": "all that have failed so far",
         "seconds": "since the wave began, 0 where an earlier run ended it",
         "environment": 'the environment of the manifest, "" for none',
         "folders": "ids of the folders that the functions of all waves are in",

@@ -53,10 +53,10 @@ _KIND = keys(
             "what is kept, and why",
         ),
         "held": (TEXTS, "sentences on what keeps some of it, and how to change that"),
-        "after_read?": (FLAG, "`after` was listed again; else it is computed"),
+        "after_read?": (FLAG, "`after` was listed again; otherwise it is computed"),
         "deleted?": (_TOTAL, "how much was deleted"),
-        "put_again?": (TEXTS, "keys that a run has put again meanwhile, and that stay"),
-        "not_come_to?": (COUNT, "how many were not looked at before the end"),
+        "put_again?": (TEXTS, "keys that a run has uploaded again meanwhile, and that are kept"),
+        "not_come_to?": (COUNT, "how many were not reached before the end"),
         "failed?": (
             several(
                 keys(
@@ -71,22 +71,25 @@ _KIND = keys(
 )
 STORAGE = keys(
     "storage",
-    "What in the bucket may go, or has gone.",
-    {"bucket": (TEXT, "the bucket"), "kinds": (several(_KIND), "by kind; the keys from `after_read` on: once pruned")},
+    "Objects in the bucket that can be deleted, or were.",
+    {
+        "bucket": (TEXT, "the bucket"),
+        "kinds": (several(_KIND), "by kind; the keys from `after_read` on: only after the prune"),
+    },
 )
 _USAGE: dict[str, tuple[Takes, str]] = {
     "cloud_id": (TEXT, "the cloud"),
     "quota": (TEXT, "the id of the quota"),
     "usage": (NUMBER, "how much of it was used before"),
     "limit": (NUMBER, "of how much"),
-    "usage_after": (NUMBER, "how much is used once the versions are gone"),
+    "usage_after": (NUMBER, "how much is used after the versions are deleted"),
 }
 _USAGES = several(keys("usage", "How much of a quota is used.", _USAGE))
 USAGE_AFTER = several(
     keys(
         "usage after",
-        "How much of a quota is used since a prune.",
-        {**_USAGE, "read": (FLAG, "`usage_after` is what the cloud said; else it is computed")},
+        "How much of a quota is used after a prune.",
+        {**_USAGE, "read": (FLAG, "`usage_after` was read from the cloud; otherwise it is computed")},
     )
 )
 _VERSION = keys(
@@ -97,8 +100,8 @@ _VERSION = keys(
         "created_at": (WHEN, "when it was made, null where the cloud does not say"),
         "size_bytes": (COUNT, "of its image, 0 where the cloud does not say"),
         "goes": (FLAG, "it is deleted"),
-        "why": (members_among(Why), "why it goes, or stays"),
-        "detail": (TEXT, "more on that, its tags say"),
+        "why": (members_among(Why), "why it is deleted or kept"),
+        "detail": (TEXT, "more on that, such as its tags"),
     },
 )
 PRUNE = keys(
@@ -114,19 +117,19 @@ PRUNE = keys(
                     {
                         **UNIT_FACTS,
                         "function_id": (TEXT, "its id"),
-                        "left_alone": (TEXT, 'why nothing of it goes, "" where something may'),
+                        "left_alone": (TEXT, 'why none of its versions can be deleted, "" where some can'),
                         "versions": (several(_VERSION), "all its versions, the newest first"),
                     },
                 )
             ),
             "the functions",
         ),
-        "goes": (COUNT, "versions that go"),
-        "stays": (COUNT, "versions that stay"),
-        "size_bytes": (COUNT, "of those that go"),
-        "reasons": (keyed(COUNT, members_among(Why)), "versions by why they go, or stay"),
+        "goes": (COUNT, "versions to delete"),
+        "stays": (COUNT, "versions to keep"),
+        "size_bytes": (COUNT, "of the versions to delete"),
+        "reasons": (keyed(COUNT, members_among(Why)), "versions by why they are deleted or kept"),
         "notes": (TEXTS, "sentences on what is not known"),
         "usage": (_USAGES, "quotas that count versions"),
-        "storage?": (STORAGE, "what in the bucket goes, where that was asked for"),
+        "storage?": (STORAGE, "what is deleted in the bucket, where that was asked for"),
     },
 )

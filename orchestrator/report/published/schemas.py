@@ -42,12 +42,12 @@ _OF: Mapping[str, Takes] = {
 
 
 def published_schema(kind: str) -> dict[str, Any]:
-    """Give the schema of a kind of `CATALOG`."""
+    """Return the schema of a kind of `CATALOG`."""
     one = CATALOG[kind]
     return event_schema() if kind == "event" else whole_document(kind, one.number, one.about, _OF[kind])
 
 
 def catalog_text() -> str:
-    """List the kinds, one a line."""
+    """Return the kinds, one a line."""
     rows = [(kind, str(one.number), one.written_by.replace("`", ""), one.stability) for kind, one in CATALOG.items()]
     return aligned(("kind", "version", "written by", "what may change"), rows, width=None)

@@ -1,4 +1,4 @@
-"""What published JSON Schemas are written with: types of values, and objects with a meaning for each key.
+"""Building blocks of published JSON Schemas: types of values, and objects with a description of each key.
 
 Objects stay open, since keys may be added; a key whose name ends in "?" may be missing, all others are always there. An
 object is written as a `title` with its keys, and ends up under that name in `$defs` of the document that it is part of.
