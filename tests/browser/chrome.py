@@ -1,4 +1,4 @@
-"""A real browser: Chromium, headless, spoken to by its own protocol (CDP) over a WebSocket."""
+"""A real browser: Chromium, headless, controlled by its own protocol (CDP) over a WebSocket."""
 
 from __future__ import annotations
 
@@ -26,14 +26,16 @@ FLAGS = (
     "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
 )  # fmt: skip
 ROOT = Path(__file__).parents[2]
-AXE = Path(os.environ.get("AXE", "") or ROOT / ".venv-test" / "axe.min.js")  # `make browser` brings it
+AXE = Path(os.environ.get("AXE", "") or ROOT / ".venv-test" / "axe.min.js")  # installed by `make browser`
 _TRACED = {"includedCategories": ["disabled-by-default-devtools.timeline", "toplevel", "devtools.timeline"]}
 _START_S = 30.0
 _ANSWER_S = 60.0
 
 
 def find_browser() -> str:
-    """The path of a Chromium: what BROWSER names, else the first that is installed. Fails where there is none."""
+    """Return the path of a Chromium: the one that BROWSER names, otherwise the first that is installed. Fails without
+    one.
+    """
     named = os.environ.get("BROWSER", "")
     found = next((path for name in (named, *NAMES) if name and (path := shutil.which(name))), None)
     assert found is not None, f"no browser: install Chromium, or name one by BROWSER (looked for {', '.join(NAMES)})"
@@ -47,8 +49,8 @@ def _axe() -> str:
 
 
 class Chrome:
-    """One process of it, with one page. `said`: what scripts wrote to the console; `asked`: addresses it asked for;
-    `errors`: what went wrong in a script, or was forbidden by the page's policy.
+    """One browser process with one page. `said`: what scripts wrote to the console; `asked`: requested addresses;
+    `errors`: script errors, and what the page's policy blocked.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -85,7 +87,7 @@ class Chrome:
         return int(told.read_text("utf-8").split()[0])
 
     async def call(self, method: str, **parameters: Any) -> Any:
-        """Call a method of the protocol; events that come meanwhile are heard."""
+        """Call a method of the protocol. Events that arrive meanwhile are handled."""
         number = next(self._numbers)
         await self._socket.send_json({"id": number, "method": method, "params": parameters})
         while True:
@@ -113,25 +115,25 @@ class Chrome:
                 self.errors.append(parameters["entry"]["text"])
 
     async def js(self, expression: str) -> Any:
-        """Evaluate an expression in the page, awaiting what it promises."""
+        """Evaluate an expression in the page, and await its promise."""
         found = await self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         assert "exceptionDetails" not in found, found["exceptionDetails"]
         return found["result"].get("value")
 
     async def open(self, url: str, ready: str) -> None:
-        """Go to a page, and wait until an expression holds there."""
+        """Open a page, and wait until an expression is true there."""
         await self.call("Page.navigate", url=url)
         await self.until(f"document.readyState === 'complete' && location.href !== 'about:blank' && ({ready})")
 
     async def until(self, holds: str) -> None:
-        """Wait until an expression holds in the page."""
+        """Wait until an expression is true in the page."""
         end = time.monotonic() + _ANSWER_S
         while not await self.js(f"Boolean({holds})"):
             assert time.monotonic() < end, f"{holds} does not come true; {self.errors}"
             await self.js("new Promise((done) => setTimeout(done, 20))")
 
     async def look(self, *, width: int = 1280, height: int = 900, dark: bool = False, phone: bool = False) -> None:
-        """Choose the window's size, and light or dark."""
+        """Set the window's size, and light or dark mode."""
         scale = 2 if phone else 1
         await self.call(
             "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=scale, mobile=phone
@@ -140,12 +142,12 @@ class Chrome:
         await self.call("Emulation.setEmulatedMedia", features=[scheme])
 
     async def picture(self, *, whole: bool = False) -> bytes:
-        """Take a picture of the window, or of the whole page: a PNG."""
+        """Take a screenshot of the window, or of the whole page, as PNG."""
         taken = await self.call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
         return base64.b64decode(taken["data"])
 
     async def mistakes(self) -> list[str]:
-        """What axe-core finds that keeps people from using the page: keyboard, screen reader, contrast."""
+        """Return the accessibility problems that axe-core finds: keyboard, screen reader, contrast."""
         await self.call("Runtime.evaluate", expression=_axe())
         found: list[str] = await self.js(
             "axe.run().then((told) => told.violations.map((one) => `${one.id} (${one.impact}): ${one.nodes[0].html}`))"
@@ -153,12 +155,12 @@ class Chrome:
         return found
 
     async def frame(self) -> None:
-        """Wait until what was asked for is drawn."""
+        """Wait until pending frames are drawn."""
         await self.js("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
     async def tasks_ms(self, play: Callable[[], Awaitable[object]]) -> list[float]:
-        """Play something; give how long the page's own thread worked on each task meanwhile, the longest first: its own
-        time, since what others on this machine take from it is not the page's fault.
+        """Run something, and return how much CPU time the page's own thread spent on each task, the longest first. Time
+        that other processes take is not the page's fault.
         """
         self._traced.clear()
         await self.call("Tracing.start", transferMode="ReportEvents", traceConfig=_TRACED)
@@ -172,7 +174,7 @@ class Chrome:
         return sorted((one.get("tdur", 0) / 1000 for one in tasks), reverse=True)
 
     async def drag(self, selector: str, begin: float, end: float) -> None:
-        """Press in an element, at a share of its width, move to another, and let go."""
+        """Press in an element, at a share of its width, move to another, and release."""
         box = await self.js(f"""(() => {{
             const element = document.querySelector({json.dumps(selector)});
             element.scrollIntoView({{ block: "center" }});
@@ -187,12 +189,12 @@ class Chrome:
             await self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button=button, buttons=held, clickCount=1)
 
     async def press(self, key: str, *, text: str = "") -> None:
-        """Press a key, and let it go."""
+        """Press and release a key."""
         for kind in ("keyDown", "keyUp"):
             await self.call("Input.dispatchKeyEvent", type=kind, key=key, text=text if kind == "keyDown" else "")
 
     async def click(self, selector: str) -> None:
-        """Click into the middle of an element, wherever it is."""
+        """Click the middle of an element, wherever it is."""
         at = await self.js(f"""(() => {{
             const element = document.querySelector({json.dumps(selector)});
             element.scrollIntoView({{ block: "center" }});

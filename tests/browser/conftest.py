@@ -1,4 +1,4 @@
-"""Tests in a real browser: `make browser` runs them, and fails where there is none."""
+"""Tests in a real browser. `make browser` runs them, and fails if there is none."""
 
 from __future__ import annotations
 

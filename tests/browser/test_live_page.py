@@ -1,4 +1,4 @@
-"""The live page in Chromium: a run from its start to its end, the list of runs, and texts that stay texts."""
+"""The live page in Chromium: a run from start to end, the list of runs, and texts that must not become markup."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.unit.report.test_page import ATTEMPTS
 
 
 class Hostile:
-    """Other commands, of functions whose every text tries to act."""
+    """Other commands, with functions whose every text tries to inject something."""
 
     def __init__(self) -> None:
         self.outlet = Outlet(Redactor())
@@ -67,7 +67,7 @@ class Hostile:
 
 
 class Acting:
-    """Notes what is begun."""
+    """Records the actions that are started."""
 
     def __init__(self) -> None:
         self.begun: list[Act] = []
@@ -165,7 +165,7 @@ def test_functions_plans_and_jobs_are_told_as_text(tmp_path: Path) -> None:
         assert "nightly" in await chrome.js("document.getElementById('trouble').innerText")
         assert await chrome.js("window.had === undefined")
         assert await chrome.js("document.querySelectorAll('img, body script').length") == 0
-        chrome.errors[:] = [one for one in chrome.errors if "422" not in one]  # which the browser tells of itself
+        chrome.errors[:] = [one for one in chrome.errors if "422" not in one]  # the browser reports this itself
 
     in_browser(tmp_path, play, verbs=verbs)
 
@@ -205,7 +205,7 @@ def test_nothing_takes_long_while_five_thousand_rows_grow_and_scroll(tmp_path: P
                 go(); })""")
 
         tasks = await chrome.tasks_ms(scroll)
-        assert len(tasks) > 120  # it was watched
+        assert len(tasks) > 120  # it was monitored
         assert tasks[0] < LONG_TASK_MS, tasks[:5]
 
     in_browser(tmp_path, play)
@@ -239,7 +239,7 @@ def test_an_action_is_asked_about_and_wants_the_environment_typed(tmp_path: Path
         assert await chrome.mistakes() == []
         await chrome.click(".acts button")
         await chrome.until("document.querySelector('dialog[open]')")
-        await chrome.js("location.hash = '#/jobs'")  # back, say: what was asked goes with its page
+        await chrome.js("location.hash = '#/jobs'")  # for example by going back: a pending request ends with its page
         await chrome.until("!document.querySelector('dialog')")
         assert len(acting.begun) == 1
         assert await chrome.js("window.had === undefined")

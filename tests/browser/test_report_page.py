@@ -1,4 +1,4 @@
-"""The page of a run in Chromium: it draws itself, loads nothing, obeys keys, stays smooth, and no text in it acts."""
+"""The page of a run in Chromium: it draws itself, loads nothing, handles keys, stays smooth; its texts are inert."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LOOKS: list[dict[str, Any]] = [{"width": 390, "height": 844, "phone": True}, {"d
 
 
 def in_browser(tmp_path: Path, found: Account, play: Callable[[Chrome], Awaitable[None]], **looks: Any) -> None:
-    """Open the page of a run, and play with it."""
+    """Open the page of a run, and run the test on it."""
     path = tmp_path / "report.html"
     path.write_text(report_page(found, Outlet(Redactor())), "utf-8")
 
@@ -136,7 +136,7 @@ def test_nothing_takes_long_while_five_thousand_rows_scroll(tmp_path: Path) -> N
                     if (++step < 120) requestAnimationFrame(go); else done(); }; go(); })""")
 
         tasks = await chrome.tasks_ms(scroll)
-        assert len(tasks) > 120  # it was watched
+        assert len(tasks) > 120  # it was monitored
         assert tasks[0] < LONG_TASK_MS
         assert await chrome.js("document.querySelector('.rows').scrollTop") > 0
         assert await chrome.js("document.querySelectorAll('.space .row').length") < 80

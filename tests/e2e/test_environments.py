@@ -117,7 +117,7 @@ def test_a_protected_environment_is_named_by_whoever_changes_it(tmp_path: Path, 
                 True,
             ), verb
         with terminal(project.root, "deploy", *typed, "--yes", environ=environ) as screen:
-            screen.read_until("type its name for yes:")
+            screen.read_until("Type its name to confirm:")
             screen.send("yes\n")
             declined = screen.end()
         assert (declined.code, "environment prod: 1 function to change in folder" in declined.out) == (1, True)
@@ -131,7 +131,7 @@ def test_a_protected_environment_is_named_by_whoever_changes_it(tmp_path: Path, 
         assert (other.code, "is of the environment prod, and this is --env dev" in other.err) == (2, True), other.err
         assert " --env prod`" in other.err
         with terminal(project.root, "resume", environ=environ) as screen:
-            screen.read_until("Resume? The environment is protected, type its name for yes:")
+            screen.read_until("Resume? The environment is protected. Type its name to confirm:")
             screen.send("prod\n")
             assert screen.end().code == 0
         back = run(project.root, "rollback", "last", "--yes", environ=environ)
@@ -241,7 +241,7 @@ def test_all_environments_are_planned_beside_each_other(tmp_path: Path, project:
         saved = run(project.root, "plan", "--env", "all", "--out", "plan.json", environ=environ)
         assert (saved.code, "--out is about one environment" in saved.err) == (2, True), saved.err
         other = run(project.root, "deploy", "--env", "all", "--yes", environ=environ)
-        assert (other.code, "only `plan` takes all" in other.err) == (2, True), other.err
+        assert (other.code, "only `plan` accepts all" in other.err) == (2, True), other.err
 
 
 def test_a_run_from_before_there_were_environments_goes_on_without_one(tmp_path: Path, project: Project) -> None:
@@ -301,7 +301,7 @@ def test_an_environment_that_is_not_declared_any_more_is_said(tmp_path: Path, pr
         for more in ("", "[environments.live2]\n"):
             project.write(2, more=more)
             end = run(project.root, "resume", environ=environ)
-            assert (end.code, "continues in the environment live, which deploy.toml does not have" in end.err) == (
+            assert (end.code, "continues in the environment live, which deploy.toml no longer has" in end.err) == (
                 2,
                 True,
             )

@@ -50,7 +50,7 @@ def test_it_asks_on_a_terminal_and_nowhere_else(project: Project) -> None:
         screen.send("packages\n")
         shown = screen.end()
     assert shown.code == 0, shown.out
-    assert "deploy.toml is written: 1 function" in shown.out
+    assert "wrote deploy.toml: 1 function" in shown.out
     text = project.manifest.read_text()
     assert 'folder_id = "b1g7"' in text
     assert 'bucket = "packages"' in text

@@ -195,7 +195,7 @@ def test_a_plan_says_how_long_it_would_take(cloud: Cloud, project: Project) -> N
     guessed = plan(project, cloud, "--simulate")
     assert guessed.code == 0, guessed.err
     assert "simulated: " in guessed.out
-    assert "guessed: no run has shown yet" in guessed.out
+    assert "a guess: no run has measured such Operations" in guessed.out
     assert deploy(project, cloud).code == 0
     known = plan(project, cloud, "--simulate", "--force", "-o", "json")
     found = json.loads(known.out)["simulation"]

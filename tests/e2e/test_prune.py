@@ -144,7 +144,7 @@ def test_a_good_run_prunes_after_itself_and_a_job_prunes_whole_folders(cloud: Cl
     project.write(1, defaults='environment = { N = "3" }', more="[rollout]\nprune_after = true")
     end = run(project.root, "deploy", "--yes", environ=cloud.environ())
     assert end.code == 0, end.err
-    assert "nothing goes; 4 versions of 1 function stay" in end.err
+    assert "nothing to delete; 4 versions of 1 function kept" in end.err
     verbs = [one["verb"] for one in json.loads(run(project.root, "runs", "-o", "json").out)["runs"]]
     assert verbs[:2] == ["prune", "deploy"]
     project.write(
@@ -161,7 +161,7 @@ def test_on_a_terminal_it_is_asked_whether_versions_are_deleted(
 ) -> None:
     deployed(project, cloud)
     with terminal(project.root, "prune", *ONE, environ=cloud.environ()) as screen:
-        screen.read_until("Delete for good? [y/N] ")
+        screen.read_until("Delete permanently? [y/N] ")
         screen.send(f"{answer}\n")
         end = screen.end()
     assert end.code == code

@@ -1,4 +1,4 @@
-"""The names that completion reads fast are those that a run reads carefully."""
+"""The names that completion reads fast are the ones that a run reads carefully."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_of_the_examples_all_is_found(root: Path) -> None:
     ("text", "functions"),
     [
         ('[functions.a]\ndescription = """\n[functions.none]\n"""\n', {"a"}),  # a header in a string of several lines
-        ('[functions.a]\nx = [\n  ["b"]\n]\n[functions.c]\n', {"a", "c"}),  # an item of a list like a header
+        ('[functions.a]\nx = [\n  ["b"]\n]\n[functions.c]\n', {"a", "c"}),  # an item of a list that looks like a header
         ("[ functions . a ]\r\n[functions.b]\r\n", {"a", "b"}),
         ('[functions."a\\u0062"]\n', {"ab"}),
         ("[[functions.a.secrets]]\n[[functions.a.secrets]]\n", {"a"}),
@@ -148,7 +148,7 @@ def test_files_that_are_not_there_or_include_each_other_end(tmp_path: Path) -> N
 
 
 def test_what_functions_are_made_of_is_not_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Else 5,000 functions take longer than a completion may."""
+    """Otherwise 5,000 functions take longer than completion may."""
     parsed = list[str]()
     real = tomllib.loads
 
@@ -161,4 +161,4 @@ def test_what_functions_are_made_of_is_not_parsed(monkeypatch: pytest.MonkeyPatc
     text = "".join(f'[functions.f{n}]\nruntime = "python312"\nuse = ["web"]\n' for n in range(100))
     assert len(telling(text)["functions"]) == 100
     assert "runtime" not in "".join(parsed)
-    assert len(parsed) == 2  # what is no function, and the line that all of them share
+    assert len(parsed) == 2  # values that are not functions, and the line that all of them share

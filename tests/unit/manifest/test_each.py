@@ -1,4 +1,4 @@
-"""[each.*]: one table for many functions; what its placeholders stand for, and where a mistake in it stands."""
+"""[each.*]: one table for many functions, its placeholders, and the places of its mistakes."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""A key that is declared has an effect, or is an error: every key changes the manifest's value, and every field of that
-value is read by somebody else.
+"""A declared key has an effect or is an error: every key changes the manifest's value, and other code reads every
+field.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from orchestrator.model import Manifest, Place, declared, notify, rollout
 from tests.unit.manifest.test_tables import HEAD, JOB, loaded
 
 ROOT = Path(__file__).parents[3]
-# Rows of the tables of a Version's and of a Function's fields, which are read by the names that stand in them.
+# Rows of the tables of a Version's and of a Function's fields, which are read by their names.
 ROWS_OF_FIELDS = {"Field", "Part", "FunctionField"}
 
-JUDGED_THERE = {"Verify.safe"}  # where the manifest is read: `rollout_rules.unsafe_kind`
+JUDGED_THERE = {"Verify.safe"}  # read with the manifest: `rollout_rules.unsafe_kind`
 
 
 def reads(path: Path) -> set[str]:
-    """The attributes that a module reads, those included which the table of fields reads by name."""
+    """Return the attributes that a module reads, including those that the table of fields reads by name."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
@@ -55,7 +55,7 @@ def test_every_field_of_the_manifests_values_is_read_outside_its_room() -> None:
     assert unread == [], "declared, and nobody asks: give it an effect"
 
 
-# One line for each key, in a function that has neither this key nor anything that goes with it.
+# One line for each key, in a function that has neither this key nor anything related to it.
 OF_A_FUNCTION = {
     "use": 'use = ["t"]',
     "without": 'without = ["labels.inherited"]',
@@ -145,7 +145,7 @@ OF_OTHER_TABLES: dict[type[BaseModel], dict[str, str]] = {
         "timeout": f'{NOTIFY}timeout = "1s"',
     },
 }
-# What each key of `verify`, and of its `http`, is laid over: the line without it, and the line with it.
+# For each key of `verify`, and of its `http`: the line without it, and the line with it.
 PAYLOAD, POST = "payload = {}", 'method = "POST"'
 OF_A_VERIFY = {
     "payload": (PAYLOAD, "payload = { a = 1 }"),

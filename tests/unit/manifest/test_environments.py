@@ -1,4 +1,4 @@
-"""[environments.*]: which one counts, what it lays over what, and `only`."""
+"""[environments.*]: which one counts, how it is merged, and `only`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from orchestrator.model import Manifest
 from orchestrator.planning.selection import select
 from tests.unit.manifest.test_tables import HEAD as WITH_FOLDER
 
-# Where functions go is told by the process, so that those of two environments may be others.
+# The folder is set by the process, so it may differ between two environments.
 HEAD = WITH_FOLDER.replace('folder_id = "b1g"\n', "")
 ENVIRON = {"YC_FOLDER_ID": "b1g"}
 FUN = '[functions.fun]\nversion_id = "x"\n'
@@ -47,7 +47,7 @@ def mistake(folder: Path, text: str, environment: str = "prod") -> tuple[int, st
     return found.line, found.key, found.rule
 
 
-# What [environments.prod] has, and what of the manifest is otherwise then.
+# Keys of [environments.prod], and what differs in the manifest then.
 LAID_OVER: dict[str, tuple[str, Any, Any]] = {
     "variables": ('variables = { GIVEN = "other" }', lambda m: m.functions["fun"].settings.description, "other"),
     "cloud": (
@@ -163,7 +163,7 @@ def test_an_environment_that_is_not_there_is_an_error_of_usage(
 
 
 # ruff: noqa: E501 - one row a line
-# what stands after the rest, the key, a piece of the rule; `# <-` marks the line
+# the text after the rest, the key, a part of the rule; `# <-` marks the line
 WRONG = [
     ('[environments.prod]\ncloud = { folder_id = "b 1" } # <-\n', "environments.prod.cloud.folder_id", "without spaces"),
     ('[environments.prod.defaults]\nmemory = "1MB" # <-\n', "environments.prod.defaults.memory", "from"),
@@ -308,7 +308,7 @@ def test_paths_of_an_environment_are_relative_to_its_file(tmp_path: Path) -> Non
     assert str(read(tmp_path, text).functions["fun"].code.source) == str(tmp_path / "prod")  # type: ignore[union-attr]
 
 
-# What [environments.*] and the functions have beside the same folder, and which functions are the same live ones.
+# Tables of [environments.*] and of the functions with the same folder, and which functions are the same live ones.
 SAME = {
     "nothing": ("", "", ["fun", "other"]),
     "a folder for all": ('cloud = { folder_id = "b1p" }', "", []),
@@ -370,7 +370,7 @@ def test_the_process_cannot_lead_into_the_functions_of_another_environment(tmp_p
 def test_looking_at_all_environments_takes_as_many_passes_as_there_are(
     tmp_path: Path, count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each look would lay all environments over all files again, and read these."""
+    """Otherwise each pass would merge and read all environments again."""
     passes, read = list[str](), list[str]()
     found, toml = twins._drafts, toml_files.read_toml
 

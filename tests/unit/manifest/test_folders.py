@@ -1,4 +1,4 @@
-"""What is said of functions of which nobody says the folder: where it would stand."""
+"""The mistake of functions without a folder: where to set it."""
 
 from __future__ import annotations
 

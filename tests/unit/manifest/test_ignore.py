@@ -1,4 +1,4 @@
-"""`ignore` and `settings = "live"` as a manifest says them: layers, names, and every mistake with its line."""
+"""`ignore` and `settings = "live"` in a manifest: layers, names, and every mistake with its line."""
 
 from __future__ import annotations
 
@@ -129,5 +129,5 @@ def test_an_entry_that_would_be_left_anyway_is_a_mistake_where_only_this_functio
 
 
 def test_a_variable_of_others_need_not_be_declared(tmp_path: Path) -> None:
-    """Else a new version would take it away."""
+    """Otherwise a new version would remove it."""
     assert "environment.THEIRS" in names(tmp_path, f'{HEAD}{FUN}ignore = ["environment.THEIRS"]\n')

@@ -1,4 +1,4 @@
-"""Included files with tables of their own: what counts for whose functions, jobs of a file, circles."""
+"""Included files with their own tables: which functions they apply to, jobs of a file, cycles."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def test_a_job_of_a_file_is_about_its_functions(tmp_path: Path) -> None:
 
 # ruff: noqa: E501 - one row a line
 JOB = '[jobs.of-team]\nrun = "mass_redeploy"\n'
-# the files, and file, line, key and a piece of the rule of the one mistake
+# the files, and file, line, key and a part of the rule of the only mistake
 WRONG: dict[str, tuple[dict[str, str], tuple[str, int, str, str]]] = {
     "a job of two files": (
         {"deploy": MAIN + JOB},
@@ -185,7 +185,7 @@ def test_a_mistake_between_files(tmp_path: Path, kind: str) -> None:
     told = found(tmp_path, **texts)
     if kind == "the main file":  # the file that includes it is in the same folder
         told = told[:1]
-    if kind == "a variable of another file":  # that nobody uses it is told as well
+    if kind == "a variable of another file":  # it is also reported as unused
         told = [one for one in told if one[2] != "variables.OWN"]
     assert [one[:3] for one in told] == [(file, line, key)], told
     assert rule in told[0][3]

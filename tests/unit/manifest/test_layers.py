@@ -1,5 +1,5 @@
-"""How defaults, templates and a function's own table become one: lists by their rules, `without`, and where a mistake
-in what came together stands.
+"""How defaults, templates and a function's own table are merged: lists by their rules, `without`, and the places of
+mistakes in merged values.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from tests.unit.manifest.test_tables import HEAD, loaded, mistakes, only
 
 
 def lists_of(model: type[BaseModel], path: str) -> Iterator[str]:
-    """The keys of a table, and of the tables in it, that are lists."""
+    """Yield the keys of a table, and of the tables in it, that are lists."""
     for name, field in model.model_fields.items():
         key = f"{path}{field.alias or name}"
         for annotation in _parts(field.annotation):
@@ -38,7 +38,7 @@ def lists_of(model: type[BaseModel], path: str) -> Iterator[str]:
 
 
 def _parts(annotation: Any) -> list[Any]:
-    """A type without `| None` and `Annotated`."""
+    """Return a type without `| None` and `Annotated`."""
     if typing.get_origin(annotation) is typing.Annotated:
         return _parts(typing.get_args(annotation)[0])
     if typing.get_origin(annotation) in (types.UnionType, typing.Union):
@@ -210,7 +210,7 @@ def test_nothing_is_said_of_what_is_wrong_where_it_is_inherited_from(tmp_path: P
     assert found.key == "defaults.timeout"
 
 
-# defaults, template, own table, and the one mistake: key and line are those of the table that the entry stands in
+# defaults, template, own table, and the only mistake: its key and line are those of the table with the entry
 PLACES = [
     ("secrets = [{A}, {NO_ID}]", "", "secrets = [{B}]", "defaults.secrets[1]"),
     ("secrets = [{A}]", "", "secrets = [{B}, {A}, {NO_ID}]", "functions.fun.secrets[2]"),
@@ -244,12 +244,12 @@ def test_two_functions_do_not_share_what_one_takes_away(tmp_path: Path) -> None:
 
 
 NAMES = st.sampled_from(["A", "B", "C", "D"])
-TABLES = st.tuples(st.dictionaries(NAMES, st.integers(0, 9)), st.sets(NAMES))  # what it sets, what it takes away
+TABLES = st.tuples(st.dictionaries(NAMES, st.integers(0, 9)), st.sets(NAMES))  # what it sets, what it removes
 
 
 @given(st.lists(TABLES, max_size=4))
 def test_layers_come_together_as_dictionaries_do(tables: list[tuple[dict[str, int], set[str]]]) -> None:
-    """A list that merges by a key, and a table, are one dictionary: the farther order, the nearer values."""
+    """A list that merges by a key, and a table, act as one dictionary: the farther order, the nearer values."""
     layers, expected = list[dict[str, Any]](), dict[str, int]()
     for given_here, taken in tables:
         secrets = [
@@ -291,7 +291,7 @@ LAYER = st.fixed_dictionaries(
 
 @given(st.lists(LAYER, min_size=3, max_size=5), st.data())
 def test_layers_may_be_put_together_in_any_grouping(layers: list[dict[str, Any]], data: st.DataObject) -> None:
-    """As the docs say of layers that take nothing away."""
+    """Merge as the docs describe it for layers without `without`."""
     cut = data.draw(st.integers(1, len(layers) - 1))
     grouped = merge([merge(layers[:cut]), merge(layers[cut:])])
     assert grouped == merge(layers)

@@ -1,4 +1,4 @@
-"""Every kind of bad manifest: the exact place, the key, and what the rule says. `# <-` marks the line to be named."""
+"""Every kind of bad manifest: the exact place, the key, and the rule. `# <-` marks the expected line."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def check(folder: Path, text: str, key: str, fragment: str) -> None:
     assert Path(found[0].file).name == "deploy.toml"
 
 
-# one wrong key in an otherwise good function: the line, the key, a piece of the rule
+# one wrong key in an otherwise good function: the line, the key, a part of the rule
 OF_A_FUNCTION = [
     ('memory = "100MB"', "memory", 'from "128MB" to "8GB"'),
     ('memory = "16GB"', "memory", 'from "128MB" to "8GB"'),
@@ -159,7 +159,7 @@ OF_A_FUNCTION = [
 )
 def test_a_wrong_key_of_a_function(tmp_path: Path, line: str, key: str, fragment: str) -> None:
     text = FUNCTION + (line if "# <-" in line else f"{line} # <-") + "\n"
-    if key == "version_id":  # the second of two alternatives is the one that is named
+    if key == "version_id":  # of two alternatives, the second is reported
         text = text.replace('version_id = "$latest"', 'version_id = "$latest" # <-').replace(f"{line} # <-", line)
     check(tmp_path, text, f"functions.fun.{key}", fragment)
 
@@ -379,7 +379,7 @@ WHOLE = [
         '"rollback" needs max_failures',
     ),
     (
-        FUNCTION + '[rollout]\non_breach = "rollback"\nmax_failures = "some" # <-\n',  # that it is wrong says it all
+        FUNCTION + '[rollout]\non_breach = "rollback"\nmax_failures = "some" # <-\n',  # it is only reported as wrong
         "rollout.max_failures",
         "a count such as 5",
     ),

@@ -1,4 +1,4 @@
-"""Which function is named to whoever types one that is not here."""
+"""Which function is suggested for a name that does not exist here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""[notify.*]: who is told of what, and every mistake at its line."""
+"""[notify.*]: who is notified of what, and every mistake with its line."""
 
 from __future__ import annotations
 

@@ -116,7 +116,7 @@ LAYERS = ("defaults", "templates.one", "templates.two", "functions.fun")
 def test_the_line_of_a_variable_is_the_one_that_gave_its_value(
     tmp_path_factory: pytest.TempPathFactory, having: dict[str, set[str]], taking: set[str]
 ) -> None:
-    """Each table gives another value, one a line: the value that a function gets stands in the line that is told."""
+    """Each table sets another value, one per line: a function's value comes from the reported line."""
     lines = ['cloud = { folder_id = "b1g" }']
     for layer in LAYERS:
         lines.append(f"[{layer}]")
@@ -131,7 +131,7 @@ def test_the_line_of_a_variable_is_the_one_that_gave_its_value(
     path = write(tmp_path_factory.mktemp("origins"), "\n".join(lines))
     try:
         values = load(path, {}).functions["fun"].settings.environment
-    except ManifestError:  # what is taken away twice is a mistake
+    except ManifestError:  # removing a value twice is a mistake
         return
     found = {one.name: one for one in origins_of(survey(path, {}), "fun") if one.setting == "environment"}
     assert found.keys() == values.keys()

@@ -1,4 +1,4 @@
-"""What is no part of a run cannot stop it: mistakes stay with the functions and jobs that they are in."""
+"""Mistakes outside of a run cannot stop it: they stay with the functions and jobs that have them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def read(folder: Path, text: str, environ: Mapping[str, str] | None = None) -> S
     return survey(path, environ or {})
 
 
-# What stands in [functions.bad] beside its labels, and in how many lines it is wrong.
+# Keys of [functions.bad] besides its labels, and how many of its lines are wrong.
 OF_ONE_FUNCTION = {
     "a source that is not there": ('source = "nowhere"\n', 1),
     "a file that is not there": ('source = "."\nfiles = { lib = "nowhere" }\n', 1),
@@ -62,7 +62,7 @@ def test_a_mistake_of_one_function_stops_no_run_without_it(tmp_path: Path, kind:
         with pytest.raises(ManifestError) as caught:
             require_sound(select(manifest, everything).values())
         assert caught.value.mistakes == found.mistakes
-    with pytest.raises(ManifestError) as caught:  # `validate` tells all the same
+    with pytest.raises(ManifestError) as caught:  # `validate` reports it anyway
         load(tmp_path / "deploy.toml", {})
     assert caught.value.mistakes == found.mistakes
 

@@ -1,4 +1,4 @@
-"""Where mistakes are said to be: several at once, defaults, included files, files that cannot be read."""
+"""The places of mistakes: several at once, defaults, included files, unreadable files."""
 
 from __future__ import annotations
 

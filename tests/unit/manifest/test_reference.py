@@ -1,4 +1,4 @@
-"""docs/manifest.md has every key of the schema, as the schema tells it."""
+"""docs/manifest.md has every key of the schema, with the schema's description."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `verify`, `promote`, `called_by` and [rollout] are as values, and how those of several tables become one."""
+"""The values of `verify`, `promote`, `called_by` and [rollout], and how those of several tables are merged."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_variables_are_put_in_at_any_depth(tmp_path: Path) -> None:
         ("payload = 1, safe = true", "attempts = 2", "timeout = 3", Verify(1, attempts=2, timeout_s=3.0, safe=True)),
         ("attempts = 9", None, "payload = 1", Verify(1, attempts=9)),
         ("", "payload = 1, expect = 2", "expect = 3", Verify(1, expect=3)),
-        # another way takes the place of the inherited one, and of what is about its answer
+        # another kind replaces the inherited one, and the keys about its response
         ("payload = 1, expect = 2, safe = true", "http = {}", None, Verify(http=HttpCheck(), safe=True)),
         (None, "http = {}", "payload = 1, expect = 2", Verify(1, expect=2)),
         (None, "payload = 1, expect = 2, attempts = 4", "payload = 3", Verify(3, attempts=4)),

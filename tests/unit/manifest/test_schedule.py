@@ -1,4 +1,4 @@
-"""Due times against a brute-force reading of cron's meaning, minute by minute over a year."""
+"""Due times compared with a brute-force implementation of cron, minute by minute over a year."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BERLIN = "Europe/Berlin"
 
 @cache
 def field(text: str, low: int, high: int) -> set[int]:
-    """Read a cron field of numbers, as crontab(5) tells it."""
+    """Parse a numeric cron field, as in crontab(5)."""
     found: set[int] = set()
     for part in text.split(","):
         span, _, step = part.partition("/")
@@ -31,7 +31,7 @@ def field(text: str, low: int, high: int) -> set[int]:
 
 
 def reader(expression: str) -> Callable[[datetime], bool]:
-    """Make what says whether a moment on the wall fits."""
+    """Return a predicate that says whether a local time matches."""
     minute, hour, day, month, weekday = expression.split()
     minutes, hours = field(minute, 0, 59), field(hour, 0, 23)
     days, months = field(day, 1, 31), field(month, 1, 12)
@@ -50,17 +50,17 @@ def reader(expression: str) -> Callable[[datetime], bool]:
 
 @cache
 def on_the_wall(expression: str) -> list[datetime]:
-    """Give every minute of the year and the days beside it that fits, each looked at once, whatever the timezone."""
+    """Yield every matching minute of the year and of the days around it, independent of the time zone."""
     fits, first = reader(expression), datetime(2026, 12, 31)  # noqa: DTZ001 - the clock on the wall
     minutes = (first + number * MINUTE for number in range(367 * 24 * 60))
     return [wall for wall in minutes if fits(wall)]
 
 
 def brute_force(expression: str, timezone: str) -> list[datetime]:
-    """Give every due time of the year, by looking at each minute of it."""
+    """Yield every due time of the year, by checking each minute of it."""
     zone, (start, end) = ZoneInfo(timezone), YEAR
     minute, hour, *_ = expression.split()
-    if minute[0] == "*" or hour[0] == "*":  # goes by real time
+    if minute[0] == "*" or hour[0] == "*":  # follows real time
         fits = reader(expression)
         minutes = (start + number * MINUTE for number in range(int((end - start) / MINUTE)))
         return [at for at in minutes if fits(at.astimezone(zone))]
@@ -69,7 +69,7 @@ def brute_force(expression: str, timezone: str) -> list[datetime]:
         shown = wall
         while shown.replace(tzinfo=zone).astimezone(UTC).astimezone(zone).replace(tzinfo=None) != shown:
             shown += MINUTE  # a time that does not exist: right after the jump
-        found.add(shown.replace(tzinfo=zone).astimezone(UTC))  # fold 0: a time that comes twice, the first one
+        found.add(shown.replace(tzinfo=zone).astimezone(UTC))  # fold 0: the first of a time that comes twice
     return sorted(at for at in found if start < at < end)
 
 
@@ -84,8 +84,8 @@ def test_a_year_of_due_times(expression: str, timezone: str) -> None:
     assert found == [at for at in brute_force(expression, timezone) if at > start]
 
 
-# expression, moments in UTC between which it is looked, due times in UTC. Berlin: +1 h, and +2 h from 28 March, 01:00
-# UTC, to 31 October, 01:00 UTC.
+# expression, the interval in UTC, due times in UTC. Berlin: +1 h, and +2 h from 28 March, 01:00 UTC, to 31 October,
+# 01:00 UTC.
 CHANGES = [
     ("30 2 * * *", "2027-03-27T12:00", "2027-03-29T12:00", ["2027-03-28T01:00", "2027-03-29T00:30"]),
     ("0,30 2,3 * * *", "2027-03-27T12:00", "2027-03-28T12:00", ["2027-03-28T01:00", "2027-03-28T01:30"]),

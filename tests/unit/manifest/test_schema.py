@@ -1,4 +1,4 @@
-"""The JSON Schema for editors, held against manifests by a small interpreter of the words that it uses."""
+"""The JSON Schema for editors, checked against manifests by a small interpreter of the keywords that it uses."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from orchestrator.manifest.load import load
 from orchestrator.manifest.schema import included_schema
 from tests.unit.manifest.test_tables import FUNCTION
 
-# every key that there is
+# every existing key
 EXAMPLE = """
 include = ["teams/*/functions.toml"]
 [cloud]
@@ -174,7 +174,7 @@ def descriptions_lacking(node: Any, path: str = "") -> list[str]:
         return [lack for item in node for lack in descriptions_lacking(item, path)]
     if not isinstance(node, dict):
         return []
-    # True: a key of a built-in job that is described elsewhere; `const`: which of them it is
+    # True: a key of a built-in job that is described elsewhere; `const`: which job it is
     fields = {name: field for name, field in node.get("properties", {}).items() if field is not True}
     lacking = [f"{path}.{name}" for name, field in fields.items() if not field.keys() & {"description", "const"}]
     return lacking + [lack for name, item in node.items() for lack in descriptions_lacking(item, f"{path}.{name}")]

@@ -1,4 +1,4 @@
-"""The tables that stand once, jobs and warnings; and the small manifests that all these tests change a line of."""
+"""The tables that exist once, jobs and warnings; and the small manifests that other tests modify."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`${NAME}`: where its value comes from, what stands for one that is not set, and what is a mistake."""
+"""`${NAME}`: where its value comes from, its default, and mistakes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.unit.manifest.test_tables import HEAD as WITH_FOLDER
 
 HEAD = WITH_FOLDER.replace('folder_id = "b1g"\n', "# told by the process\n")
 FUNCTION = f'{HEAD}[functions.fun]\nversion_id = "x"\n'
-# the text, the variables that are set, and what it comes to; None: a mistake
+# the text, the variables that are set, and the result; None: a mistake
 WRITTEN = [
     ("${A}", {"A": "v"}, "v"),
     ("${A}", {"A": ""}, ""),
@@ -87,7 +87,7 @@ HOST = "main"
 variables = { HOST = "${LEVEL}.${HOST:-none}.${ORCHESTRATOR_ENV}" }
 """
     text = f'{tables}{FUNCTION}description = "${{LEVEL}} ${{HOST}}"\n'
-    with pytest.raises(ManifestError) as caught:  # one of [variables] uses no other of them
+    with pytest.raises(ManifestError) as caught:  # a variable of [variables] cannot use another one
         read(tmp_path, text, environment="prod")
     assert "the declared value of LEVEL: the variable REGION is not set" in caught.value.mistakes[0].rule
     text = text.replace('LEVEL = "${REGION}', 'LEVEL = "${REGION:-de}')
@@ -104,7 +104,7 @@ def test_the_name_of_the_environment_is_a_variable_and_nothing_else_is_called_so
     assert "is reserved for the environment" in caught.value.mistakes[0].rule
 
 
-# what stands before the function, the key, a piece of the rule
+# the text before the function, the key, a part of the rule
 WRONG = [
     ('[variables]\nLEVL = "x" # <-\n', "variables.LEVL", 'so it has no effect; did you mean "LEVEL"?'),
     ('[variables]\n"A-B" = "x" # <-\n', "variables.A-B", "must be a variable's name"),

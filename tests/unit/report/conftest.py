@@ -1,4 +1,4 @@
-"""What tests of logs leave as they found it."""
+"""Restores the logging configuration after tests of logs."""
 
 from __future__ import annotations
 

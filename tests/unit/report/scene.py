@@ -1,4 +1,4 @@
-"""A run in the middle of its second wave, in three folders of two clouds, however many functions it is about."""
+"""A run in the middle of its second wave, in three folders of two clouds, with any number of functions."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Scene:
 
 
 def second_wave(functions: int = 60, builds: Sequence[BuildRow] = ()) -> Scene:
-    """The first wave has ended; half of the second has, with failures; 7 functions run, 5 wait for a slot."""
+    """The first wave has ended. Half of the second has, with failures; 7 functions run, 5 wait for a slot."""
     scene = Scene(functions, builds)
     scene.wave(1, scene.keys[:6])
     for key in scene.keys[:6]:

@@ -1,4 +1,4 @@
-"""The account of runs that are made of events: who waited for what, where the time went, what would have given what."""
+"""Accounts of runs, made from events: what waited for what, where the time went, what a higher limit would save."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def limits(folder: int, cloud: int = 20, at: float = T) -> list[Event]:
 
 
 def operation(key: str, queued: float, granted: float, done: float, cloud_s: float = -1.0) -> list[Event]:
-    """An Operation that waited from `queued` to `granted`, seconds since the beginning, and was seen done at `done`."""
+    """An Operation that waited from `queued` to `granted`, seconds since the start, and was seen as done at `done`."""
     at = T + granted
     return [
         StepFinished(at, key, Step.QUEUE, granted - queued),
@@ -57,7 +57,7 @@ def operation(key: str, queued: float, granted: float, done: float, cloud_s: flo
 
 
 def in_order(*parts: Iterable[Event]) -> list[Event]:
-    """Events as a journal has them: in the order of time, but for the plan before and the end after all."""
+    """Sort events as in a journal: by time, with the plan first and the end last."""
     return sorted((event for part in parts for event in part), key=lambda event: event.at)
 
 
@@ -82,7 +82,7 @@ def test_slots_that_are_full_while_others_wait_bound_the_run() -> None:
         TimePart("bound", "folder b1gfolder", 2, 5.0), TimePart("tail", "", None, 5.0),
         TimePart("reading back", "", None, 1.0),
     )  # fmt: skip
-    # Four operations of 5 s in 20 slots: all at once, and what it saves is no more than was bound.
+    # Four operations of 5 s in 20 slots run all at once. They save no more than the time that was bound.
     assert found.would_give is not None
     assert (found.would_give.scope, found.would_give.limit, found.would_give.seconds) == ("folder b1gfolder", 20, 6.0)
     assert found.sentence == "11.0 s, of which 5.0 s bound by the folder's 2 operations; with 20 it would take 6.0 s"
@@ -107,7 +107,7 @@ def test_a_slot_that_changes_hands_is_no_rest() -> None:
     found = account(run_of(limits(1), operation("a", 0, 0, 5), operation("b", 0, 5.5, 9), keys="ab", end=9))
     assert spent(found)["bound"] == 5.5
     found = account(run_of(limits(1), operation("a", 0, 0, 5), operation("b", 0, 8, 9), keys="ab", end=9))
-    assert (spent(found)["bound"], spent(found)["waiting"]) == (6.0, 2.0)  # a second, then it is something else
+    assert (spent(found)["bound"], spent(found)["waiting"]) == (6.0, 2.0)  # for a second, then it is something else
 
 
 def test_a_full_cloud_is_named_rather_than_its_folder() -> None:
@@ -133,7 +133,7 @@ def test_a_limit_of_a_former_program_is_of_the_only_cloud() -> None:
     [
         ([PauseBegan(T + 6, 1, 10.0)], "pause", 10.0),
         ([GateBegan(T + 6, 1), GateEnded(T + 9, 1, Verdict.FAILED, 3.0, 1, "no")], "gate", 3.0),
-        ([GateEnded(T + 9, 1, Verdict.PASSED, 3.0, 0)], "gate", 3.0),  # of a former program
+        ([GateEnded(T + 9, 1, Verdict.PASSED, 3.0, 0)], "gate", 3.0),  # of an older version
         ([OutageBegan(T + 2, "no answer"), OutageEnded(T + 4, 2.0)], "outage", 2.0),
         ([StepFinished(T + 7, "a", Step.VERIFY, 2.0)], "verifying", 2.0),
         ([StepFinished(T + 7, "a", Step.UPLOAD, 2.0)], "preparing", 2.0),
@@ -195,7 +195,7 @@ def test_nothing_is_held_by_who_leaves_the_queue_without_a_slot() -> None:
 
 
 def test_no_more_is_saved_than_was_bound() -> None:
-    """What came one after the other for another reason would not be packed closer by more slots."""
+    """Work that was done in sequence for another reason would not be packed closer with more slots."""
     bound = [operation("a", 0, 0, 5), operation("b", 0, 0, 5), operation("c", 0, 5, 10)]
     later = [operation("d", 10, 10, 15), operation("e", 15, 15, 20), operation("f", 20, 20, 25)]
     found = account(run_of(limits(2), *bound, *later, keys="abcdef", end=25))
@@ -214,7 +214,7 @@ def test_a_slot_in_which_a_call_was_refused_is_no_work() -> None:
     events = [refused("a", 0), refused("b", 10), operation("a", 10, 20, 25), operation("b", 20, 25, 30)]
     found = account(run_of(limits(1), *events, keys="ab", end=30))
     assert found.would_give is not None
-    assert found.would_give.seconds == 25.0  # two operations of 5 s side by side
+    assert found.would_give.seconds == 25.0  # two operations of 5 s in parallel
 
 
 def test_what_was_under_way_as_a_run_was_killed_holds_nothing_until_it_is_taken_up() -> None:
@@ -293,7 +293,7 @@ def test_a_run_that_is_under_way_is_told_until_now() -> None:
     begun += operation("b", 0, 5, 50)[:4]
     found = account(begun, T + 20, alive=True)
     assert (found.state, found.ended_at, found.seconds) == ("running", None, 20.0)
-    assert spent(found) == {"bound": 20.0}  # c waits, though no event tells of it yet
+    assert spent(found) == {"bound": 20.0}  # c waits, though no event reports it yet
     assert found.sentence == "20.0 s so far, of which 20.0 s bound by the folder's 1 operations"
     assert found.functions[1].steps[-1].to_s is None
     assert found.runs[0].to_s is None
@@ -301,11 +301,11 @@ def test_a_run_that_is_under_way_is_told_until_now() -> None:
     alone += operation("b", 5, 5, 50)[:4]
     assert spent(account(alone, T + 20, alive=True)) == {"tail": 20.0}  # b runs, and nothing waits
     assert account(begun, T + 20).state == "interrupted"
-    assert account(begun, T + 20).seconds == pytest.approx(5.1)  # of a killed run: until it was told of last
+    assert account(begun, T + 20).seconds == pytest.approx(5.1)  # of a killed run: until its last event
 
 
 def test_what_a_record_of_another_machine_lacks_is_not_made_up() -> None:
-    """It has no steps and no requests of what was accepted, in no order of time."""
+    """It has no steps and no requests for what was accepted, in no order of time."""
     done = operation("a", 0, 0, 5, 4.0)
     found = account([replace(started(), recorded=True), planned("a"), done[3], done[5], done[6], ended(at=T + 6)])
     (one,) = found.functions
@@ -339,9 +339,9 @@ def work(*holds: float, folder: str = "f", gap: float = 0.0) -> HeldWork:
         ([work(5)] * 4, {}, 5.0),
         ([work(5)] * 4, {"f": 4, "cloud": 1}, 20.0),
         ([work(5), work(5, folder="g")] * 2, {"f": 1, "g": 2}, 10.0),
-        ([work(2, 3, gap=1.0)], {"f": 1}, 6.0),  # what comes after the last one holds no slot
-        ([work(2, 3, gap=1.0), work(4)], {"f": 1}, 9.0),  # the other has the slot when it comes back
-        ([work(1, 9), work(5), work(5), work(5)], {"f": 2}, 14.0),  # it comes back before what has not begun
+        ([work(2, 3, gap=1.0)], {"f": 1}, 6.0),  # what follows the last one holds no slot
+        ([work(2, 3, gap=1.0), work(4)], {"f": 1}, 9.0),  # the other one has the slot when it comes back
+        ([work(1, 9), work(5), work(5), work(5)], {"f": 2}, 14.0),  # it comes back before those that have not begun
         ([work(5)], {"f": 0}, 5.0),
         ([work()], {}, 0.0),
         ([], {}, 0.0),

@@ -1,4 +1,4 @@
-"""Builds that run, on a terminal: a line each beside the functions that wait for them, redacted and cut."""
+"""Running builds, on a terminal: a line each, with the functions that wait for them, redacted and cut."""
 
 from __future__ import annotations
 

@@ -148,7 +148,7 @@ def test_an_unbroken_stream_swallows_what_the_one_behind_raises() -> None:
 
 
 def drawn(stream: io.StringIO, *, after_s: float, then: Event | None = None, interval_s: float = 10.0) -> float:
-    """Let the display run for a while in virtual time, then say `then` or cancel it; return when it was over."""
+    """Let the display run for a while in virtual time, then call `then` or cancel it. Return when it ended."""
 
     async def main() -> float:
         shown = display(fold(A_RUN), stream, {}, interval_s=interval_s)
@@ -304,7 +304,7 @@ def test_the_line_tells_wave_pause_and_how_long_is_left() -> None:
     ended = UnitEnded(STARTED_AT + 10.0, "f0", Deployed("v"))
     for listener in (state.apply, outlook):
         listener(ended)
-        listener(ended)  # it is told once more when it was read back
+        listener(ended)  # it is reported again when it was read back
     outlook(PauseBegan(STARTED_AT + 10.0, 1, 60.0))
     until = datetime.fromtimestamp(STARTED_AT + 70.0)  # noqa: DTZ006 - as the display has it
     assert shown.line() == (

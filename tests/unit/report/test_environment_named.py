@@ -1,4 +1,4 @@
-"""Every view of what a manifest has in an environment, or of a run in one, names it: in every format."""
+"""Every view of a manifest's environment, or of a run in one, names the environment, in every format."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ from orchestrator.report.views import (
 from tests.unit.report.test_formats import RUN, VIEWS
 
 PROD = "prod"
-# Of no environment: a manifest's text, or that of a file; or of all.
+# Views of no environment: the text of a manifest or a file; or of all environments.
 OF_NONE = (EnvironmentsView, InitView, ImportView, RewriteView, DocumentView)
 NOTHING_SHOWN = ("no runs",)
 
 
 def in_prod(view: View) -> View:
-    """Say of a view that it is of prod, as the command does that makes it."""
+    """Set the environment prod in a view, as the command that makes it does."""
     if isinstance(view, ResultView):
         state = fold([])
         state.identity = Identity(environment=PROD)

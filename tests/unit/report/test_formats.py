@@ -1,4 +1,4 @@
-"""Every kind of value in every format, and the way out of them: what is shown, said, and exited with."""
+"""Every kind of value in every format, and its output: text, messages and the exit code."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ PRUNE = PrunePlan(
     (Usage("b1c", "versions.count", 60.0, 100.0),),
 )
 FAILED_RUN = [started(), *deployment("auth", outcome=failed()), ended(1)]
-# What is rendered, the schema of its JSON, and what its text has to say.
+# The value, the schema of its JSON, and a required part of its text.
 VIEWS: dict[str, tuple[View, str, str]] = {
     "a plan": (PlanView(PLAN), "orchestrator/plan/1", "plan: "),
     "a simulated plan": (PlanView(PLAN, PREDICTION), "orchestrator/plan/1", "simulated: 90 s"),

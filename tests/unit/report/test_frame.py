@@ -1,4 +1,4 @@
-"""Frames of the live region: compared as they stand, and never larger than the window."""
+"""Frames of the live region: compared exactly, and never larger than the window."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_slots_follow_the_operations_that_are_not_done() -> None:
     scene = second_wave()
     before = [line.split() for line in texts(scene, 200, 60) if line.startswith("  b1gfolder-b")]
     (key,) = [key for key in list(scene.state.running) if scene.folder[key] == "b1gfolder-b"][:1]
-    for _ in range(2):  # told again
+    for _ in range(2):  # reported again
         scene.hear(OperationDone(scene.now, key, f"operation of {key}", 2.0))
     after = [line.split() for line in texts(scene, 200, 60) if line.startswith("  b1gfolder-b")]
     assert (before[0][6], after[0][6]) == ("3/15", "2/15")

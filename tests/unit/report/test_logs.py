@@ -191,7 +191,7 @@ def test_a_stream_that_broke_or_was_closed_raises_nothing(stream: io.StringIO) -
 
 
 def test_standard_error_is_looked_up_when_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that a live display which puts itself before it also gets the log lines."""
+    """So that a live display that replaces stderr also gets the log lines."""
     first, second = io.StringIO(), io.StringIO()
     monkeypatch.setattr("sys.stderr", first)
     configure("info", "console", first)

@@ -1,4 +1,4 @@
-"""A plan as Markdown: what is foreign is no markup, it fits into a comment, and what is left out is counted."""
+"""A plan as Markdown: untrusted text is no markup, it fits into a comment, and what is left out is counted."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def test_a_result_is_counts_causes_the_next_command_and_a_table() -> None:
 
 def test_a_large_result_fits_into_a_comment_and_says_what_is_left_out() -> None:
     keys = [f"function-with-a-long-name-{number:05}" for number in range(1500)]
-    letters = ["".join(chr(ord("a") + int(digit)) for digit in key[-5:]) for key in keys]  # numbers are alike
+    letters = ["".join(chr(ord("a") + int(digit)) for digit in key[-5:]) for key in keys]  # numbers do not differ
     units = zip(keys, letters, strict=True)
     events = [event for key, why in units for event in deployment(key, outcome=failed(f"because {why} {'|' * 300}"))]
     told = render_markdown(ResultView(fold([started(units=1500), *events, ended(1)])), None, OUTLET)

@@ -82,4 +82,4 @@ def test_a_line_that_cannot_be_written_raises_for_the_fence_to_see() -> None:
     with pytest.raises(OSError, match="No space"):
         file(started())
     with pytest.raises(OSError, match="No space"):
-        file.close()  # what it still holds cannot be written either
+        file.close()  # what it has buffered cannot be written either

@@ -1,4 +1,4 @@
-"""How long what is left of a run takes: Operations in their slots, verifications beside them, pauses between waves."""
+"""How much time a run has left: Operations in their slots, verifications in parallel, pauses between waves."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def changing(count: int) -> list[Unit]:
 @pytest.mark.parametrize(
     ("verify_s", "at_once", "seconds"),
     [
-        (0.5, 4, 30.0),  # a version and a tag each in one of ten slots; verification goes on beside them
+        (0.5, 4, 30.0),  # a version and a tag each in one of ten slots; verification runs in parallel
         (4.0, 4, 100.0),  # four verifications at once
         (4.0, 20, 30.0),
     ],
@@ -49,9 +49,9 @@ def test_each_change_that_is_made_counts_not_only_whole_functions() -> None:
     found = outlook(Rollout(two_phase=True))
     for number in range(100):
         found(OperationDone(1.0, f"folder-{number}", "op", 2.0, change=0))
-        found(OperationDone(1.0, f"folder-{number}", "op", 2.0, change=0))  # told again
+        found(OperationDone(1.0, f"folder-{number}", "op", 2.0, change=0))  # reported again
         found(OperationDone(1.0, f"folder-{number}", "op", 2.0, error="it failed", change=2))
-    assert found.seconds(1.0) == 12.5  # verified in fours, and a tag each
+    assert found.seconds(1.0) == 12.5  # verified four at a time, and a tag each
     for number in range(100):
         found(VersionVerified(1.0, f"folder-{number}", "v", Verdict.INCONCLUSIVE, change=1))
         found(VersionVerified(1.0, f"folder-{number}", "v", Verdict.PASSED, change=1))

@@ -1,4 +1,4 @@
-"""What is odd about packages, and what rules keep out of them: in the plan, in the summary, in JSON, in the journal."""
+"""Warnings about packages, and what rules exclude from them: in the plan, the summary, JSON, and the journal."""
 
 from __future__ import annotations
 

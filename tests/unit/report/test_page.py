@@ -1,4 +1,4 @@
-"""The page of a run: one file, whose policy lets nothing in, and in which foreign text is text."""
+"""The page of a run: one file, whose policy lets nothing in, and in which untrusted text stays text."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ATTEMPTS = (
 
 
 class Elements(HTMLParser):
-    """Its elements, their attributes, and what stands in scripts and styles."""
+    """Its elements, their attributes, and the content of scripts and styles."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -169,7 +169,7 @@ def test_of_many_slots_the_most_in_each_part_of_time_is_drawn() -> None:
 
 
 def test_five_thousand_functions_have_room_in_two_megabytes() -> None:
-    """With names and ids as long as they are: 20 characters, and 36 of a request's."""
+    """With names and IDs of real length: 20 characters, and 36 for a request's."""
     (one,) = account(whole_run("f")).functions
     operation = replace(one.operations[0], operation_id="o" * 20, request_id="r" * 36, version_id="n" * 20)
     rows = tuple(

@@ -1,4 +1,4 @@
-"""What a plan says to people, and to programs: order, columns, waves, what a build has printed."""
+"""A plan for people and for programs: order, columns, waves, and the output of builds."""
 
 from __future__ import annotations
 
@@ -175,7 +175,7 @@ SPLIT = "this is not atomic: tags move one by one, and $latest is new before any
     ("rollout", "told", "document"),
     [
         (Rollout(), "", {}),
-        (Rollout(approval=True), "", {"approval": True}),  # of one wave: nothing comes after it
+        (Rollout(approval=True), "", {"approval": True}),  # with one wave, nothing follows it
         (
             Rollout(waves=(1, "100%"), approval=True),
             "2 waves; after each wave the run ends as paused (exit 3) until `promote` continues it;",

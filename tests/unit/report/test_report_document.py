@@ -1,4 +1,4 @@
-"""What `report --json` writes: it is as published, and stays as it was; of journals of former programs, too."""
+"""The output of `report --json`: it follows its schema, and stays the same, also for journals of older versions."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ GOLDEN = (
 
 
 def chain() -> list[Event]:
-    """A run that a limit bounds, and of which one function fails."""
+    """A run that is bound by a limit, and in which one function fails."""
     return [*TWO_SLOTS[:-1], UnitEnded(STARTED_AT + 10, "d", failed()), ended(1, at=STARTED_AT + 11)]
 
 
@@ -52,7 +52,7 @@ def test_it_is_as_its_schema_says(events: list[Event]) -> None:
     jsonschema.Draft202012Validator.check_schema(published)
     found = document(account(events, alive=True))
     jsonschema.validate(found, published)
-    with pytest.raises(jsonschema.ValidationError):  # the schema does say something
+    with pytest.raises(jsonschema.ValidationError):  # the schema is not empty
         jsonschema.validate(found | {"functions": [{"function": 1}]}, published)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(found | {"schema": "orchestrator/report/2"}, published)
@@ -62,7 +62,7 @@ def test_it_is_as_its_schema_says(events: list[Event]) -> None:
 
 
 def test_it_stays_as_it_was() -> None:
-    """Keys may be added: then make the file again. None may go, or change its meaning, without another schema."""
+    """Keys may be added: then regenerate the file. None may be removed or change its meaning without a new schema."""
     assert document(account(chain())) == orjson.loads(GOLDEN.read_bytes())
 
 

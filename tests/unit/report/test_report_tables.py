@@ -1,4 +1,4 @@
-"""A report in words: what was asked of it, answered from the text and from the Markdown alone."""
+"""A report in words: questions that its text and its Markdown must answer."""
 
 from __future__ import annotations
 

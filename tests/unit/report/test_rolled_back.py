@@ -1,4 +1,4 @@
-"""What is said of a function after a rollback, by what became of each of its changes."""
+"""The state of a function after a rollback, by the outcome of each of its changes."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ REFUSED = Failed(Step.CREATE, Failure("refused"))
 BLOCKED = Blocked("left alone: the tag was moved since")
 OUR_PARTS = ["tag stable", "labels", "version"]
 
-# outcome of the rollback's unit, how many of its changes are done, what is back, the table's word, the copy that serves
+# outcome of the rollback's unit, how many of its changes are done, what is back, the table's word, the serving copy
 ROWS: dict[str, tuple[Outcome | None, int, list[str], str, str]] = {
     "all is back": (Deployed("v3"), 3, OUR_PARTS, "yes", "v3"),
     "it was back": (Unchanged("v1"), 0, [], "yes", ""),
@@ -85,7 +85,7 @@ def test_each_change_tells_what_is_back(name: str) -> None:
 
 def test_what_a_rollback_that_was_gone_on_with_has_made_serves_where_it_was_seen_to() -> None:
     assert copy_of(rollback(BLOCKED, 3, base="v3").units["a"]) == "v3"
-    assert copy_of(rollback(BLOCKED, 3, base="v9").units["a"]) == ""  # somebody has deployed since
+    assert copy_of(rollback(BLOCKED, 3, base="v9").units["a"]) == ""  # someone has deployed since
 
 
 def test_the_line_says_what_is_back_and_why_the_rest_is_not() -> None:
@@ -112,4 +112,4 @@ def test_every_form_says_so() -> None:
         assert SERVES_LATEST not in str(text)
     assert headline(back).startswith("1 function: 1 partly rolled back")
     assert "partly rolled back" in run_table(back)
-    assert result_json(back)["outcomes"] == {"failed": 1}  # as programs have read it
+    assert result_json(back)["outcomes"] == {"failed": 1}  # as programs read it

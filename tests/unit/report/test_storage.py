@@ -1,4 +1,4 @@
-"""What lies in the bucket, for people and programs, before it goes and after."""
+"""What is stored in the bucket, for people and programs, before a prune and after."""
 
 from __future__ import annotations
 

@@ -130,7 +130,7 @@ def test_who_only_waited_is_not_among_the_slowest() -> None:
 
 
 def test_what_everybody_must_see_stands_last() -> None:
-    first_letters = [line[0] for line in run_table(MIXED).splitlines()[1:]]  # each unit is named by its outcome's
+    first_letters = [line[0] for line in run_table(MIXED).splitlines()[1:]]  # each unit is named after its outcome
     assert first_letters == ["s", "d", "n", "c", "b", "u", "f"]
     assert counts_in_order() == ["unchanged", "deployed", "not ended", "cancelled", "blocked", "unknown", "failed"]
 
@@ -267,7 +267,7 @@ def test_details_that_differ_say_whose_the_shown_one_is() -> None:
     assert "    detail (of a):\n      | line of a" in failures(state)
 
 
-# the outcome of createVersion, sent after createFunction was done; what is asked for of it → the Operation shown
+# the outcome of createVersion, sent after createFunction was done; what its Operation is → the Operation shown
 VERSION = Requested(STARTED_AT + 2, "auth", "createVersion", "d4e-auth", "key-2", 1, 1)
 ACCEPTED = OperationAccepted(STARTED_AT + 2, "auth", "createVersion", "operation-2", "d4e-auth", "version", "", 1)
 OF_TWO: list[tuple[Outcome, list[Event], str]] = [

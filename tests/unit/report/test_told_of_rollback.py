@@ -1,4 +1,4 @@
-"""What is told of a rollback, and of a run that would be rolled back."""
+"""What is shown about a rollback, and about a run that would be rolled back."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_what_serves_now_is_said(rolled_back_to: str, back: Outcome | None, said
     assert row["failure"]["advice"] == said
 
 
-# what the rollback selected, how it exited, and what the runs of the chain, and the rollback, are then
+# what the rollback selected, its exit code, and the states of the chain's runs and of the rollback
 @pytest.mark.parametrize(
     ("patterns", "code", "again", "states", "named"),
     [

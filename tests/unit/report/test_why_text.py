@@ -1,4 +1,4 @@
-"""What `why` says of a run, and of who has made a Version: one line for what is the same."""
+"""What `why` says about a run, and about who made a Version: equal parts share a line."""
 
 from __future__ import annotations
 

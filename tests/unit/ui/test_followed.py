@@ -1,4 +1,4 @@
-"""A chain that is followed: whatever a page was told bit by bit is what one that comes later is told at once."""
+"""A chain that pages follow: changes sent one by one add up to what a page that comes later gets at once."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NOW = STARTED_AT + 1000
 
 
 def chain() -> Iterator[Event]:
-    """A run that is cut off, and one that takes it up and calls a function otherwise."""
+    """A run that is cut off, and one that resumes it and uses another name for a function."""
     yield started(units=4)
     yield WaveStarted(STARTED_AT + 0.1, 1, 1, 4)
     yield from deployment("one")
@@ -57,7 +57,7 @@ def take_in(data: dict[str, Any], told: dict[str, Any]) -> None:
 
 
 def words(data: dict[str, Any]) -> dict[str, Any]:
-    """What the data says. Texts that are said no more stay where it was told bit by bit, and their order is another."""
+    """The content of the data. After changes, unused texts remain, and their order differs."""
     text = data["texts"].__getitem__
     functions = {}
     for number, row in data["functions"].items():

@@ -1,4 +1,4 @@
-"""Whatever a function is to be, its own table says it afterwards, and nobody else is concerned."""
+"""Whatever the desired keys of a function are, its own table has them afterwards, and no other function changes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def read(folder: str, text: str) -> Survey:
 
 
 def plain(settings: Settings) -> dict[str, Any]:
-    """What settings say, whatever the order of what has none."""
+    """Return settings in a comparable form: the order of unordered ones does not matter."""
     return {
         key: sorted(value, key=repr) if isinstance(value, list) else value for key, value in spelled(settings).items()
     }

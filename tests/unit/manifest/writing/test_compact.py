@@ -1,4 +1,4 @@
-"""Functions in few lines: what is shared out comes together again, nothing needs `without`, and order tells nothing."""
+"""Functions in few lines: distributed values merge to the same functions without `without`, in any order."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TABLES = st.fixed_dictionaries(
 
 
 def together(made: Compacted, key: str) -> dict[str, Any]:
-    """Lay the tables over each other, by what the reference says of them."""
+    """Merge the tables as the reference describes it."""
     own = dict(made.own[key])
     layers = [made.defaults, *(made.templates[name] for name in own.pop("use", [])), own]
     found: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""Keys of a manifest are changed where they stand; every other line stays as it is."""
+"""Keys of a manifest are changed in place; every other line stays as it is."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ TABLES = st.dictionaries(KEYS, VALUES, max_size=4)
 
 @st.composite
 def documents(draw: st.DrawFn) -> tuple[str, dict[str, dict[str, Any]]]:
-    """Draw a text in any of the ways that a table may be written."""
+    """Draw a text in any of the forms that a table can have."""
     tables = {name: draw(TABLES) for name in draw(st.sets(st.sampled_from(["a", "b", "c-d"]), min_size=1))}
     inline, sections = ["[functions]"], list[str]()
     for name, table in tables.items():
@@ -196,7 +196,7 @@ def test_whatever_a_text_looks_like_the_changes_are_all_that_changes(
             path = ("functions", name, key, "k") if inside else ("functions", name, key)
             isdict = isinstance(tables[name].get(key), dict) and not inside
             edits.append(Edit(path, REMOVED if gone or isdict else "new"))
-    made = edited(text, edits)  # which has held it against the tables itself
+    made = edited(text, edits)  # which has compared it with the tables itself
     touched = sum(line[:1] in "+-" for line in ndiff(text.splitlines(), made.splitlines()))
     assert touched <= 6 * len(edits)
     assert "# the end" in made

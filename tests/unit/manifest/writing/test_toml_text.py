@@ -1,4 +1,4 @@
-"""What is written reads back as it was, whatever it holds."""
+"""What is written reads back as it was, for all values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Findings: each with its line, and never more of them than a CI shows."""
+"""Findings: each with its line, and never more than a CI shows."""
 
 from __future__ import annotations
 

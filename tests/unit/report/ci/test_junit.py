@@ -1,4 +1,4 @@
-"""JUnit XML: what readers of it take, with one case for each function and its outcome."""
+"""JUnit XML: valid for its readers, with one case for each function and its outcome."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from orchestrator.report.ci.junit import junit_of_error, junit_of_run
 from tests.runs import deployment, ended, failed, planned, started
 
 OUTLET = Outlet(Redactor())
-# Of Jenkins' junit-10.xsd, which the readers of other CIs follow: the attributes of each element, those that must be
-# there in capitals, and what may stand in it.
+# From Jenkins' junit-10.xsd, which the readers of other CIs follow: the attributes of each element, required ones in
+# capitals, and its children.
 SHAPE: dict[str, tuple[str, set[str]]] = {
     "testsuites": ("name tests failures errors time", {"testsuite"}),
     "testsuite": (

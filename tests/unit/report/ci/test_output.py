@@ -1,4 +1,4 @@
-"""What is written for a CI: to standard error where people read it, to its files, and nothing secret where it stays."""
+"""What is written for a CI: to standard error, to its files, and no secrets where the output is kept."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def test_an_error_ends_the_part_that_is_open(github: CiFiles, capsys: pytest.Cap
 
 
 class Pipe:
-    """Standard error as a CI gives it."""
+    """Standard error as it is in a CI."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         read, write = os.pipe()
@@ -149,7 +149,7 @@ class Pipe:
         monkeypatch.setattr(sys, "stderr", self._write)
 
     def lines(self) -> list[str]:
-        """Give all that was written; nothing is written any more."""
+        """Return everything that was written. Nothing can be written afterwards."""
         self._monkeypatch.undo()
         self._write.close()
         with self._read:
@@ -159,7 +159,7 @@ class Pipe:
 def test_a_secret_is_masked_by_line_once_and_what_is_short_is_not(
     github: CiFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pipe = Pipe(monkeypatch)  # not as a fixture: what is captured is set anew for each phase of a test
+    pipe = Pipe(monkeypatch)  # not a fixture: pytest replaces the captured stream in each phase of a test
     messages = Messages(github, "deploy")
     messages.outlet.redactor.add("before-the-logs")
     messages.configure("info", "console")

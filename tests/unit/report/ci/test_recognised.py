@@ -1,4 +1,4 @@
-"""Which CI it is: by the variables that it documents, unless somebody says otherwise."""
+"""Which CI it is: by the variables that each documents, unless an option says otherwise."""
 
 from __future__ import annotations
 

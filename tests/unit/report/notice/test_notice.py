@@ -1,4 +1,4 @@
-"""What is told of a run: which notice when, and bodies that stay as they are published."""
+"""Notifications about a run: which one is due when, and bodies that stay as they are published."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/json.md and docs/events.md are made of the schemas, and what they show is so."""
+"""docs/json.md and docs/events.md are generated from the schemas, and their examples are valid."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _EXAMPLE = re.compile(r"(?ms)^```json\n(.*?)^```$")
 
 @pytest.mark.parametrize("name", json_page.PAGES)
 def test_the_page_is_that_of_the_schemas(name: str) -> None:
-    """Examples have the same keys: what their sentences say may change without this page."""
+    """Examples have the same keys. Their sentences may change without this page."""
     text = (json_page.DOCS / name).read_text("utf-8")
     made = json_page.page(name, text)
     again = "run `python -m tests.json_page`"
@@ -34,7 +34,7 @@ def test_the_page_is_that_of_the_schemas(name: str) -> None:
 
 
 def shape(example: str) -> Any:
-    """Give the keys of an example."""
+    """Return the keys of an example."""
     return _shape(orjson.loads(example))
 
 
@@ -67,7 +67,7 @@ def test_each_kind_of_failure_has_a_meaning() -> None:
 
 
 def kinds_in(path: Path) -> Iterator[str]:
-    """Give the kinds of failures that a module makes: spelled, or by the name of a constant."""
+    """Return the kinds of failures that a module creates: spelled out, or by the name of a constant."""
     for node in ast.walk(ast.parse(path.read_bytes())):
         if not isinstance(node, ast.Call):
             continue

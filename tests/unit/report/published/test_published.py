@@ -1,4 +1,4 @@
-"""Every JSON document is as its published schema says; and each schema says something, of every kind."""
+"""Every JSON document follows its published schema, and each schema describes every kind."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SOURCES = Path(orchestrator.__file__).parent
 GOLDEN = Path(__file__).parents[3] / "golden"
 BY_KIND = {kind: [one for one in documents().values() if kind_of(one) == kind] for kind in CATALOG}
 WRITTEN = {*EVENTS, "summary"} - {*JOURNAL_ALONE}
-# Of each kind a value that is one of a few words: where it is in a document.
+# For each kind the path of a value that is one of a few words.
 WORDS = {
     "plan": ("units", 0, "action"),
     "environments": ("functions", 0, "actions", "dev", "action"),
@@ -101,12 +101,12 @@ def test_notifications_of_former_programs_are_as_they_say(name: str) -> None:
 
 
 def is_valid(kind: str, document: Any) -> bool:
-    """Return whether users' programs would find it to be as published."""
+    """Return whether users' programs would find the document valid."""
     return bool(validator(kind).is_valid(document))
 
 
 def broken(kind: str, document: Any) -> Iterator[tuple[str, Any]]:
-    """Give a document without a key that has to be there: of each object in it, each key."""
+    """Yield a document without a required key: for each object in it, without each key."""
     mutant = copy.deepcopy(document)
     for schema, value in objects(kind, mutant):
         for key in schema.get("required", ()):

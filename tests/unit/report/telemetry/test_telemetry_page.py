@@ -14,7 +14,7 @@ PAGE = (ROOT / "docs" / "telemetry.md").read_text("utf-8")
 
 
 def rows(heading: str) -> list[list[str]]:
-    """The rows of the table that begins so, its cells without the head."""
+    """Return the cells of the table that begins like this, without its head."""
     _, _, below = PAGE.partition(f"{heading}\n| ---")
     table = below.split("\n\n")[0].splitlines()[1:]
     return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in table]
