@@ -38,9 +38,6 @@ LEFT = (
     "docs/terminal",
     "docs/ui",
     "docs/why",
-    "orchestrator/app/",
-    "tests/e2e/",
-    "tests/unit/app/",
 )
 
 

@@ -1,4 +1,4 @@
-"""One sandbox for all tests, each of which deploys into a folder of its own."""
+"""One sandbox for all tests; each test deploys into its own folder."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _record() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _bodies_are_what_the_api_declares(_record: None) -> Iterator[None]:
-    """Hold every createVersion that reached a sandbox during a test against the official protobufs."""
+    """Check every createVersion that reached a sandbox during a test against the official protobufs."""
     seen = RECORD.stat().st_size if RECORD.exists() else 0
     yield
     if RECORD.exists():

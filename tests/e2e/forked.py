@@ -1,4 +1,4 @@
-"""A program that is forked from the warm one (see `tests.e2e.warm`), for whoever watches it."""
+"""A program that is forked from the warm one (see `tests.e2e.warm`)."""
 
 from __future__ import annotations
 
@@ -17,11 +17,10 @@ HASTE = "E2E_HASTE"  # in the environment of a program: how many times faster le
 
 
 class Forked:
-    """What tests need of a `subprocess.Popen`: a process in a session of its own, which can be signalled and awaited.
+    """The part of `subprocess.Popen` that tests need: a process in its own session, which can be signalled and awaited.
 
-    What it writes is read by `communicate` once it is over. `watched`: its standard output can be read meanwhile, and
-    its standard input is open until `stdin` is closed. `terminal`: the descriptor of one that is all its streams, and
-    its controlling terminal.
+    `communicate` reads its output after its end. `watched`: its standard output can be read while it runs, and its
+    standard input is open until `stdin` is closed. `terminal`: the descriptor of a terminal for all of its streams.
     """
 
     def __init__(
@@ -38,7 +37,7 @@ class Forked:
         self.arguments = arguments
         self.stdin: IO[str] | None = None
         self.returncode: int | None = None
-        self.stderr = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 - closed with this
+        self.stderr = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 - closed with this object
         self.stdout: IO[str]
         if watched:
             read, write = os.pipe()
@@ -59,7 +58,7 @@ class Forked:
         self.pid = int(self._socket.recv(32))
 
     def poll(self) -> int | None:
-        """Say the exit code, None while it runs."""
+        """Return the exit code, None while it runs."""
         if self.returncode is None and select.select([self._socket], [], [], 0)[0]:
             self.returncode = int(self._socket.recv(32))
         return self.returncode
@@ -73,7 +72,7 @@ class Forked:
         return self.returncode
 
     def communicate(self, timeout: float) -> tuple[str, str]:
-        """Wait for its end; give all that it has written."""
+        """Wait for its end and return its output."""
         if self.stdin is not None:
             self.stdin.close()
         self.wait(timeout)

@@ -1,4 +1,4 @@
-"""The installed program as a user runs it: projects, processes, terminals, and sandboxes that surely stop."""
+"""The installed program as a user runs it: projects, processes, terminals, and sandboxes that always stop."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ PROGRAM = (sys.executable, "-m", "orchestrator")
 BUCKET = "deploy-packages"
 TIMEOUT_S = 60.0
 RECORD = Path(tempfile.mkdtemp(prefix="orchestrator-e2e-")) / "calls.ndjson"  # what every sandbox is asked
-# For tests that wait until a machine counts as dead: after 10 s instead of 30 s. The figures are those of tests/flow.
+# For tests that wait until a machine counts as dead: after 10 s instead of 30 s. tests/flow uses the same figures.
 HASTY = {HASTE: "3"}
 Process = subprocess.Popen[Any] | Forked
 _FOREIGN = ("YC_", "AWS_", "ORCHESTRATOR_", "GITHUB_", "GITLAB_", "CI_", "OTEL_")
@@ -47,18 +47,18 @@ _OURS = {
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Make an environment in which nothing of this machine's own settings reaches the program."""
+    """Return an environment without this machine's own settings."""
     kept = {
         name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN) and name.lower() not in _OURS
     }
-    # Nobody in these tests waits for a network to come.
+    # No test waits for a network.
     kept["ORCHESTRATOR_START_TIMEOUT"] = "0s"
     return kept | {"TERM": "xterm", "TZ": "UTC", "ORCHESTRATOR_RECORD": str(RECORD)} | dict(extra or {})
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A process that is over, with everything that it wrote."""
+    """A process that has ended, with its output."""
 
     code: int
     out: str
@@ -68,7 +68,7 @@ class Ended:
 def run(
     root: Path, *arguments: str, environ: Mapping[str, str] | None = None, program: Sequence[str] = PROGRAM
 ) -> Ended:
-    """Run the program to its end. Whatever the case, a traceback is a failure."""
+    """Run the program to its end. A traceback always fails the test."""
     if program == PROGRAM:
         with forked(root, *arguments, environ=environ) as process:
             end = ended(process)
@@ -84,7 +84,7 @@ def run(
 
 @cache
 def warm() -> str:
-    """Start the program that all others of this process are forked from (see `tests.e2e.warm`); give its socket."""
+    """Start the program that all others of this process are forked from (see `tests.e2e.warm`). Return its socket."""
     path = str(RECORD.parent / "warm")
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.e2e.warm", path], cwd=ROOT, env=environment(), stdin=subprocess.PIPE,
@@ -95,7 +95,7 @@ def warm() -> str:
     assert process.stdout.readline() == b"ready\n"
     process.stdout.close()
     atexit.register(process.wait, TIMEOUT_S)
-    atexit.register(process.stdin.close)  # which ends it: the last that was registered comes first
+    atexit.register(process.stdin.close)  # which ends it: the last registered function runs first
     return path
 
 
@@ -103,7 +103,7 @@ def warm() -> str:
 def forked(
     root: Path, *arguments: str, environ: Mapping[str, str] | None = None, watched: bool = False
 ) -> Iterator[Forked]:
-    """Start the program without its imports, where its start is not the point; see `running`."""
+    """Start the program without its imports, where its start is not tested; see `running`."""
     with Forked(warm(), root, arguments, environment(environ), watched=watched) as process:
         yield process
     published_events(root, arguments)
@@ -113,7 +113,7 @@ def forked(
 def running(
     root: Path, *arguments: str, environ: Mapping[str, str] | None = None, **how: Any
 ) -> Iterator[subprocess.Popen[str]]:
-    """Start the program; whatever the block leaves running is killed."""
+    """Start the program, and kill what the block leaves running."""
     streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | how
     with subprocess.Popen(
         [*PROGRAM, *arguments], cwd=root, env=environment(environ), text=True, start_new_session=True, **streams
@@ -144,7 +144,7 @@ def cut_off(
     then: Callable[[], object] = lambda: None,
     start: Callable[..., AbstractContextManager[Process]] = forked,
 ) -> Ended:
-    """Start a run and end it with a signal once that many Operations were accepted; `then` is what happens next."""
+    """Start a run and end it with a signal once this many Operations were accepted; `then` runs next."""
     log = root / "events.ndjson"
     log.unlink(missing_ok=True)
     with start(root, *arguments, "--events", str(log), environ=environ) as process:
@@ -155,7 +155,7 @@ def cut_off(
 
 
 def wait_for(condition: Callable[[], bool], process: Process) -> None:
-    """Look again and again until something is so, while the program that should bring it about runs."""
+    """Poll until a condition is true, while the program that should make it true runs."""
     deadline_at = time.monotonic() + TIMEOUT_S
     while not condition():
         assert process.poll() is None, "the program has ended before it was so"
@@ -164,7 +164,7 @@ def wait_for(condition: Callable[[], bool], process: Process) -> None:
 
 
 def events(path: Path) -> list[dict[str, Any]]:
-    """Read what an event file holds by now; its last line may be half written."""
+    """Read the events of a file so far; its last line may be incomplete."""
     if not path.exists():
         return []
     return [json.loads(line) for line in path.read_text("utf-8").splitlines(keepends=True) if line.endswith("\n")]
@@ -175,7 +175,7 @@ def count_events(path: Path, kind: str) -> int:
 
 
 class Terminal:
-    """The program on a terminal of its own: a session of which it is the foreground process group."""
+    """The program on its own terminal, as the foreground process group of its session."""
 
     def __init__(
         self,
@@ -185,7 +185,7 @@ class Terminal:
         window: tuple[int, int] = (40, 120),
         shown: Callable[[str], object] = lambda _part: None,
     ) -> None:
-        """`window`: its lines and columns; `shown` is told each part of what is written."""
+        """`window`: its lines and columns; `shown` receives each part of the output."""
         self._shown = shown
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._master, slave = pty.openpty()
@@ -200,21 +200,21 @@ class Terminal:
         os.write(self._master, text.encode())
 
     def resize(self, lines: int, columns: int) -> None:
-        """Make the window another size."""
+        """Resize the window."""
         fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
 
     def read_until(self, part: str) -> str:
-        """Read until the screen has shown `part`; give everything shown so far."""
+        """Read until the screen has shown `part`, and return everything shown so far."""
         while part not in self.text:
             assert self._read(), f"the program ended before {part!r}:\n{self.text}"
         return self.text
 
     def read_some(self) -> None:
-        """Read what comes next."""
+        """Read the next output."""
         assert self._read(), f"the program has ended:\n{self.text}"
 
     def end(self) -> Ended:
-        """Read everything to the end."""
+        """Read to the end."""
         while self._read():
             pass
         code = self.process.wait(TIMEOUT_S)
@@ -237,7 +237,7 @@ class Terminal:
         assert ready, f"nothing more was shown:\n{self.text}"
         try:
             part = os.read(self._master, 65536)
-        except OSError:  # what Linux says once the other end is closed
+        except OSError:  # the error of Linux after the other end was closed
             return False
         text = self._decoder.decode(part)
         self.text += text
@@ -247,7 +247,7 @@ class Terminal:
 
 @contextmanager
 def terminal(root: Path, *arguments: str, environ: Mapping[str, str] | None = None, **how: Any) -> Iterator[Terminal]:
-    """Start the program on a terminal; what is left running is killed. `how`: see `Terminal`."""
+    """Start the program on a terminal, and kill what is left running. `how`: see `Terminal`."""
     screen = Terminal(root, *arguments, environ=environ, **how)
     try:
         yield screen
@@ -257,7 +257,7 @@ def terminal(root: Path, *arguments: str, environ: Mapping[str, str] | None = No
 
 @dataclass(frozen=True, slots=True)
 class Cloud:
-    """A sandbox that is listening, asked behind the program's back."""
+    """A running sandbox that tests query directly."""
 
     url: str
     state_dir: Path
@@ -272,33 +272,33 @@ class Cloud:
         return found
 
     def environ(self, folder_id: str = "") -> dict[str, str]:
-        """Give what a user would set to deploy into a folder of this cloud."""
+        """Return the variables that a user sets to deploy into a folder of this cloud."""
         folder = {"YC_FOLDER_ID": folder_id} if folder_id else {}
         return {"YC_SERVICE_ACCOUNT_KEY_FILE": str(self.key_file), "ORCHESTRATOR_ENDPOINT": self.url} | folder
 
     def token(self) -> str:
-        """Get an IAM token as a machine of this cloud gets it."""
+        """Return an IAM token, as a machine of this cloud gets it."""
         path = "/computeMetadata/v1/instance/service-accounts/default/token"
         return str(_get(self.url + path, {"Metadata-Flavor": "Google"})["access_token"])
 
     def versions(self, folder_id: str) -> list[dict[str, Any]]:
-        """List every Version of a folder, as the cloud has them."""
+        """Return every Version of a folder."""
         return self._all("versions", f"versions?folderId={folder_id}")
 
     def functions(self, folder_id: str) -> list[dict[str, Any]]:
         return self._all("functions", f"functions?folderId={folder_id}")
 
     def operations(self, folder_id: str) -> list[dict[str, Any]]:
-        """List the Operations of every function of a folder."""
+        """Return the Operations of every function of a folder."""
         paths = [f"functions/{function['id']}/operations?" for function in self.functions(folder_id)]
         return [one for path in paths for one in self._all("operations", path)]
 
     def tag_history(self, function_id: str, tag: str) -> list[dict[str, Any]]:
-        """List where a tag of a function has been, and when."""
+        """Return where a tag of a function has been, and when."""
         return self._all("functionTagHistoryRecord", f"functions/{function_id}:tagHistory?tag={tag}")
 
     def post(self, path: str, body: Mapping[str, Any], *, token: str) -> dict[str, Any]:
-        """Change something as whoever has that token; give the Operation once it is done."""
+        """Make a change with a token, and return the finished Operation."""
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         request = urllib.request.Request(f"{self.url}/functions/v1/{path}", json.dumps(body).encode(), headers)
         operation = _open(request)
@@ -331,7 +331,7 @@ def _open(request: urllib.request.Request) -> dict[str, Any]:
 
 @contextmanager
 def sandbox(folder: Path, *arguments: str) -> Iterator[Cloud]:
-    """Run `orchestrator sandbox`. It ends with its standard input: with this block, or with these tests, however."""
+    """Run `orchestrator sandbox`. It ends with its standard input: with this block, or however these tests end."""
     command = ("sandbox", "--port", "0", "--state", str(folder), "--bucket", BUCKET, "--until-stdin-closes")
     with forked(folder, *command, *arguments, watched=True) as process:
         assert process.stdin is not None
@@ -342,14 +342,14 @@ def sandbox(folder: Path, *arguments: str) -> Iterator[Cloud]:
 
 @contextmanager
 def embedded(folder: Path, **options: Any) -> Iterator[tuple[Cloud, Sandbox]]:
-    """Serve a sandbox from a thread of this process, so that a test can reach into it."""
+    """Serve a sandbox from a thread of this process, so that a test can access it."""
     opened = open_sandbox(Options(state_dir=folder, buckets=(BUCKET,), record=RECORD, **options))
     with start_blocking_portal() as portal, portal.wrap_async_context_manager(opened) as served:
         yield Cloud(served.url, folder), served
 
 
 class Clock:
-    """The wall clock of an embedded sandbox, which a test sets forward: what would take long is over at once."""
+    """The wall clock of an embedded sandbox. A test advances it instead of waiting."""
 
     def __init__(self) -> None:
         self._ahead_s = 0.0
@@ -363,7 +363,7 @@ class Clock:
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A folder with a deploy.toml and the sources of its functions, and the cloud's folder that they go to."""
+    """A folder with a deploy.toml, the sources of its functions, and their folder in the cloud."""
 
     root: Path
     folder_id: str
@@ -379,7 +379,7 @@ class Project:
     def write(
         self, count: int, *, size_bytes: int = 0, more: str = "", defaults: str = "", folder_ids: Sequence[str] = ()
     ) -> Project:
-        """Write `count` functions f000 …, dealt out to `folder_ids`; `size_bytes` of a package do not compress."""
+        """Write `count` functions f000 …, spread over `folder_ids`; `size_bytes` of a package are incompressible."""
         tables = [
             f'[cloud]\nfolder_id = "{self.folder_id}"\n[storage]\nbucket = "{BUCKET}"\n',
             (
@@ -400,7 +400,7 @@ class Project:
         return self
 
     def without_bucket(self) -> None:
-        """Let packages go inline, and no lease be taken."""
+        """Make packages inline, without a lease."""
         self.manifest.write_text(self.manifest.read_text().replace(f'[storage]\nbucket = "{BUCKET}"\n', ""))
 
 

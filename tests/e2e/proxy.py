@@ -1,4 +1,4 @@
-"""A network between the program and the sandbox that cuts, delays and truncates, as a seed says."""
+"""A network between the program and the sandbox that cuts, delays and truncates, controlled by a seed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _BROKEN = (anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStre
 
 @dataclass
 class Network:
-    """Shares (0 to 1) of what passes. `down`: nothing passes at all. `done`: what was done to the traffic, counted."""
+    """Shares (0 to 1) of the traffic. `down`: nothing passes. `done`: counts of what was done to the traffic."""
 
     seed: int
     cut_requests: float = 0.03
@@ -39,7 +39,7 @@ class Network:
         return True
 
     async def serve(self, near: anyio.abc.ByteStream, host: str, port: int) -> None:
-        """Carry one connection."""
+        """Serve one connection."""
         async with near:
             if self.down:
                 self.done["refused"] = self.done.get("refused", 0) + 1
@@ -74,7 +74,7 @@ class Network:
 
 @contextmanager
 def between(url: str, network: Network) -> Iterator[Network]:
-    """Listen on a port of our own, and carry to `url` what arrives there."""
+    """Listen on a local port and forward to `url`."""
     far = urlsplit(url)
 
     @asynccontextmanager

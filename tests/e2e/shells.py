@@ -1,4 +1,4 @@
-"""Lines of the documentation, run as a shell does."""
+"""Command lines of the documentation, run in a shell."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as warm:
 
 
 def shell(line: str, root: Path, cloud: Cloud | None, variables: Mapping[str, str] | None = None) -> Ended:
-    """Run a line as a shell does, with `orchestrator` on its path; without a cloud, where it needs none."""
+    """Run a line in a shell with `orchestrator` on its path; without a cloud where none is needed."""
     folder = root / "bin"
     folder.mkdir(exist_ok=True)
     (folder / "orchestrator").write_text(FORKED.format(python=sys.executable, socket=warm()))

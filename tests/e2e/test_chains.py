@@ -1,4 +1,4 @@
-"""A run and all that took it up are judged as one: breach, budget, exit code, `show`, `--failed`, giving up."""
+"""A run and its resumes count as one: breach, budget, exit code, `show`, `--failed`, giving up."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from orchestrator.sandbox.memory.quotas import Quotas
 from tests.e2e import harness
 from tests.e2e.harness import Cloud, Ended, Project, embedded, run
 
-ONE = Quotas(operations_per_folder=1)  # at a time
+ONE = Quotas(operations_per_folder=1)  # one Operation at a time
 NOW = Distribution.parse("fixed:0")
 DEPLOY = ("deploy", "--yes")
 
@@ -34,7 +34,7 @@ def killed(project: Project, cloud: Cloud, after: int, *command: str) -> None:
 
 
 def begun(project: Project, cloud: Cloud, served: Sandbox, after: int, *failing: int) -> None:
-    """Deploy all, change all, and kill the run that does so once that many versions were asked for, one at a time."""
+    """Deploy all, change all, and kill that run once this many versions were requested, one at a time."""
     assert run(project.root, *DEPLOY, environ=cloud.environ()).code == 0
     served.cloud.faults.failing_functions.update(f"f{number:03}" for number in failing)
     project.manifest.write_text(project.manifest.read_text().replace('timeout = "3s"', 'timeout = "4s"'))
@@ -56,7 +56,7 @@ def test_a_breach_is_final(tmp_path: Path, project: Project) -> None:
         left = first["outcomes"]["cancelled"]
         assert left > 5
         assert "`orchestrator deploy --endpoint " in end.err
-        assert "is a new run, with all of its waves and a new budget of failures" in end.err
+        assert "starts a new run with all waves and a new budget of failures" in end.err
         assert "resume" not in end.err.splitlines()[-1]
         served.cloud.faults.failing_functions.clear()
         before = made(cloud, project)
@@ -76,7 +76,7 @@ def test_failures_before_a_kill_count(tmp_path: Path, project: Project) -> None:
     project.write(16, more="[rollout]\nmax_failures = 9\n")
     with embedded(tmp_path / "cloud", durations=NOW, quotas=ONE) as (cloud, served):
         begun(project, cloud, served, 4, *range(16))
-        assert 3 <= outcomes(run(project.root, "show", "-o", "json"))["failed"] <= 9  # alone no breach
+        assert 3 <= outcomes(run(project.root, "show", "-o", "json"))["failed"] <= 9  # no breach by itself
         project.manifest.write_text(project.manifest.read_text().replace("max_failures = 9", "max_failures = 99"))
         end = run(project.root, "resume", "-o", "json", environ=cloud.environ())
         assert "max_failures = 9, as when the run began (now it is 99)" in end.err
@@ -92,7 +92,7 @@ def test_a_share_is_of_the_wave_that_was_running_when_the_run_was_killed(tmp_pat
         end = run(project.root, "resume", "-o", "json", environ=cloud.environ())
         assert (end.code, told(end)["breach"]) == (1, "2 of 4 failed, more than max_failures = 40%")
         assert outcomes(end)["failed"] == 2
-        assert outcomes(end)["cancelled"] >= 8  # nothing of the second wave
+        assert outcomes(end)["cancelled"] >= 8  # none of the second wave
 
 
 def test_a_wave_with_a_failure_is_the_last_one_however_often_it_is_killed(tmp_path: Path, project: Project) -> None:
@@ -127,11 +127,11 @@ def test_a_signal_in_a_wave_that_is_the_last_one_leaves_nothing_to_resume(tmp_pa
     faults = Faults(failing_functions=["f000"])
     slow = Distribution.parse("fixed:1")
     with embedded(tmp_path / "cloud", durations=slow, faults=faults) as (cloud, _):
-        # 2 Functions and 2 Versions: all of the first wave is asked for
+        # 2 Functions and 2 Versions: all of the first wave is requested
         end = harness.cut_off(project.root, signal.SIGTERM, 4, *DEPLOY, "-o", "json", environ=cloud.environ())
         assert (end.code, outcomes(end)) == (1, {"cancelled": 4, "deployed": 1, "failed": 1})
-        assert "goes on" not in end.err
-        assert "is a new run" in end.err
+        assert "continue with" not in end.err
+        assert "starts a new run" in end.err
 
 
 def test_a_killed_run_and_what_took_it_up_are_told_of_as_one(tmp_path: Path, project: Project) -> None:
@@ -165,7 +165,7 @@ def test_the_failures_of_a_killed_run_are_not_forgotten_by_what_took_it_up(
         begun(project, cloud, served, 4, *range(failing))
         served.cloud.faults.failing_functions.clear()
         end = run(project.root, "resume", "-o", "json", environ=cloud.environ())
-        failed = outcomes(end).get("failed", 0)  # of two as many as were among the first
+        failed = outcomes(end).get("failed", 0)  # as many of the rest as among the first
         assert least <= failed <= most
         failures = {"failed": failed} if failed else {}
         assert (end.code, outcomes(end)) == (int(failed > 0), {"deployed": 12 - failed} | failures)
@@ -198,7 +198,7 @@ def test_what_a_changed_source_kept_from_being_done_is_done_once_it_is_put_back(
 
 
 def test_a_source_changed_back_leaves_undone_what_the_run_had_not_come_to(tmp_path: Path, project: Project) -> None:
-    """What is live as it is wanted now is not what the run was to make of it."""
+    """A live state that is desired now is not what the run was to deploy."""
     project.write(6)
     sources = {path: path.read_text() for path in project.root.glob("src/*/index.py")}
     with embedded(tmp_path / "cloud", durations=NOW, quotas=ONE) as (cloud, _):
@@ -231,7 +231,7 @@ def test_what_is_undone_can_be_given_up(tmp_path: Path, project: Project, breach
             assert run(project.root, *DEPLOY, environ=cloud.environ()).code == 1
         else:
             killed(project, cloud, 3)
-        project.manifest.rename(project.root / "away.toml")  # nothing of it is needed
+        project.manifest.rename(project.root / "away.toml")  # it is not needed
         end = run(project.root, "resume", "--give-up", "--state", ".orchestrator")
         assert (end.code, end.out) == (0, "")
         assert "given up: " in end.err

@@ -1,4 +1,4 @@
-"""The reason of a plan names the files that differ from what is live, where the package of that is known here."""
+"""The reason in a plan names the changed files, where the package of the live version is known here."""
 
 from __future__ import annotations
 

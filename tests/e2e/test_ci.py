@@ -1,4 +1,4 @@
-"""A run in a CI: what GitHub would take for commands are ours alone, and its files are written."""
+"""A run in CI: only our own lines are commands for GitHub, and the CI files are written."""
 
 from __future__ import annotations
 

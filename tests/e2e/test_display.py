@@ -1,4 +1,4 @@
-"""What is seen while a run lasts, on a terminal and elsewhere."""
+"""The output during a run, on a terminal and elsewhere."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_output_json_is_one_document(cloud: Cloud, project: Project) -> None:
     end = run(project.root, "deploy", "--yes", "-o", "json", environ=cloud.environ())
     told, shown = json.loads(end.out), json.loads(run(project.root, "show", "-o", "json").out)
     for function in told["functions"] + shown["functions"]:
-        del function["started_at"]  # the journal does not keep when a step starts, only how long it took
+        del function["started_at"]  # the journal stores the duration of a step, not its start
     assert told == shown
 
 

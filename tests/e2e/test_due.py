@@ -29,7 +29,7 @@ def due(project: Project, cloud: Cloud, *more: str) -> Ended:
 
 
 def rewind(path: Path, days: int) -> None:
-    """Let days go by since the job was last done, by what its record says."""
+    """Let days pass since the job was last done, in its record."""
     record = json.loads(path.read_bytes())
     at = datetime.now(UTC) - timedelta(days=days)
     path.write_text(json.dumps(record | {"done_until": at.isoformat()}))
@@ -40,7 +40,7 @@ def test_a_due_job_is_run_once_on_one_machine_without_a_bucket(cloud: Cloud, pro
     project.without_bucket()
     first = due(project, cloud)
     assert (first.code, first.out) == (0, ""), first.err
-    assert "for this machine alone" in first.err
+    assert "for this machine only" in first.err
     assert 'first call for job "nightly": its due times count from now on; next: 20' in first.err
     assert cloud.versions(project.folder_id) == []
     (path,) = (project.state_dir / "claims").iterdir()
@@ -85,7 +85,7 @@ def test_a_storage_that_ignores_conditions_is_told_and_nothing_due_runs_there(
         assert "ignores the conditions of writes (If-Match, If-None-Match)" in refused.err
         deployed = run(project.root, "deploy", "--yes", environ=cloud.environ())
     assert deployed.code == 0, deployed.err
-    assert "two machines are not kept apart" in deployed.err
+    assert "runs on two machines could collide" in deployed.err
 
 
 def test_an_interrupted_due_time_is_taken_up_without_a_second_version(tmp_path: Path, project: Project) -> None:
@@ -96,14 +96,14 @@ def test_an_interrupted_due_time_is_taken_up_without_a_second_version(tmp_path: 
         body = json.dumps({"schema": 1, "done_until": "2026-01-01T00:00:00Z", "running": None}).encode()
         served.objects.put(BUCKET, key, body)
         assert "3 deployed" in due(project, cloud).out
-        served.objects.put(BUCKET, key, body)  # as if it had been cut off before it could say that it is done
+        served.objects.put(BUCKET, key, body)  # as if it had been killed before it could mark it as done
         end = due(project, cloud)
         assert "3 functions: 3 unchanged" in end.out, end.err
         assert len(cloud.versions(project.folder_id)) == 3
 
 
 def stopped_elsewhere(project: Project, cloud: Cloud, state_dir: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Ask as another machine does, that finds the last claimant dead, why its run was stopped for good."""
+    """Return why the last claimant's run was stopped, as another machine sees it that finds the claimant dead."""
     for name, value in cloud.environ().items():
         monkeypatch.setenv(name, value)
     (run_id,) = (one["run_id"] for one in json.loads(run(project.root, "runs", "-o", "json").out)["runs"])
@@ -136,7 +136,7 @@ def test_a_due_time_of_which_functions_were_left_out_is_not_done(
         why = why_stopped = "1 function of wave 1 failed, and max_failures is not declared: no other wave starts"
         assert why in first.out
         assert stopped_elsewhere(project, cloud, tmp_path / "elsewhere", monkeypatch) == why
-        assert "is not done, and no call takes it up by itself" in first.err
+        assert "is not done, and no call resumes it automatically" in first.err
         faults.failing_functions.clear()
         sent = len(cloud.versions(project.folder_id))
         for _ in range(2):
@@ -150,11 +150,11 @@ def test_a_due_time_of_which_functions_were_left_out_is_not_done(
         assert row["open_due"]["why"] == why
         for part, why in (
             (("--param", "select=f001"), "had other parameters (--param)"),
-            (("f001",), "was about some functions only"),
+            (("f001",), "selected only some functions"),
         ):
             end = run(project.root, "run", "nightly", "--yes", *part, environ=cloud.environ())
             assert end.code == 0, end.err
-            assert f"left undone, stays so: this run {why}; `orchestrator run nightly --endpoint " in end.err
+            assert f"left undone, stays undone: this run {why}; complete it with `orchestrator run nightly " in end.err
             assert f"was stopped for good: {why_stopped}" in run(project.root, "jobs").out
         end = run(project.root, "run", "nightly", "--yes", environ=cloud.environ())
         assert "3 functions: 3 deployed" in end.out
@@ -217,7 +217,7 @@ def test_a_job_without_a_schedule_is_never_due(cloud: Cloud, project: Project) -
     end = due(project, cloud)
     assert end.code == 2
     assert 'job "nightly" has no schedule\n' in end.err
-    assert "add schedule = " in end.err
+    assert "set schedule = " in end.err
 
 
 def test_jobs_are_listed_with_their_next_due_time(project: Project) -> None:

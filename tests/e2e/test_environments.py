@@ -1,4 +1,4 @@
-"""One manifest in two environments, with variables that are typed: what is chosen goes along with plans and runs."""
+"""One manifest in two environments with typed variables: plans and runs remember the choice."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from orchestrator.sandbox.memory.quotas import Quotas
 from tests.e2e.harness import BUCKET, Project, cut_off, embedded, run, terminal
 
 NOW = Distribution.parse("fixed:0")
-ONE = Quotas(operations_per_folder=1)  # at a time
+ONE = Quotas(operations_per_folder=1)  # one Operation at a time
 ENVIRONMENTS = """
 [environments.dev]
 [environments.prod.functions.f000]
@@ -38,10 +38,10 @@ def test_what_is_chosen_goes_along_with_a_plan_and_a_run(tmp_path: Path, project
 
         other = run(project.root, "deploy", "--plan", "plan.json", "--env", "dev", "--yes", environ=environ)
         assert other.code == 2
-        assert "is of the environment prod, and this is --env dev" in other.err
+        assert "belongs to the environment prod, and this command has --env dev" in other.err
         lacking = run(project.root, "deploy", "--plan", "plan.json", "--yes", environ=environ)
         assert lacking.code == 2
-        assert "give them again: `orchestrator deploy --plan plan.json --var 'DB_PASSWORD=" in lacking.err
+        assert "pass them again: `orchestrator deploy --plan plan.json --var 'DB_PASSWORD=" in lacking.err
         typed = ("--var", "DB_PASSWORD=hunter2-hunter2")
         done = run(project.root, "deploy", "--plan", "plan.json", *typed, "--yes", environ=environ)
         assert done.code == 0, done.err
@@ -105,11 +105,11 @@ def test_a_protected_environment_is_named_by_whoever_changes_it(tmp_path: Path, 
     with embedded(tmp_path / "cloud", durations=NOW) as (cloud, _):
         environ = cloud.environ()
         none = run(project.root, "deploy", "--yes", environ=environ)
-        assert (none.code, "name it: --env dev or --env prod" in none.err) == (2, True), none.err
+        assert (none.code, "choose one: --env dev or --env prod" in none.err) == (2, True), none.err
         read = run(project.root, "plan", environ=environ)
-        assert (read.code, "without an environment: --env chooses one of dev, prod" in read.err) == (0, True), read.err
+        assert (read.code, "no environment chosen: select one with --env: dev, prod" in read.err) == (0, True), read.err
         update = run(project.root, "import", "--update", "--dry-run", environ=environ)
-        assert (update.code, "name it: --env dev or --env prod" in update.err) == (2, True), update.err
+        assert (update.code, "choose one: --env dev or --env prod" in update.err) == (2, True), update.err
         for verb in (("deploy",), ("rollback",), ("prune",)):
             unnamed = run(project.root, *verb, "--yes", environ={**environ, **by_variable})
             assert (unnamed.code, "add --env prod; only the option counts" in unnamed.err) == (
@@ -128,7 +128,10 @@ def test_a_protected_environment_is_named_by_whoever_changes_it(tmp_path: Path, 
         assert (again.code, "the environment prod is protected" in again.err) == (2, True), again.err
         run_id = json.loads(run(project.root, "show", "-o", "json").out)["run_id"]
         other = run(project.root, "resume", run_id, "--env", "dev", "--yes", environ=environ)
-        assert (other.code, "is of the environment prod, and this is --env dev" in other.err) == (2, True), other.err
+        assert (other.code, "belongs to the environment prod, and this command has --env dev" in other.err) == (
+            2,
+            True,
+        ), other.err
         assert " --env prod`" in other.err
         with terminal(project.root, "resume", environ=environ) as screen:
             screen.read_until("Resume? The environment is protected. Type its name to confirm:")
@@ -163,7 +166,7 @@ def test_runs_and_due_times_of_one_environment_say_nothing_of_another(tmp_path: 
             due = run(project.root, "run", "nightly", "--due", "--yes", *environment, environ=environ)
             assert (due.code, "first call for job" in due.err) == (0, True), due.err
         other = run(project.root, "run", "of-prod", "--due", "--yes", *dev, environ=environ)
-        assert (other.code, "exists in prod alone: nothing is due here" in other.err) == (0, True), other.err
+        assert (other.code, "exists only in prod: nothing is due here" in other.err) == (0, True), other.err
         keys = [one.key for one in served.objects.list(BUCKET, "claims/").objects]
         assert keys == [f"claims/{project.folder_id}/{name}/nightly.json" for name in ("dev", "prod")]
 
@@ -239,7 +242,7 @@ def test_all_environments_are_planned_beside_each_other(tmp_path: Path, project:
         actions = {name: cell["action"] for name, cell in document["functions"][0]["actions"].items()}
         assert actions == {"dev": "create", "test": "absent", "prod": "absent"}
         saved = run(project.root, "plan", "--env", "all", "--out", "plan.json", environ=environ)
-        assert (saved.code, "--out is about one environment" in saved.err) == (2, True), saved.err
+        assert (saved.code, "--out works on one environment" in saved.err) == (2, True), saved.err
         other = run(project.root, "deploy", "--env", "all", "--yes", environ=environ)
         assert (other.code, "only `plan` accepts all" in other.err) == (2, True), other.err
 
@@ -275,11 +278,11 @@ def test_what_runs_from_before_have_left_is_selected_by_env_none(tmp_path: Path,
         back = run(project.root, "rollback", "--yes", environ=environ)
         assert (back.code, f"(without an environment): `orchestrator rollback {first}`" in back.err) == (2, True)
         plain = run(project.root, "deploy", "--env", "none", "--yes", environ=environ)
-        assert (plain.code, "name it: --env dev" in plain.err) == (2, True), plain.err
+        assert (plain.code, "choose one: --env dev" in plain.err) == (2, True), plain.err
 
         project.write(3, more=dev.format(""))
         unnamed = run(project.root, "deploy", "--failed", "--yes", environ=environ)
-        assert (unnamed.code, "what runs without one are about: --env none" in unnamed.err) == (2, True), unnamed.err
+        assert (unnamed.code, "for runs without an environment: --env none" in unnamed.err) == (2, True), unnamed.err
         typed = ("--env", "none", "--failed", "--endpoint", cloud.url, "--yes", "-o", "json")
         done = run(project.root, "deploy", *typed, environ=environ)
         told = json.loads(done.out)
@@ -287,7 +290,9 @@ def test_what_runs_from_before_have_left_is_selected_by_env_none(tmp_path: Path,
         assert len(json.loads(run(project.root, "runs", "--env", "none", "-o", "json").out)["runs"]) == 2
         assert run(project.root, "why", "f001", "--env", "none", environ=environ).code == 0
         nothing = run(project.root, "show", "--env", "dev", environ=environ)
-        assert (nothing.code, "no run yet in the environment dev" in nothing.err) == (2, True), nothing.err
+        assert (nothing.code, "no run has changed anything in the environment dev yet" in nothing.err) == (2, True), (
+            nothing.err
+        )
         taken = run(project.root, "rollback", "--env", "none", "--yes", environ=environ)
         assert taken.code == 0, taken.err
         assert json.loads(run(project.root, "show", "--env", "none", "-o", "json").out)["verb"] == "rollback"
@@ -312,7 +317,7 @@ VARIABLES = 'environment = { LEVEL = "${LEVEL}" }\n'
 
 
 def test_what_goes_by_a_former_run_has_its_variables(tmp_path: Path, project: Project) -> None:
-    """One rule for --failed, resume, rollback and promote: those of the run, but for what is typed."""
+    """One rule for --failed, resume, rollback and promote: the variables of the run, with the given ones on top."""
     project.write(3, defaults=VARIABLES)
     project.manifest.write_text(project.manifest.read_text().replace(project.folder_id, "${FOLDER}"))
 
@@ -331,7 +336,7 @@ def test_what_goes_by_a_former_run_has_its_variables(tmp_path: Path, project: Pr
         assert failed.code == 1, failed.err
         served.cloud.faults.failing_functions.clear()
         shown = run(project.root, "plan", "--failed", environ=environ)
-        assert (shown.code, "with the variables of run 2" in shown.err) == (0, True), shown.err
+        assert (shown.code, "using the variables of run 2" in shown.err) == (0, True), shown.err
         assert run(project.root, "deploy", "--failed", "--yes", environ=environ).code == 0
         assert (level("f001"), last()) == ("a", {"FOLDER": project.folder_id, "LEVEL": "a"})
 
@@ -386,7 +391,7 @@ def test_a_run_that_paused_before_there_were_environments_is_let_go_on(tmp_path:
         assert run(project.root, "deploy", "debug", *typed, environ=environ).code == 0
         other = run(project.root, "promote", "--yes", environ=environ)
         assert (other.code, "no run is paused in the environment dev" in other.err) == (2, True), other.err
-        assert f"the last one without an environment is: `orchestrator promote {run_id}`" in other.err
+        assert f"continue the last one without an environment with `orchestrator promote {run_id}`" in other.err
         done = run(project.root, "promote", "--env", "none", "--yes", "-o", "json", environ=environ)
         told = json.loads(done.out)
         assert (done.code, told["environment"], told["outcomes"]) == (0, "", {"deployed": 2}), done.err

@@ -1,4 +1,4 @@
-"""What a plan foresees, by the real program against a sandbox whose quota is near its end."""
+"""What a plan foresees, with the real program and a sandbox close to its quota."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_quotas_keys_and_sizes_are_said_before_anything_is_sent(tmp_path: Path, 
     project.manifest.write_text(
         project.manifest.read_text().replace("[functions.f001]\n", f"[functions.f001]\n{SECRET}")
     )
-    (project.root / "src" / "f002" / "data.bin").write_bytes(bytes(range(256)) * 100_000)  # 25 MB, and little zipped
+    (project.root / "src" / "f002" / "data.bin").write_bytes(bytes(range(256)) * 100_000)  # 25 MB that barely compress
     seeds = Seeds()
     seeds.add_secret(project.folder_id, "db", id="e6q1", version_id="e6v1", keys=["token"])
     options = {"durations": Distribution.parse("fixed:0"), "quotas": Quotas(functions_per_cloud=4), "seeds": seeds}
@@ -75,7 +75,7 @@ def test_a_cloud_that_the_folder_is_not_in_is_refused(tmp_path: Path, project: P
     settings = CloudSettings(clouds={project.folder_id: "b1gown"})
     with embedded(tmp_path / "cloud", durations=Distribution.parse("fixed:0"), settings=settings) as (cloud, _):
         project.manifest.write_text(wrong)
-        said = f"it is b1gwrong, and folder {project.folder_id} is in cloud b1gown; correct it, or leave it out"
+        said = f"it is b1gwrong, and folder {project.folder_id} is in cloud b1gown; correct it, or remove it"
         for command in (("plan",), ("deploy", "--yes")):
             end = run(project.root, *command, environ=cloud.environ())
             assert (end.code, end.out) == (2, "")

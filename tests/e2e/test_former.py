@@ -1,6 +1,6 @@
-"""What the program stored and published before it was restructured, held against what it does now.
+"""Data of the program from before its restructuring, compared with the current program.
 
-The data is in tests/golden, whose README says how it was made. All of it goes through the command line.
+The data is in tests/golden, whose README describes how it was made. Everything uses the command line.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from tests.golden.former import (
 )
 from tests.golden.make import CONTINUATIONS
 
-# Of what a run writes, these say when, how long, and which id the cloud has drawn; all else is compared.
+# The varying parts of a run's output: times, durations and IDs of the cloud. Everything else is compared.
 DRAWN = {
     "at", "started_at", "ended_at", "seconds", "run_id", "version_id", "operation_ids", "operation_id", "request_id",
     "wait_s", "next_due", "before", "retries", "requests", "existed",
@@ -57,7 +57,7 @@ def published(name: str) -> Any:
 
 
 def missing(former: Any, now: Any, path: str = "", passed: frozenset[str] = frozenset()) -> Iterator[str]:
-    """Say what of a former value is not there any more, or is another; keys may have been added."""
+    """Yield the former values that are missing or different; keys may have been added."""
     if isinstance(former, dict) and isinstance(now, dict):
         for key, value in former.items():
             if key not in now:
@@ -82,7 +82,7 @@ def told(end: Ended, code: int = 0) -> Any:
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The former project without the lease of its killed run. Whoever changes it takes a copy."""
+    """Yield the former project without the lease of its killed run. Tests that change it copy it."""
     return without_leases(unpacked(tmp_path_factory.mktemp("former") / "project"))
 
 
@@ -91,12 +91,12 @@ def root(base: Path, tmp_path: Path) -> Path:
     return copied(base, tmp_path / "project")
 
 
-# --- what is only looked at -----------------------------------------------------------------------------------------
+# --- read only ------------------------------------------------------------------------------------------------------
 
 
 def test_former_runs_are_listed(tmp_path: Path) -> None:
     root = unpacked(tmp_path / "project")
-    # A list could not say its schema: it is under a key of its own since.
+    # A list had no place for its schema: since then it is under its own key.
     same(RUNS, told(run(root, "runs", "-o", "json"))["runs"])
     lines = run(root, "runs").out.splitlines()[-len(RUNS) :]
     for line, former in zip(lines, RUNS, strict=True):
@@ -116,7 +116,7 @@ def test_former_runs_are_shown(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "arguments"),
     [
-        ("plan-failed", ("deploy", "--undone", "--dry-run", "--sandbox")),  # what `--failed` was then
+        ("plan-failed", ("deploy", "--undone", "--dry-run", "--sandbox")),  # `--failed` at that time
         ("plan-upgrade", ("run", "upgrade", "-p", "from=nodejs22", "-p", "to=nodejs18", "--dry-run", "--sandbox")),
         ("status", ("run", "upgrade", "--status", "--sandbox")),
         ("validate", ("validate",)),
@@ -145,7 +145,7 @@ def test_the_failures_of_a_former_run_are_selected(root: Path) -> None:
     assert {one["function"] for one in found["units"]} == {"failing", "builds"}
 
 
-# --- what goes on from there ----------------------------------------------------------------------------------------
+# --- continued ------------------------------------------------------------------------------------------------------
 
 
 def requested(path: Path) -> dict[tuple[str, str], dict[str, Any]]:
@@ -153,13 +153,13 @@ def requested(path: Path) -> dict[tuple[str, str], dict[str, Any]]:
 
 
 def compressed_as_then() -> bool:
-    """Say whether this machine's zlib makes the same packages; of another, keys of folders cannot be compared."""
+    """Return whether this machine's zlib makes the same packages; otherwise the keys of folders cannot be compared."""
     source = (PROJECT / "src" / "alpha" / "index.js").read_bytes()
     return bool(zlib.compress(source).hex() == published("zlib"))
 
 
 def goes_on_as_then(name: str, root: Path, end: Ended) -> None:
-    """Hold a continued run against the golden one: its answer, and every Idempotency-Key."""
+    """Compare a continued run with the golden one: its answer, and every Idempotency-Key."""
     former, now = requested(EVENTS / f"{name}.ndjson"), requested(root / f"{name}.ndjson")
     assert former.keys() == now.keys()
     folders = set() if compressed_as_then() else {"alpha", "beta", "builds", "delta"}
@@ -167,7 +167,7 @@ def goes_on_as_then(name: str, root: Path, end: Ended) -> None:
         if key[0] not in folders:
             same(one, now[key], "at", "run_id")
     answer, golden = told(end), published(name)
-    if answer["resumes"]:  # which told of the second half alone: the whole chain is told of since
+    if answer["resumes"]:  # it reported only the second half; now the whole chain is reported
         names = {function["function"] for function in golden["functions"]}
         answer["functions"] = [one for one in answer["functions"] if one["function"] in names]
         for function in golden["functions"]:  # what the killed run had stored by then
@@ -196,7 +196,7 @@ def test_a_killed_run_is_taken_up_and_its_own_lease_with_it(root: Path) -> None:
         leases = get_json(cloud, LEASES)
         (lease,) = leases["leases"]
         assert lease["run_id"] == KILLED
-        lease["owner"] = owner_of(root)  # where it ran; a copy is another state folder
+        lease["owner"] = owner_of(root)  # the place of the run; a copy is another state folder
         assert lease.keys() >= {"run_id", "owner", "who", "since", "fencing", "beat", "functions"}
     with sandbox(root / ".orchestrator") as cloud:
         put_json(cloud, LEASES, leases)
@@ -226,7 +226,7 @@ def test_keys_are_those_of_before(root: Path, name: str) -> None:
 
 
 def keys_by_kind(*paths: Path) -> dict[str, set[str]]:
-    """Give the keys that every event of a kind has; outcomes count as kinds of their own."""
+    """Return the keys that every event of a kind has; outcomes count as kinds of their own."""
     found: dict[str, set[str]] = {}
     for path in paths:
         for event in events(path):
@@ -244,7 +244,7 @@ def test_events_have_the_keys_of_before(root: Path) -> None:
     text = (root / "deploy.toml").read_text("utf-8").replace('LEVEL = "warning"', 'LEVEL = "error"')
     text = text.replace("packages/stored.zip", "packages/absent.zip").replace('"true"', '"echo no; exit 3"')
     (root / "deploy.toml").write_text(f'{text}\n[rollout]\nwaves = [1, "100%"]\n')
-    # What ends well, what is refused at first, what fails: a build, an Operation; and what is left alone.
+    # Successes, early refusals and failures: a build, an Operation; and what is left as it is.
     names = ("alpha", "beta", "late-two", "failing", "builds", "delta")
     log = root / "events.ndjson"
     end = run(root, "deploy", *names, "--sandbox", "-o", "json", "--events", log.name, environ=CROWDED)
@@ -253,7 +253,7 @@ def test_events_have_the_keys_of_before(root: Path) -> None:
     assert former.keys() - now.keys() == set()
     assert {kind: keys - now[kind] for kind, keys in former.items() if keys - now[kind]} == {}
     assert {one["schema"] for one in events(log)} == {1}
-    # What the run "retried" had to learn of this folder is not learned again.
+    # What the run "retried" learned about this folder is not learned again.
     limits = [(one["what"], one["allowed"], one["reason"]) for one in events(log) if one["kind"] == "limit_changed"]
     assert (f"folder {MAIN_FOLDER}", 1, "learned before") in limits
 
@@ -263,7 +263,7 @@ def test_events_have_the_keys_of_before(root: Path) -> None:
 
 @contextmanager
 def living(cloud: Cloud, key: str, beaten: dict[str, Any], value: dict[str, Any]) -> Iterator[None]:
-    """Let the holder of a record live: `beaten`, a part of `value`, counts its beats up."""
+    """Keep the holder of a record alive: increment `beaten`, a part of `value`."""
     over = Event()
 
     def beat() -> None:
@@ -296,7 +296,7 @@ def test_former_leases_are_read(root: Path) -> None:
         assert end.code == 4, end.err
         for part in ("gamma", gamma["run_id"], gamma["who"], gamma["since"]):
             assert part in end.err
-        gamma["owner"] = owner_of(root)  # an earlier run of this very folder, whose lock is free: it is dead
+        gamma["owner"] = owner_of(root)  # an earlier run of this very folder with a free lock: it is dead
         put_json(cloud, LEASES, former)
         log = root / "events.ndjson"
         end = run(root, "deploy", "gamma", "--yes", "--events", log.name, environ=cloud.environ())

@@ -1,4 +1,4 @@
-"""A run knows what it was about: it is taken up, and its failures are selected, only as that."""
+"""A run knows its scope: it is resumed, and its failures are selected, only within that."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from orchestrator.sandbox.memory.quotas import Quotas
 from tests.e2e import harness
 from tests.e2e.harness import HASTY, Cloud, Project, embedded, run
 
-ONE = Quotas(operations_per_folder=1)  # at a time
+ONE = Quotas(operations_per_folder=1)  # one Operation at a time
 NOW = Distribution.parse("fixed:0")
 OTHER = "b1gother000000000000"
 
@@ -30,7 +30,7 @@ def shown(project: Project, *more: str) -> Any:
 
 
 def two_manifests(project: Project) -> None:
-    """Write deploy.toml, of one folder, and prod.toml, of another."""
+    """Write deploy.toml for one folder, and prod.toml for another."""
     project.write(6)
     declared = project.manifest.read_text()
     (project.root / "prod.toml").write_text(declared.replace(project.folder_id, OTHER))
@@ -71,12 +71,12 @@ def test_resume_takes_the_manifest_that_the_run_had(tmp_path: Path, project: Pro
         run_id = shown(project)["run_id"]
         refused = run(project.root, "resume", "-c", "deploy.toml", environ=cloud.environ())
         assert refused.code == 2
-        assert f"type `orchestrator resume {run_id}`" in refused.err
+        assert f"run `orchestrator resume {run_id}`" in refused.err
         (project.root / "prod.toml").rename(project.root / "moved.toml")
         refused = run(project.root, "resume", environ=cloud.environ())
         assert refused.code == 2
         assert f"`orchestrator resume {run_id} -c FILE`" in refused.err
-        if plain:  # what everybody types, with another manifest lying there as the default one
+        if plain:  # the usual command, next to another default manifest
             (project.root / "moved.toml").rename(project.root / "prod.toml")
         where = () if plain else (run_id, "-c", "moved.toml")
         end = run(project.root, "resume", *where, environ=cloud.environ())
@@ -101,8 +101,8 @@ def test_failures_are_those_of_the_same_manifest(tmp_path: Path, project: Projec
         for verb in ("deploy", "plan"):
             refused = run(project.root, verb, option, *(["--yes"] * (verb == "deploy")), environ=cloud.environ())
             assert refused.code == 2
-            assert f"type `orchestrator {verb} -c prod.toml {option} --endpoint {cloud.url}`" in refused.err
-        for manifest in ("prod.toml", "deploy.toml"):  # which was named
+            assert f"run `orchestrator {verb} -c prod.toml {option} --endpoint {cloud.url}`" in refused.err
+        for manifest in ("prod.toml", "deploy.toml"):  # the named manifest
             end = run(project.root, "deploy", "-c", manifest, option, "--yes", "-o", "json", environ=cloud.environ())
             assert end.code == 0, end.err
             assert json.loads(end.out)["outcomes"] == {"deployed": 1}
@@ -119,7 +119,7 @@ def test_a_manifest_with_other_variables_is_about_something_else(tmp_path: Path,
         served.cloud.faults.failing_functions.clear()
         refused = run(project.root, "deploy", "--failed", "--yes", environ=cloud.environ() | prod)
         assert refused.code == 2
-        assert f"it was about the folder {project.folder_id}, and this is about {OTHER}" in refused.err
+        assert f"it used the folder {project.folder_id}, and this command uses {OTHER}" in refused.err
         project.manifest.write_text(project.manifest.read_text().replace('"3s"', '"4s"'))
         command = ("deploy", "--yes")
         harness.cut_off(project.root, signal.SIGKILL, 1, *command, environ=cloud.environ() | dev)
@@ -128,7 +128,7 @@ def test_a_manifest_with_other_variables_is_about_something_else(tmp_path: Path,
         assert "--give-up`" in refused.err
         assert cloud.functions(OTHER) == []
         assert run(project.root, "resume", environ=cloud.environ() | dev).code == 0
-        # What the variables choose is chosen among the runs, whatever was last.
+        # The variables select among the runs, not only the last one.
         served.cloud.faults.failing_functions.add("f002")
         failing(project, cloud, "deploy", **prod)
         end = run(project.root, "deploy", "--failed", "--yes", environ=cloud.environ() | dev)
@@ -165,7 +165,7 @@ def stored_at(served: Sandbox, key: str) -> bytes:
 
 
 def elsewhere(project: Project) -> None:
-    """Be another machine: its checkout has no state folder."""
+    """Become another machine: its checkout has no state folder."""
     project.state_dir.rename(project.state_dir.with_name(f"gone-{len(list(project.root.iterdir()))}"))
 
 
@@ -227,14 +227,14 @@ def test_a_run_that_is_named_is_found_whatever_the_path_of_its_manifest(tmp_path
         assert back.code == 0, back.err
         back = run(copy, "rollback", run_id, "--yes", environ=environ)
         assert back.code == 0, back.err
-        assert f"run {run_id} was about {project.manifest}: going by that" in back.err
+        assert f"run {run_id} used {project.manifest}: using that" in back.err
         assert len(cloud.versions(project.folder_id)) == 2 + 2 + 2
 
 
-# What a command speaks of on another machine, without a journal: where its manifest is the run's, by its place in
-# clones of one repository, and where it is another. `RUN`: the run's id.
+# What a command uses on another machine without a journal: where its manifest is the run's, by its place in clones of
+# one repository, and where it is another one. `RUN`: the run's ID.
 WHOSE_RUN = [
-    # command                          same: exit, says                         another: exit, says
+    # command                          same: exit, output                       another: exit, output
     (("runs",), 0, "RUN", 0, "OTHERS"),
     (("runs", "--all"), 0, "RUN", 0, "RUN"),
     (("show",), 0, "run RUN", 2, "OTHERS"),
@@ -244,8 +244,8 @@ WHOSE_RUN = [
     (("resume",), 0, "nothing to resume", 2, "OTHERS"),
     (("resume", "RUN"), 0, "nothing to resume", 0, "nothing to resume"),
     (("promote",), 2, "no run is paused", 2, "OTHERS"),
-    (("rollback", "--dry-run"), 0, "what run RUN has changed", 2, "OTHERS"),
-    (("rollback", "RUN", "--dry-run"), 0, "what run RUN has changed", 0, "what run RUN has changed"),
+    (("rollback", "--dry-run"), 0, "the changes of run RUN", 2, "OTHERS"),
+    (("rollback", "RUN", "--dry-run"), 0, "the changes of run RUN", 0, "the changes of run RUN"),
     (("deploy", "--failed", "--dry-run"), 0, "nothing failed in the last run, RUN", 2, "OTHERS"),
 ]
 
@@ -261,7 +261,7 @@ def test_whose_runs_a_command_speaks_of_on_another_machine(tmp_path: Path, proje
         assert run(project.root, "deploy", "--yes", environ=cloud.environ()).code == 0
         run_id = shown(project)["run_id"]
         others = (
-            f"1 run of other manifests or environments in this bucket: name one by its id (the newest: {run_id});"
+            f"1 run of other manifests or environments in this bucket: select one by its ID (newest: {run_id});"
             " `orchestrator runs --all` lists them"
         )
         for command, same, says_same, differs, says_differs in WHOSE_RUN:
@@ -291,9 +291,9 @@ def test_a_record_that_cannot_be_written_is_said_and_stops_nobody(
             patch.setattr(Objects, "check", check)
             end = run(project.root, "deploy", "--yes", environ=cloud.environ())
         assert end.code == 0, end.err
-        assert end.err.count("the run's record cannot be written, so only this machine can resume it: ") == 1
+        assert end.err.count("the record of the run cannot be written, so only this machine can resume it: ") == 1
         assert "2 functions: 2 deployed" in end.out
-        served.objects.put(harness.BUCKET, "runs/index.json", b"no JSON")  # is begun anew
+        served.objects.put(harness.BUCKET, "runs/index.json", b"no JSON")  # the index is written again
         end = run(project.root, "deploy", "--force", "--yes", environ=cloud.environ())
         assert "cannot be written" not in end.err
         assert len(json.loads(stored_at(served, "runs/index.json"))["runs"]) == 1
@@ -302,9 +302,9 @@ def test_a_record_that_cannot_be_written_is_said_and_stops_nobody(
 def test_without_a_bucket_it_is_said_that_this_machine_alone_can_go_on(cloud: Cloud, project: Project) -> None:
     project.write(1)
     project.without_bucket()
-    told = "this machine alone can take the run up again"
+    told = "only this machine can resume the run"
     assert run(project.root, "deploy", "--yes", environ=cloud.environ()).err.count(told) == 1
-    assert told not in run(project.root, "deploy", "--yes", environ=cloud.environ()).err  # there is nothing to change
+    assert told not in run(project.root, "deploy", "--yes", environ=cloud.environ()).err  # nothing to change
 
 
 def test_what_one_machine_gives_up_no_other_takes_up(tmp_path: Path, project: Project) -> None:
@@ -320,7 +320,7 @@ def test_what_one_machine_gives_up_no_other_takes_up(tmp_path: Path, project: Pr
         assert "warning" not in end.err
         given_up = shown(project)["run_id"]
         assert b"given_up" in stored_at(served, f"runs/{given_up}.json")
-        for machine in (other, third):  # one that knew of the run, and one that did not
+        for machine in (other, third):  # one that knew the run, and one that did not
             end = run(project.root, "resume", *machine, environ=environ)
             assert (end.code, end.out) == (0, ""), end.err
             assert "left undone was given up" in end.err
@@ -337,7 +337,7 @@ def test_giving_up_says_so_where_other_machines_are_not_told(tmp_path: Path, pro
     end = run(project.root, "resume", "--give-up", "--start-timeout", "0s", environ=cloud.environ())  # it is gone
     assert (end.code, end.out) == (0, "")
     assert "given up: " in end.err
-    assert "other machines may still take it up, as they are not told: " in end.err
+    assert "other machines may still resume it, since its record could not be written: " in end.err
     end = run(project.root, "resume", environ=cloud.environ())
     assert (end.code, end.out) == (0, "")
 
@@ -351,7 +351,7 @@ def test_what_a_job_left_is_done_with_the_parameters_that_it_had(tmp_path: Path,
         assert (end.code, json.loads(end.out)["outcomes"]) == (1, {"deployed": 1, "failed": 1})
         end = run(project.root, *job, "--failed", environ=cloud.environ())
         assert (
-            f"with the parameters of run {json.loads(run(project.root, 'runs', '-o', 'json').out)['runs'][1]['run_id']}"
+            f"the parameters of run {json.loads(run(project.root, 'runs', '-o', 'json').out)['runs'][1]['run_id']}"
             in end.err
         )
         assert 'environment={LEVEL="x1"}' in end.err
@@ -359,7 +359,7 @@ def test_what_a_job_left_is_done_with_the_parameters_that_it_had(tmp_path: Path,
         faults.failing_functions.clear()
         end = run(project.root, *job, "--failed", "-p", 'environment={LEVEL="x2"}', environ=cloud.environ())
         assert (end.code, json.loads(end.out)["outcomes"]) == (0, {"deployed": 1})
-        assert "with the parameters" not in end.err  # what is typed holds
+        assert "using the parameters" not in end.err  # the given values win
         levels = [one["environment"]["LEVEL"] for one in cloud.versions(project.folder_id) if one["status"] == "ACTIVE"]
         assert sorted(levels) == ["x1", "x2"]
 
@@ -384,4 +384,4 @@ def test_the_plan_of_what_failed_ends_as_its_run_would(tmp_path: Path, project: 
             end = run(project.root, *verb, "--failed", environ=cloud.environ())
             assert end.code == 3
             assert "nothing failed in the last run" in end.err
-            assert "goes on" in end.err
+            assert "continue with" in end.err

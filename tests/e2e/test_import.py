@@ -1,5 +1,5 @@
-"""A team with hundreds of functions made by hand: they are imported, get sources, move to a new runtime; and what is
-edited in the console comes back.
+"""A team with hundreds of functions made by hand imports them, adds sources and upgrades the runtime. Edits in the
+console come back into the manifest.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SECRETS = {f"{team.upper()}_API_TOKEN": f"{team}-hunter2" for team in TEAMS}
 
 
 def by_hand(number: int) -> dict[str, Any]:
-    """One of 300 functions, as somebody made it long ago."""
+    """Return one of 300 functions that were made by hand long ago."""
     team, folder_id = TEAMS[number // 3 % 3], FOLDERS[number % 3]
     version = {
         "runtime": "python311" if number % 7 == 0 else "python312", "entrypoint": "index.handler",
@@ -42,7 +42,7 @@ def by_hand(number: int) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    """A cloud that has them."""
+    """Yield a cloud with these functions."""
     folder = tmp_path_factory.mktemp("town")
     seeds = {
         "functions": [by_hand(number) for number in range(300)],
@@ -126,19 +126,19 @@ def test_functions_of_terraform_are_taken_over(town: Cloud, tmp_path: Path) -> N
     resource = {"type": "yandex_function", "name": "media", "instances": [{"attributes": attributes}]}
     (tmp_path / "terraform.tfstate").write_text(json.dumps({"version": 4, "resources": [resource]}))
     end = said(tmp_path, town, "import", "--from", "terraform.tfstate", "--out", "deploy.toml")
-    assert "media-003: live is otherwise: timeout 10s → 20s" in end.err
-    assert "media-003: live is otherwise: secrets: -DB" in end.err
+    assert "media-003: live value differs: timeout 10s → 20s" in end.err
+    assert "media-003: live value differs: secrets: -DB" in end.err
     text = (tmp_path / "deploy.toml").read_text()
     assert "# code in Terraform: dist/media.zip" in text
     assert tomllib.loads(text)["functions"]["media-003"]["id"] == found["id"]
     refused = run(tmp_path, "import", "--from", "deploy.toml", environ=town.environ())
-    assert (refused.code, "this is no JSON" in refused.err) == (2, True)
+    assert (refused.code, "not JSON" in refused.err) == (2, True)
     both = run(tmp_path, "import", "--from", "terraform.tfstate", "--folder", "x", environ=town.environ())
-    assert (both.code, "--from says which folders" in both.err) == (2, True)
+    assert (both.code, "--from determines the folders" in both.err) == (2, True)
 
 
 def console_edit(cloud: Cloud, folder_id: str, **changes: Any) -> str:
-    """Somebody makes a version of the one function of a folder in the console."""
+    """Make a version of the one function of a folder in the console."""
     (function,) = cloud.functions(folder_id)
     (version,) = [one for one in cloud.versions(folder_id) if "$latest" in one.get("tags", ())]
     kept = ("runtime", "entrypoint", "resources", "executionTimeout", "environment", "description")
@@ -178,15 +178,15 @@ def test_an_edit_in_the_console_comes_back_into_the_manifest(cloud: Cloud, proje
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--out", "deploy.toml"], "this is there already"),
-        (["--out", "."], "this is a folder"),
+        (["--out", "deploy.toml"], "the file exists already"),
+        (["--out", "."], "--out .: is a folder"),
         (["--out", "no/such/deploy.toml"], "there is no folder"),
-        (["--update", "--folder", "b1g"], "--folder cannot stand beside it"),
-        (["--dry-run"], "--dry-run goes with --update"),
+        (["--update", "--folder", "b1g"], "cannot be combined with --folder"),
+        (["--dry-run"], "--dry-run requires --update"),
         (["serverless.yml"], "serverless.yml: no function has such a name"),
-        ([], "import which folder?"),
+        ([], "no folder to import from"),
         (["--folder", "b1gempty"], "no function with a version"),
-        (["--cloud", "b1cnone"], "has no folders that this account sees"),
+        (["--cloud", "b1cnone"], "has no folders that are visible to this account"),
     ],
 )
 def test_what_makes_no_sense_is_said_and_nothing_is_written(

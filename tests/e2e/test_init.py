@@ -1,4 +1,4 @@
-"""`init` of the installed program: from a folder of functions to a deployed one, in a folder that had no manifest."""
+"""`init` of the installed program: from a folder of functions without a manifest to deployed functions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def test_each_language_is_found_validates_plans_and_is_deployed(project: Project
     (project.root / "webhook" / ".env").write_text("TOKEN=hunter2")
     end = run(project.root, "init", "--yes", "-o", "json")
     assert end.code == 0, end.err
-    assert "own_job is left out: it has a deploy.toml of its own" in end.err
+    assert "own_job was skipped: it has its own deploy.toml" in end.err
     found = json.loads(end.out)
     assert {one["runtime"] for one in found["functions"]} == RUNTIMES
     assert (found["mistakes"], found["folder_id"], found["bucket"]) == ([], None, None)
@@ -29,20 +29,20 @@ def test_each_language_is_found_validates_plans_and_is_deployed(project: Project
     before = project.manifest.read_text()
     end = run(project.root, "init", "--yes")
     assert (end.code, end.out, project.manifest.read_text()) == (2, "", before)
-    assert "deploy.toml is there already, and init writes over nothing" in end.err
+    assert "deploy.toml exists already, and init never overwrites a file" in end.err
 
 
 def test_it_asks_on_a_terminal_and_nowhere_else(project: Project) -> None:
     end = run(project.root, "init")
     assert (end.code, end.out) == (2, "")
-    assert f"no function is found in {project.root}" in end.err
+    assert f"no functions found in {project.root}" in end.err
     (project.root / "hello").mkdir()
     (project.root / "hello" / "index.py").write_text("def handler(event, context): ...\n")
     end = run(project.root, "init")
     assert (end.code, project.manifest.exists()) == (2, False)
     assert "add --yes" in end.err
     with terminal(project.root, "init", environ={"YC_FOLDER_ID": "b1g7"}) as screen:
-        screen.read_until("Id of the folder [b1g7]: ")
+        screen.read_until("Folder ID [b1g7]: ")
         screen.send("\n")
         screen.read_until("go without one]: ")
         screen.send("x!\n")

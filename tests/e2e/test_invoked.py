@@ -1,4 +1,4 @@
-"""What was deployed is what answers: real Python, Bash and Node.js, by the installed program and its sandbox."""
+"""Deployed code answers: real Python, Bash and Node.js, with the installed program and its sandbox."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """kill -9 of the program at random moments: N functions, N versions, whatever is left of its state folder.
 
-`python -m tests.e2e.test_kills FIRST` goes on with other seeds until stopped.
+`python -m tests.e2e.test_kills FIRST` continues with other seeds until stopped.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from tests.e2e.harness import Cloud, Project, count_events, ended, forked, inter
 from tests.long import short_first
 
 FUNCTIONS = 15
-EVENTS = 2 * FUNCTIONS  # "operation_accepted", of a whole run: each function is made, then its version
+EVENTS = 2 * FUNCTIONS  # "operation_accepted" events of a whole run: each function is created, then its version
 
 
 def killed_and_taken_up(cloud: Cloud, project: Project, seed: int, *, patient: bool = False) -> None:
-    """Kill a run up to three times, each time taking it up as the seed says; then see what there is.
+    """Kill a run up to three times, resume it as the seed says, and check the result.
 
-    `patient`: a machine that is gone takes its lease with it, which its successor waits half a minute for.
+    `patient`: a lost machine keeps its lease, for which its successor waits half a minute.
     """
     rng = random.Random(seed)
     project.write(FUNCTIONS)
@@ -40,7 +40,7 @@ def killed_and_taken_up(cloud: Cloud, project: Project, seed: int, *, patient: b
         accepted = rng.randrange(0, EVENTS // 2)
         with forked(project.root, *command, "--events", str(log), environ=cloud.environ()) as process:
             while process.poll() is None and count_events(log, "operation_accepted") < accepted:
-                time.sleep(0.01)  # it may end before, where little was left to do
+                time.sleep(0.01)  # it may end earlier where little was left to do
             interrupt(process, signal.SIGKILL)
             ended(process)
         if forgetful and rng.random() < 0.7 and project.state_dir.exists():

@@ -1,4 +1,4 @@
-"""Two machines that share a bucket, and want the same functions."""
+"""Two machines that share a bucket and deploy the same functions."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from tests.e2e.harness import (
 )
 
 FOLDER = "b1glease0000000000000"
-HELD_S = 600.0  # how long Operations take until the first machine has fallen asleep
-COUNT = 24  # more than the 15 Operations that a folder may have at once: some are asked for later
+HELD_S = 600.0  # duration of Operations until the first machine is suspended
+COUNT = 24  # more than the 15 Operations in flight of a folder: some are requested later
 
 
 def checkout(root: Path) -> Project:
@@ -52,11 +52,11 @@ def test_of_two_machines_one_waits_and_takes_over_from_one_that_fell_asleep(tmp_
 
         interrupt(process, signal.SIGSTOP)
         served.cloud.last(Distribution.parse("fixed:0.1"))
-        clock.forward(HELD_S)  # what the sleeper has begun ends, and it has the most of it still before it
+        clock.forward(HELD_S)  # the Operations of the suspended machine end, with most of its work still to do
         taken = run(two.root, "deploy", "--yes", "--events", str(other_log), environ=cloud.environ() | HASTY)
         assert taken.code == 0, taken.err
         assert "is dead" in taken.err
-        assert "another run may have changed something meanwhile: planning again" in taken.err
+        assert "another run may have made changes in the meantime: planning again" in taken.err
         before = asked_for(cloud)
         interrupt(process, signal.SIGCONT)
         woken = ended(process)
@@ -69,13 +69,13 @@ def test_of_two_machines_one_waits_and_takes_over_from_one_that_fell_asleep(tmp_
 
         again = run(three.root, "deploy", "--yes", environ=cloud.environ() | HASTY)
         assert (again.code, "unchanged" in again.out) == (0, True), again.err
-        assert "lease" not in again.err  # nothing to do: nothing to hold
+        assert "lease" not in again.err  # nothing to do, so nothing to lock
         versions = cloud.versions(FOLDER)
         assert len(versions) == len({version["functionId"] for version in versions}) == COUNT
 
 
 def asked_for(cloud: Cloud) -> int:
-    """Count the Operations that anybody has begun."""
+    """Count the Operations of everyone."""
     return len(cloud.operations(FOLDER))
 
 

@@ -1,4 +1,4 @@
-"""What is taken away from a run in its middle: its terminal, its disk, a part of its journal, its CPU for a while."""
+"""What a run can lose while it runs: its terminal, its disk, a part of its journal, its CPU for a while."""
 
 from __future__ import annotations
 
@@ -57,13 +57,13 @@ def test_a_terminal_that_is_closed(cloud: Cloud, project: Project) -> None:
 
 
 def test_a_disk_that_is_full(cloud: Cloud, project: Project) -> None:
-    """No file may grow any more: what the kernel says then is what it says of a full disk, but for its number."""
+    """No file can grow: the kernel's error equals that of a full disk, except for its number."""
     project.write(COUNT)
     project.without_bucket()
     log = project.root / "events.ndjson"
     with running(project.root, "deploy", "--yes", "--events", str(log), environ=cloud.environ()) as process:
         wait_for(lambda: count_events(log, "operation_accepted") >= 18, process)
-        size = os.path.getsize(f"{journal(project)}-wal")  # noqa: PTH202 - a name made of a path and an ending
+        size = os.path.getsize(f"{journal(project)}-wal")  # noqa: PTH202 - a name made of a path and a suffix
         resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (size, size))
         end = ended(process)
     assert end.code == 3, end.err
@@ -75,7 +75,7 @@ def test_a_disk_that_is_full(cloud: Cloud, project: Project) -> None:
 
 
 def test_a_state_folder_that_is_removed(cloud: Cloud, project: Project) -> None:
-    """Without a bucket its lock is all that keeps a second run away, so not one call more is sent."""
+    """Without a bucket, only its lock keeps a second run away, so no further call is sent."""
     project.write(COUNT)
     project.without_bucket()
     log = project.root / "events.ndjson"
@@ -121,7 +121,7 @@ def test_the_journal_of_a_newer_program(cloud: Cloud, project: Project) -> None:
 
 
 def test_the_journal_of_an_older_program(cloud: Cloud, project: Project) -> None:
-    """Of one that had learned nothing yet, and knew fewer kinds of events."""
+    """The older program had learned nothing yet, and knew fewer kinds of events."""
     project.write(COUNT)
     cut_off(project.root, signal.SIGKILL, 18, "deploy", "--yes", environ=cloud.environ())
     with sqlite3.connect(journal(project)) as file:
@@ -146,7 +146,7 @@ def test_a_process_that_is_stopped_wakes_and_goes_on(tmp_path: Path, project: Pr
     ):
         wait_for(lambda: count_events(log, "operation_accepted") >= 18, process)
         interrupt(process, signal.SIGSTOP)
-        time.sleep(stopped_s)  # how long it is stopped, no wait for luck
+        time.sleep(stopped_s)  # the length of the stop, not a wait
         interrupt(process, signal.SIGCONT)
         end = ended(process)
         assert end.code == 0, end.err

@@ -1,4 +1,4 @@
-"""A function that somebody has deleted and made again is another one, whatever its description says."""
+"""A function that was deleted and created again is another one, whatever its description says."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _ASKED = ("runtime", "entrypoint", "resources", "executionTimeout", "description
 
 
 def made_again(cloud: MemoryCloud, clock: Clock, folder_id: str, **changes: Any) -> tuple[str, str]:
-    """Delete f000 and make it again as a person would who copies what is there: its description, stamp and all. Gives
-    the ids of the Function that was, and of the one that is.
+    """Delete f000 and create it again as a person would who copies its description with the stamp. Return the IDs of
+    the old Function and the new one.
     """
     version = next(
         one
@@ -62,7 +62,7 @@ def test_what_was_made_again_with_our_description_is_not_called_unchanged(
         code, planned = unit(project, cloud, "plan")
         assert (code, planned["action"], planned["reason"]) == (0, "new version", f"{said} under its name")
         assert unit(project, cloud, "deploy", "--yes")[1]["outcome"] == "deployed"
-        assert unit(project, cloud, "plan")[1]["action"] == "unchanged"  # by now it is ours
+        assert unit(project, cloud, "plan")[1]["action"] == "unchanged"  # it is ours now
 
 
 def test_what_somebody_has_made_of_it_is_not_taken_away(tmp_path: Path, project: Project, clock: Clock) -> None:
@@ -91,7 +91,7 @@ def test_what_another_machine_has_made_again_is_ours_as_far_as_the_bucket_tells(
         clock.forward(1)
         shutil.copytree(here, there, ignore=shutil.ignore_patterns("journal*"))
         assert run(project.root, *DEPLOY, "--state", str(there), environ=cloud.environ()).code == 0
-        for _ in range(2):  # a plan keeps nothing
+        for _ in range(2):  # a plan stores nothing
             assert unit(project, cloud, "plan")[1]["action"] == ("unchanged" if bucket else "new version")
         assert unit(project, cloud, "deploy", "--yes")[0] == 0
         assert unit(project, cloud, "plan")[1]["action"] == "unchanged"

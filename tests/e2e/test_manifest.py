@@ -1,4 +1,4 @@
-"""Bad manifests: every mistake with its line, exit 2, and not one connection made."""
+"""Bad manifests: every mistake with its line, exit 2, and no connection."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ BAD = {
 
 @contextmanager
 def watched_port() -> Iterator[tuple[str, list[object]]]:
-    """Listen, and keep who has called."""
+    """Listen, and record who has connected."""
     callers: list[object] = []
     with socket.create_server(("127.0.0.1", 0)) as server:
 
@@ -109,7 +109,7 @@ memory = "${NOPE}"
     project.write(1, more=more)
     end = run(project.root, "deploy", "f000", "--sandbox")
     assert end.code == 0, end.err
-    assert "mistakes in 2 functions that this run is not about: `orchestrator validate` tells them" in end.err
+    assert "found mistakes in 2 functions outside this run: run `orchestrator validate` to list them" in end.err
     end = run(project.root, "deploy", "--sandbox")
     assert (end.code, end.out) == (2, "")
     assert end.err.count("functions.unset.") == 2
@@ -130,7 +130,7 @@ def test_a_selection_that_finds_nothing(tmp_path: Path) -> None:
 ROWS = [
     *(FUNCTION + row[0] + "\n" for row in OF_A_FUNCTION),
     *(SOURCE + row[0] + "\n" for row in OF_A_SOURCE),
-    *(text for text, key, _ in WHOLE if key != "cloud.folder_id"),  # `validate` does not ask for that yet
+    *(text for text, key, _ in WHOLE if key != "cloud.folder_id"),  # `validate` does not require that yet
 ]
 
 

@@ -14,7 +14,7 @@ def test_five_hundred_functions_with_distinct_packages(tmp_path: Path, project: 
     folder_ids = [project.folder_id, f"{project.folder_id}two"]
     project.write(500, size_bytes=20 * 1024, folder_ids=folder_ids, more="[limits]\nrequests_per_second = 100\n")
     with embedded(tmp_path / "cloud", durations=Distribution.parse("fixed:0")) as (_, served):
-        for number in range(500):  # half of the Operations, and of the time: the functions are there already
+        for number in range(500):  # saves half of the Operations and of the time: the functions exist already
             served.cloud.functions.create({"folderId": folder_ids[number % 2], "name": f"f{number:03}"})
     with embedded(tmp_path / "cloud", durations=Distribution.parse("fixed:0.05")) as (cloud, _):
         end = run(project.root, "deploy", "--yes", "--log-level", "warning", environ=cloud.environ())
@@ -41,7 +41,7 @@ def test_three_builds_that_fail_in_the_cloud_are_named(tmp_path: Path, project: 
     assert set(re.findall(r"^    f00\d: operation (\w+)", end.out, flags=re.MULTILINE)) == failed
     shown = run(project.root, "show")
     assert shown.code == 0
-    assert shown.out.endswith(end.out)  # after what the run was about
+    assert shown.out.endswith(end.out)  # after the scope of the run
 
 
 def test_what_failed_is_tried_again_by_the_next_deploy(tmp_path: Path, project: Project) -> None:

@@ -1,4 +1,4 @@
-"""Who is told of a run: with a signature, beside it, and without any say in how it ends."""
+"""Notifications of a run: signed, concurrent with it, and without effect on its end."""
 
 from __future__ import annotations
 
@@ -92,9 +92,9 @@ def test_a_run_tells_of_itself_and_a_plan_does_not(project: Project) -> None:
     assert body["outcomes"] == {"deployed": 1}
     assert headers["X-Orchestrator-Signature"].startswith("sha256=")
     assert headers["Idempotency-Key"] == f"{result['run_id']}:done"
-    assert result["warnings"] == ["notify.gone was not told of done: HTTP 410"]
-    assert "warning: notify.gone was not told of done: HTTP 410\n" in end.err
-    unset = "warning: notify.nobody is told nothing: deploy.toml:21: a variable of its url is not set\n"
+    assert result["warnings"] == ["notify.gone was not notified of done: HTTP 410"]
+    assert "warning: notify.gone was not notified of done: HTTP 410\n" in end.err
+    unset = "warning: notify.nobody is off: deploy.toml:21: a variable of its url is not set\n"
     assert unset in end.err
     document, notice = (project.root / "told.json").read_text().rsplit("}", 1)
     assert published(json.loads(document + "}")) == "notification"
@@ -159,7 +159,7 @@ def test_a_due_job_reports_one_reason_once(project: Project) -> None:
             assert run(project.root, *line, "--endpoint", GONE, environ=environ).code == 6
         (body,) = failed_of(seen)
         assert (body["job"], body["next"].rpartition("; ")[2]) == (
-            "nightly", "the next call of the due job tries again, and sends this again only after 6 hours",
+            "nightly", "this notification is repeated only after 6 hours",
         )  # fmt: skip
         assert run(project.root, *line, "--sandbox", environ=environ).code == 0  # it could start, so a new count begins
         assert run(project.root, *line, "--endpoint", GONE, environ=environ).code == 6

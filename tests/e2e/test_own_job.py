@@ -1,4 +1,4 @@
-"""A job of the user's own, as docs/jobs.md tells it; and what the docs say of the built-in ones."""
+"""A user's own job, as described in docs/jobs.md, and what the docs say of the built-in ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`package` of the installed program: what would be packed, the zip that is sent, what differs from the live one."""
+"""`package` of the installed program: the contents, the zip that is sent, the differences from the live one."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_a_package_is_listed_written_and_compared(cloud: Cloud, project: Project
     project.write(1)
     log = project.root / "events.ndjson"
     assert run(project.root, "deploy", "--yes", "--events", str(log), environ=environ).code == 0
-    assert f'"sha256":"{sha256}"' in log.read_text()  # what was sent is what was written
+    assert f'"sha256":"{sha256}"' in log.read_text()  # the sent zip is the written one
     (source / "util.py").touch()
     end = run(project.root, "package", "f000", "--diff", "-o", "json", environ=environ)
     assert json.loads(end.out)["difference"]["files"] == {"changed": [], "added": ["util.py"], "removed": []}
@@ -58,4 +58,4 @@ def test_what_cannot_be_packed_is_told(project: Project) -> None:
         end = run(project.root, "package", *arguments)
         assert (end.code, end.out) == (code, ""), end.err
         assert told in end.err
-    assert BUCKET in project.manifest.read_text()  # and no cloud was asked: there are no credentials
+    assert BUCKET in project.manifest.read_text()  # and the cloud was not contacted: there are no credentials

@@ -1,4 +1,6 @@
-"""What goes into packages, by the real program: its own files stay out, and one function's mistake is its own."""
+"""The contents of packages, with the real program: its own files are excluded, and a mistake fails one function
+only.
+"""
 
 from __future__ import annotations
 
@@ -52,6 +54,6 @@ def test_what_is_left_out_what_is_refused_and_what_is_not_built_again(cloud: Clo
     assert "notes.md" not in units["whole"]["left_out"]
     assert "secretive/.env may hold secrets" in units["secretive"]["reason"]
     assert "backwards: z-a" in units["backwards"]["reason"]
-    assert "Warning" not in ends[0].err  # Python's own, of regular expressions
+    assert "Warning" not in ends[0].err  # Python's own warning about regular expressions
     assert (root / "ran.log").read_text() == "ran\n"
     assert "not built again" in ends[1].err

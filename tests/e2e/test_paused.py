@@ -1,4 +1,4 @@
-"""Runs that pause: the gate of a real script, another machine that lets the run go on, what `resume` and `runs` say."""
+"""Paused runs: a gate as a real script, another machine that continues the run, the output of `resume` and `runs`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DEPLOY = ("deploy", "--yes", "-o", "json")
 
 
 def gate(project: Project, script: str) -> str:
-    """Write a gate, and give the key of [rollout] that names it."""
+    """Write a gate, and return the key of [rollout] for it."""
     path = project.root / "gate.sh"
     path.write_text(f"#!/bin/sh\n{script}\n")
     path.chmod(0o755)
@@ -35,7 +35,7 @@ def test_another_machine_lets_a_paused_run_go_on(tmp_path: Path, project: Projec
         paused = json.loads(end.out)
         assert (end.code, paused["state"], paused["outcomes"]) == (3, "paused", {"deployed": 1, "cancelled": 2})
         run_id = paused["run_id"]
-        assert f"`orchestrator promote {run_id}` goes on" in end.err
+        assert f"continue with `orchestrator promote {run_id}`" in end.err
         assert json.loads(run(project.root, "runs", "-o", "json").out)["runs"][0]["state"] == "paused"
         refused = run(project.root, "resume", environ=cloud.environ())
         assert refused.code == 2

@@ -130,7 +130,7 @@ def test_a_listing_that_breaks_off_is_an_error_and_no_empty_cloud(tmp_path: Path
         faults.fail_next("listVersions", Trouble(refusal=Fault(Code.PERMISSION_DENIED, "Permission denied")))
         end = deploy(project, cloud)
         assert end.code == 6, end.err
-        assert "what is live cannot be read" in end.err
+        assert "the live state cannot be read" in end.err
         assert len(served.cloud.versions.list({"folderId": project.folder_id})["versions"]) == 12
 
 
@@ -141,7 +141,7 @@ def test_failed_selects_what_the_last_run_left_undone(tmp_path: Path, project: P
         none = deploy(project, cloud, "--failed")
         assert (none.code, none.err.splitlines()[0]) == (
             2,
-            "error: there is no run yet whose failures could be selected",
+            "error: there is no run with failures to select",
         )
         assert deploy(project, cloud).code == 1
         faults.failing_functions.clear()
@@ -205,7 +205,7 @@ def test_a_plan_says_how_long_it_would_take(cloud: Cloud, project: Project) -> N
     assert plan(project, cloud, "--simulate").out.splitlines()[-1] == "simulated: nothing to do"
     refused = run(project.root, "run", "x", "--simulate", environ=cloud.environ())
     assert refused.code == 2
-    assert "--simulate goes with --dry-run" in refused.err
+    assert "--simulate requires --dry-run" in refused.err
 
 
 def test_programs_are_told_how_many_functions_are_disabled(tmp_path: Path, project: Project) -> None:

@@ -1,4 +1,4 @@
-"""A bad network between real processes: each Version once, and the truth at the end."""
+"""A bad network between real processes: each Version once, and a true result at the end."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ DEPLOY = ("deploy", "--yes", "--start-timeout", "30s")
 
 
 def seen_to_the_end(project: Project, environ: dict[str, str], cloud: Cloud, first: Ended) -> None:
-    """Take a run up until nothing is left, through the same network; hold the cloud to one Version of each."""
+    """Resume a run through the same network until nothing is left; check that the cloud has one Version of each."""
     end = first
     for _ in range(6):
         if end.code == 0:
             break
-        assert end.code in (3, 6), f"{end.code}: {end.err}"  # interrupted, or it could not even begin
+        assert end.code in (3, 6), f"{end.code}: {end.err}"  # interrupted, or it could not even start
         end = run(project.root, *(("resume",) if end.code == 3 else DEPLOY), environ=environ)
     assert end.code == 0, end.err
     versions = cloud.versions(FOLDER)
@@ -55,7 +55,7 @@ def test_a_network_that_is_gone_for_a_while_pauses_the_run(tmp_path: Path, proje
             wait_for(lambda: count_events(log, "operation_accepted") >= 8, process)
             network.down = True
             wait_for(lambda: count_events(log, "outage_began") == 1, process)
-            time.sleep(2.0)  # the outage, not a wait for luck
+            time.sleep(2.0)  # the outage, not a wait
             network.down = False
             end = ended(process)
         assert end.code == 0, end.err

@@ -1,4 +1,4 @@
-"""`prune` of the installed program: deployed again and again, pruned, rolled back; killed, resumed; without records."""
+"""`prune` of the installed program: repeated deploys, prune, rollback; killed, resumed; without records."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ONE = ("--keep", "1", "--runs", "1")
 
 
 def deployed(project: Project, cloud: Cloud, times: int = TIMES, *, count: int = 2) -> None:
-    """Deploy so many times, each time something else."""
+    """Deploy this many times, with a different setting each time."""
     for number in range(times):
         project.write(count, defaults=f'environment = {{ N = "{number}" }}')
         assert run(project.root, "deploy", "--yes", environ=cloud.environ()).code == 0
@@ -42,13 +42,13 @@ def test_old_versions_go_and_the_last_run_can_be_rolled_back(cloud: Cloud, proje
     assert (shown.code, plan(shown)["goes"], plan(shown)["stays"]) == (0, 4, 4)
     assert len(cloud.versions(project.folder_id)) == 8
     asked = run(project.root, "prune", *ONE, environ=cloud.environ())
-    assert asked.code == 2  # nobody can be asked, and it was not said
+    assert asked.code == 2  # there is no terminal, and no --yes
     assert "--yes" in asked.err
     done = run(project.root, "prune", *ONE, "--yes", "-o", "json", environ=cloud.environ())
     assert done.code == 0, done.err
     assert json.loads(done.out)["outcomes"] == {"pruned": 2}
     assert left(project, cloud) == {"2": 2, "3": 2}
-    back = run(project.root, "rollback", "--yes", environ=cloud.environ())  # of the deployment: a prune is passed over
+    back = run(project.root, "rollback", "--yes", environ=cloud.environ())  # of the deploy: a prune is skipped
     assert back.code == 0, back.err
     assert left(project, cloud) == {"2": 4, "3": 2}
     (row,) = [one for one in json.loads(run(project.root, "runs", "-o", "json").out)["runs"] if one["verb"] == "prune"]
@@ -64,7 +64,7 @@ def test_a_prune_that_was_killed_is_taken_up(tmp_path: Path, project: Project) -
         served.cloud.last(Distribution.parse("fixed:600"))
 
         def let_all_end() -> None:
-            served.cloud.last(Distribution.parse("fixed:0"))  # also of a request that was on its way
+            served.cloud.last(Distribution.parse("fixed:0"))  # also of a request in flight
             clock.forward(600.0)
 
         harness.cut_off(
@@ -84,7 +84,7 @@ def test_a_prune_that_was_killed_is_taken_up(tmp_path: Path, project: Project) -
 def test_a_machine_without_a_journal_goes_by_the_records(cloud: Cloud, project: Project) -> None:
     deployed(project, cloud)
     none = run(project.root, "prune", "--keep", "1", "--runs", "0", "--dry-run", environ=cloud.environ())
-    assert "a rollback of a last run may find that what was live before it is deleted" in none.out
+    assert "its former version may be deleted" in none.out
     shutil.rmtree(project.state_dir)
     shown = plan(
         run(project.root, "prune", "--keep", "1", "--runs", "2", "--dry-run", "-o", "json", environ=cloud.environ())
@@ -98,7 +98,7 @@ def test_without_records_nothing_young_goes(cloud: Cloud, project: Project) -> N
         project.without_bucket()
         assert run(project.root, "deploy", "--yes", environ=cloud.environ()).code == 0
     shown = plan(run(project.root, "prune", *ONE, "--dry-run", "-o", "json", environ=cloud.environ()))
-    assert "without a bucket nobody can tell" in str(shown["notes"])
+    assert "without a bucket it is not known" in str(shown["notes"])
     assert shown["reasons"] == {"$latest": 1, "of a recent run": 1, "without records": 2}
 
 
@@ -124,9 +124,9 @@ def test_a_function_whose_last_run_failed_is_left_alone(tmp_path: Path, project:
         (("prune", "--runs", "x"), "'x' is not a valid integer"),
         (("run", "clean", "--param", "keep=0"), "`keep` must be a whole number, at least 1, not 0"),
         (("run", "clean", "--param", "all=perhaps"), "`all` must be true or false"),
-        (("run", "spread", "--dry-run"), "jobs.spread.rollout: a prune has none"),
-        (("run", "clean", "--dry-run", "--simulate"), "a prune is not simulated"),
-        (("run", "clean", "--now", "--again", "f000"), "job clean is a prune, on which --again, --now has no effect"),
+        (("run", "spread", "--dry-run"), "jobs.spread.rollout: a prune does not support this"),
+        (("run", "clean", "--dry-run", "--simulate"), "a prune cannot be simulated"),
+        (("run", "clean", "--now", "--again", "f000"), "--again, --now has no effect on job clean, which is a prune"),
     ],
 )
 def test_what_makes_no_sense_is_refused_before_anything_is_deleted(

@@ -1,4 +1,4 @@
-"""What `prune` removes from the bucket, by the storage's clock, and what deployments and rollbacks are left with."""
+"""What `prune` removes from the bucket, by the storage's clock, and what deploys and rollbacks find then."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def packages(served: Sandbox) -> set[str]:
 
 
 def days_pass(served: Sandbox, days: float) -> None:
-    """Let all that is in the bucket have been put so many days earlier."""
+    """Make everything in the bucket this many days older."""
     for one in served.objects.list(BUCKET).objects:
         body = served.objects.get(BUCKET, one.key)
         assert isinstance(body, Path)
@@ -31,7 +31,7 @@ def days_pass(served: Sandbox, days: float) -> None:
 
 
 def ages(served: Sandbox) -> list[int]:
-    """How many days ago each package was put."""
+    """Return the age of each package in days."""
     return sorted(
         round((time.time() - one.modified_at) / DAY_S)
         for one in served.objects.list(BUCKET).objects
@@ -57,7 +57,7 @@ def test_packages_go_once_nothing_needs_them(tmp_path: Path, project: Project) -
         first = packages(served)
         days_pass(served, 16)
         (project.root / "src" / "f000" / "index.py").write_text("def handler(event, context):\n    return 'new'\n")
-        ran(project, cloud, "deploy", "--yes", "--force")  # f001 is made of the package that is there
+        ran(project, cloud, "deploy", "--yes", "--force")  # f001 uses the existing package
         assert ages(served) == [0, 0, 16]
         days_pass(served, 20)
 
@@ -103,7 +103,7 @@ def test_what_cannot_be_read_or_deleted_is_told(tmp_path: Path, project: Project
         served.cloud.faults.fail_next("get bucket", denied)
         unread = run(project.root, *PRUNE, environ=cloud.environ())
         assert unread.code == 6
-        assert "so nothing of it is removed" in unread.err
+        assert "so nothing in it is deleted" in unread.err
         assert len(packages(served)) == 3
 
         served.cloud.faults.fail_next("delete object", *[denied] * 3)
@@ -116,8 +116,8 @@ def test_what_cannot_be_read_or_deleted_is_told(tmp_path: Path, project: Project
 def test_what_is_no_function_s_goes_with_no_function(cloud: Cloud, project: Project) -> None:
     project.write(1)
     for words, said in (
-        (("f000", "--only", "packages"), "packages are of no function"),
-        (("--only", "images"), 'there is no "images" to prune'),
+        (("f000", "--only", "packages"), "--only packages cannot be combined with FUNCTIONS"),
+        (("--only", "images"), '--only: unknown kind "images"'),
     ):
         end = run(project.root, "prune", "--dry-run", *words, environ=cloud.environ())
         assert (end.code, said in end.err) == (2, True)

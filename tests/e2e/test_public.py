@@ -1,4 +1,4 @@
-"""The story of a function that anybody may invoke: opened, closed, taken back, by the installed program over HTTP."""
+"""A public function: opened, closed and rolled back, with the installed program over HTTP."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def live(cloud: Cloud, project: Project, name: str = "f001") -> dict[str, Any]:
 
 
 def status(function: dict[str, Any]) -> int:
-    """Call it without authentication, and say what that is answered: 401 or anything else."""
+    """Return the status of a call without authentication: 401 or another one."""
     request = urllib.request.Request(f"{function['httpInvokeUrl']}?integration=raw", b"{}", method="POST")
     try:
         with urllib.request.urlopen(request, timeout=30) as answer:
@@ -46,8 +46,8 @@ def test_opened_closed_and_taken_back(cloud: Cloud, project: Project) -> None:
     function = live(cloud, project)
     assert (status(function), status(live(cloud, project, "f000"))) == (200, 401)
 
-    # What our own run has opened is closed without a question, as the bucket's records tell on another machine; a
-    # rollback leaves it closed.
+    # What our own run has opened is closed without a prompt, on another machine too, by the bucket's records; a
+    # rollback keeps it closed.
     shutil.rmtree(project.state_dir)
     project.write(2, more="public = false\n")
     assert plan(cloud, project)["reason"] == "public: yes → no"
@@ -59,11 +59,11 @@ def test_opened_closed_and_taken_back(cloud: Cloud, project: Project) -> None:
     assert (back.code, status(function), f"`{line}`" in back.out) == (1, 401, True), back.out
     typed = run(project.root, *line.split()[1:], "--yes", environ=cloud.environ())
     assert (typed.code, status(function)) == (0, 200), typed.err
-    assert plan(cloud, project)["reason"] == "public: yes → no"  # as the journal tells: opened by that rollback
+    assert plan(cloud, project)["reason"] == "public: yes → no"  # by the journal: that rollback opened it
     refused = run(project.root, "rollback", run_id, "--wider", "f0010", "--yes", environ=cloud.environ())
     assert (refused.code, "--wider f0010: there is no function" in refused.err) == (2, True)
 
-    # What somebody has opened by hand is not closed unseen.
+    # What was opened by hand is not closed silently.
     by_hand(cloud, function["id"], "REMOVE")
     project.write(2, more="public = false\n")
     assert run(project.root, "deploy", "--yes", environ=cloud.environ()).code == 0
@@ -80,7 +80,7 @@ def test_opened_closed_and_taken_back(cloud: Cloud, project: Project) -> None:
 
 
 def test_a_breach_takes_back_the_rest_and_leaves_access_to_a_person(cloud: Cloud, project: Project) -> None:
-    """Each function's code is back, and both stay closed, with the line for each that opens it again."""
+    """The code of each function is restored, and both stay closed, with the command for each that opens it again."""
     more = '[rollout]\nwaves = [1, 2]\nmax_failures = 0\non_breach = "rollback"\n'
     verified = "verify = { payload = {}, safe = true }\npublic = "
     project.write(2, more=more, defaults=f"{verified}true\n")
@@ -90,7 +90,7 @@ def test_a_breach_takes_back_the_rest_and_leaves_access_to_a_person(cloud: Cloud
     handler.write_text("def handler(event, context):\n    raise ValueError\n")
     end = run(project.root, "deploy", "--yes", "-o", "json", environ=cloud.environ())
     run_id = json.loads(end.out)["run_id"]
-    assert end.code == 1, end.err  # not 5: something of it is not back
+    assert end.code == 1, end.err  # not 5: something of it is not restored
     shown = run(project.root, "show", run_id, environ=cloud.environ()).out
     said = "version back, but access stays as it is: the function was public before"
     assert re.search(r"rolled back in part by run \S+: 2 functions: f000: tag orc-b, " + said, shown), shown
@@ -111,4 +111,4 @@ def test_a_breach_takes_back_the_rest_and_leaves_access_to_a_person(cloud: Cloud
         assert (typed.code, status(function)) == (0, 200), typed.err
     resumed = run(project.root, "resume", run_id, "--yes", environ=cloud.environ())
     assert (resumed.code, [status(one) for one in functions]) == (1, [200, 200])  # a breach is final
-    assert "is a new run, with all of its waves" in resumed.err
+    assert "starts a new run with all waves" in resumed.err

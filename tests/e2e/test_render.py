@@ -1,4 +1,4 @@
-"""`render` of the installed program: what it shows is a manifest that says the same, and it needs nothing but files."""
+"""`render` of the installed program: its output is an equivalent manifest, and it needs only files."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_settings_with_their_origins_offline(tmp_path: Path) -> None:
     assert sorted(tmp_path.iterdir()) == [tmp_path / "deploy.toml", tmp_path / "team"]  # nothing is written
 
     (tmp_path / "team" / "two").mkdir()
-    (tmp_path / "deploy.toml").write_text(end.out)  # it is a manifest that says the same
+    (tmp_path / "deploy.toml").write_text(end.out)  # the output is an equivalent manifest
     again = run(tmp_path, "render", "-o", "json", environ={})
     rows = {one["function"]: one["settings"] for one in json.loads(again.out)["functions"]}
     assert {row["key"]: row["value"] for row in rows["two"]}["source"] == "team/two"
@@ -52,8 +52,8 @@ def test_settings_with_their_origins_offline(tmp_path: Path) -> None:
 def test_what_cannot_be_shown_is_told(tmp_path: Path) -> None:
     (tmp_path / "deploy.toml").write_text(MANIFEST.replace('include = ["team/*.toml"]\n', ""))
     end = run(tmp_path, "render", "-l", "team=a", environ={"LEVEL": "x", "YC_FOLDER_ID": ""})
-    assert end.code == 0, end.err  # a disabled one as well
-    assert end.err == "warning: no folder is known for 1 function: set YC_FOLDER_ID, or folder_id in [cloud]\n"
+    assert end.code == 0, end.err  # a disabled one too
+    assert end.err == "warning: no folder is set for 1 function: set YC_FOLDER_ID, or folder_id in [cloud]\n"
     assert "folder_id" not in end.out
     end = run(tmp_path, "render", "broken", environ={"LEVEL": "x"})
     assert (end.code, end.out) == (2, "")

@@ -1,4 +1,4 @@
-"""A run of the installed program, and its report in every form."""
+"""A run of the installed program, and its report in every format."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ def test_a_run_is_told_as_text_markdown_json_and_page(project: Project) -> None:
     written = (project.root / "report.html").read_text("utf-8")
     assert written == run(project.root, "report", "--html", "-").out
     assert all(one["function"] in written for one in found["functions"])
-    assert run(project.root, "report", "--html", "report.html").code == 0  # a page may be written over
+    assert run(project.root, "report", "--html", "report.html").code == 0  # a page can be overwritten
 
 
 def test_what_cannot_be_written_is_said_and_what_is_there_stays(project: Project) -> None:
     project.write(1)
     manifest = project.manifest.read_text("utf-8")
     for arguments, told in (
-        (("--html", "deploy.toml"), "--html deploy.toml: this is there already, and no page"),
-        (("--html", "."), "--html .: this is a folder"),
+        (("--html", "deploy.toml"), "--html deploy.toml: the file exists already and is not a report"),
+        (("--html", "."), "--html .: is a folder"),
         (("--html", "no/such.html"), "--html no/such.html: there is no folder no"),
         (("--html", "-", "--json"), "--html - and --md or --json exclude each other"),
         (("--md", "--json"), "--md and --json exclude each other"),

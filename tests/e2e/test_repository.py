@@ -1,4 +1,4 @@
-"""The main job: this repository's own deploy.toml, into a sandbox, as the README says."""
+"""The main job: this repository's own deploy.toml, into a sandbox, as in the README."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HTTP_FOLDER = {"YC_FOLDER_ID": "b1grepository0000000"}
 
 
 def clone(folder: Path) -> Path:
-    """Copy what a fresh clone would hold of it."""
+    """Copy what a fresh clone would have."""
     ignored = shutil.ignore_patterns("__pycache__", "dist", ".orchestrator")
     shutil.copytree(ROOT / "examples", folder / "examples", ignore=ignored)
     shutil.copy(ROOT / "deploy.toml", folder)
@@ -25,7 +25,7 @@ def clone(folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Ended]:
-    """The repository after its first `deploy --sandbox`."""
+    """Yield the repository after its first `deploy --sandbox`."""
     root = clone(tmp_path_factory.mktemp("repository"))
     return root, run(root, "deploy", "--sandbox", "--events", "events.ndjson")
 
@@ -86,7 +86,7 @@ def test_functions_of_one_source_share_one_package(deployed: tuple[Path, Ended])
 
 
 def test_another_clone_finds_the_same_cloud_unchanged(tmp_path: Path, cloud: Cloud) -> None:
-    """No state folder, another umask, other times of modification: only what is live and what is wanted count."""
+    """Another state folder, umask and modification times: only the live and the desired state count."""
     environ = cloud.environ() | HTTP_FOLDER
     (tmp_path / "one").mkdir()
     one = run(clone(tmp_path / "one"), "deploy", "--yes", environ=environ)

@@ -1,4 +1,4 @@
-"""`resume` of the installed program: after a kill, a Ctrl-C, an outage; and what it leaves alone."""
+"""`resume` of the installed program after a kill, a Ctrl-C and an outage, and what it does not touch."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from tests.e2e import harness
 from tests.e2e.harness import Clock, Cloud, Ended, Project, embedded, ended, forked, interrupt, run, wait_for
 
 COUNT = 30
-SLOTS = 15  # Operations that a folder may have at once
-HELD_S = 600.0  # how long Operations take that a test holds
-ONE = Quotas(operations_per_folder=1)  # at a time
+SLOTS = 15  # Operations in flight of a folder
+HELD_S = 600.0  # duration of the Operations that a test holds
+ONE = Quotas(operations_per_folder=1)  # one Operation at a time
 
 
 def cut_off(project: Project, cloud: Cloud, after: int, number: signal.Signals, *arguments: str) -> Ended:
@@ -51,7 +51,7 @@ def test_a_run_that_was_cut_off_is_taken_up(cloud: Cloud, project: Project, numb
     first = json.loads(run(project.root, "runs", "-o", "json").out)["runs"][-1]["run_id"]
     once_more = resume(project, cloud, first)
     assert (once_more.code, once_more.out) == (0, "")
-    assert f"run {first} was taken up by run " in once_more.err
+    assert f"run {first} was resumed by run " in once_more.err
     assert "nothing to resume" in once_more.err
     assert len(cloud.versions(project.folder_id)) == COUNT
 
@@ -61,13 +61,13 @@ def test_what_a_forced_run_left_undone_is_forced_as_well(tmp_path: Path, project
     clock, force = Clock(), ("deploy", "--force", "--yes")
     with embedded(tmp_path / "cloud", durations=Distribution.parse("fixed:0"), clock=clock) as (cloud, served):
         assert run(project.root, "deploy", "--yes", environ=cloud.environ()).code == 0
-        served.cloud.last(Distribution.parse(f"fixed:{HELD_S}"))  # the slots stay full until the signal was sent
+        served.cloud.last(Distribution.parse(f"fixed:{HELD_S}"))  # the slots stay full until the signal is sent
         ended = harness.cut_off(
             project.root, signal.SIGTERM, SLOTS, *force, environ=cloud.environ(), then=lambda: clock.forward(HELD_S)
         )
         assert ended.code == 3, ended.err
         served.cloud.last(Distribution.parse("fixed:0"))
-        clock.forward(HELD_S)  # and what was begun before the signal was heard ends as well
+        clock.forward(HELD_S)  # and what began before the signal arrived ends too
         end = run(project.root, "deploy", "--undone", "--yes", environ=cloud.environ())
         assert end.code == 0, end.err
         per_function = Counter(version["functionId"] for version in cloud.versions(project.folder_id))
@@ -81,8 +81,8 @@ def test_after_a_failed_run_resume_says_what_does_go_on(tmp_path: Path, project:
     with embedded(tmp_path / "cloud", durations=Distribution.parse("fixed:0.1"), faults=faults) as (cloud, _):
         assert run(project.root, "deploy", "--yes", environ=cloud.environ()).code == 1
         end = resume(project, cloud)
-    assert (end.code, end.out) == (1, "")  # as the run itself
-    assert "1 function failed: `orchestrator deploy --failed --endpoint " in end.err
+    assert (end.code, end.out) == (1, "")  # like the run itself
+    assert "1 function failed: retry with `orchestrator deploy --failed --endpoint " in end.err
 
 
 def test_a_resumed_run_that_is_killed_is_resumed(cloud: Cloud, project: Project) -> None:
@@ -109,14 +109,14 @@ def test_failed_means_the_functions_whatever_the_manifest_calls_them_now(tmp_pat
         end = run(project.root, "deploy", "--failed", "--yes", "-o", "json", environ=cloud.environ())
         assert end.code == 0, end.err
         assert [(one["function"], one["name"]) for one in json.loads(end.out)["functions"]] == [("mailer", "f001")]
-        # The key now belongs to a Function that the run was not about.
+        # The key now belongs to a Function that was not part of the run.
         served.cloud.faults.failing_functions.add("f001")
         project.manifest.write_text(declared.replace('"3s"', '"4s"'))
         assert run(project.root, "deploy", "f001", "--yes", environ=cloud.environ()).code == 1
         project.manifest.write_text(declared.replace("[functions.f001]", '[functions.f001]\nname = "another"'))
         end = run(project.root, "deploy", "--failed", "--yes", environ=cloud.environ())
         assert end.code == 2
-        assert "what failed is not in what is selected: " in end.err
+        assert "what failed is not part of the selection: " in end.err
         assert "another" not in {one["name"] for one in cloud.functions(project.folder_id)}
 
 
@@ -145,7 +145,7 @@ def test_a_function_that_somebody_else_deployed_since_is_left_alone(tmp_path: Pa
         cut_off(project, cloud, 1, signal.SIGKILL)
         ids = {one["id"]: one["name"] for one in cloud.functions(project.folder_id)}
         versions = Counter(one["functionId"] for one in cloud.versions(project.folder_id))
-        victim = max((one for one in ids if versions[one] == 1), key=ids.__getitem__)  # nothing was asked for it yet
+        victim = max((one for one in ids if versions[one] == 1), key=ids.__getitem__)  # nothing requested yet
         (before,) = [one for one in cloud.versions(project.folder_id) if one["functionId"] == victim]
         body = {name: before[name] for name in ("functionId", "runtime", "entrypoint", "resources")}
         served.cloud.active.quotas = Quotas()
@@ -156,7 +156,7 @@ def test_a_function_that_somebody_else_deployed_since_is_left_alone(tmp_path: Pa
     by_name = {one["function"]: one for one in json.loads(end.out)["functions"]}
     assert by_name[ids[victim]]["outcome"] == "blocked"
     assert "has taken $latest since the run began" in by_name[ids[victim]]["outcome_reason"]
-    assert by_name["f000"]["outcome"] == "failed"  # what was accepted is followed to its end, whatever that is
+    assert by_name["f000"]["outcome"] == "failed"  # the accepted call is followed to its end, whatever that is
 
 
 def test_what_is_not_in_the_manifest_any_more_is_followed_all_the_same(cloud: Cloud, project: Project) -> None:
@@ -204,7 +204,7 @@ def test_a_job_is_resumed(tmp_path: Path, project: Project) -> None:
         end = resume(project, cloud)
         assert end.code == 0, end.err
         assert set(outcomes(end)) == {"deployed"}
-        assert len(cloud.versions(project.folder_id)) == 2 * COUNT  # forced: one more of each, and not two
+        assert len(cloud.versions(project.folder_id)) == 2 * COUNT  # forced: one more of each, not two
 
 
 def test_a_sandbox_run_is_resumed_in_the_sandbox(project: Project) -> None:
@@ -212,7 +212,7 @@ def test_a_sandbox_run_is_resumed_in_the_sandbox(project: Project) -> None:
     harness.cut_off(project.root, signal.SIGKILL, 6, "deploy", "--sandbox")
     wrong = run(project.root, "resume", "--endpoint", "http://127.0.0.1:1")
     assert wrong.code == 2
-    assert "went to the sandbox" in wrong.err
+    assert "used the sandbox" in wrong.err
     end = run(project.root, "resume")
     assert end.code == 0, end.err
 
@@ -223,7 +223,7 @@ def test_a_run_at_another_endpoint_is_not_resumed_here(cloud: Cloud, project: Pr
     environ = cloud.environ() | {"ORCHESTRATOR_ENDPOINT": "http://127.0.0.1:9"}
     end = run(project.root, "resume", environ=environ)
     assert end.code == 2
-    assert f"went to {cloud.url}" in end.err
+    assert f"used {cloud.url}" in end.err
 
 
 @pytest.mark.parametrize(("given", "message"), [("nope", "there is no run 'nope'"), ("last", "no runs yet")])
@@ -255,7 +255,7 @@ def test_a_deploy_that_was_cut_off_while_it_planned_is_not_forgotten(
             end = run(project.root, *line, environ=cloud.environ())
             assert end.code == 3, (line, end.err)
             assert "a later `orchestrator deploy --endpoint" in end.err
-            assert "was cut off while it planned: nothing was sent" in end.err
+            assert "was killed while planning: nothing was sent" in end.err
         project.manifest.write_text(before.replace('timeout = "3s"', 'timeout = "4s"'))
         assert run(project.root, "deploy", "--yes", environ=cloud.environ()).code == 0
         assert run(project.root, "resume", environ=cloud.environ()).code == 0

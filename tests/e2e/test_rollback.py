@@ -1,4 +1,4 @@
-"""`rollback` of the installed program, and what a breach takes back by itself, compared as the cloud has it."""
+"""`rollback` of the installed program, and the automatic rollback of a breach, compared with the cloud."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from tests.long import short_first
 
 COUNT = 8
 ROLLOUT = '[rollout]\nwaves = [3, 6, "100%"]\nmax_failures = 0\non_breach = "rollback"\n'
-OF_ITSELF = ("id", "createdAt", "tags", "description")  # of a Version: what no other can have
+OF_ITSELF = ("id", "createdAt", "tags", "description")  # of a Version: unique to it
 
 
 def live(cloud: Cloud, folder_id: str) -> dict[str, Any]:
-    """What serves, and under which tags, but for ids and descriptions; and the functions' own settings."""
+    """Return the live versions and their tags without IDs and descriptions, and the functions' own settings."""
     names = {function["id"]: function for function in cloud.functions(folder_id)}
     found: dict[str, Any] = {}
     for version in cloud.versions(folder_id):
@@ -36,7 +36,7 @@ def live(cloud: Cloud, folder_id: str) -> dict[str, Any]:
 
 
 def change(project: Project, level: str) -> None:
-    """Let each function have other settings, tags and labels."""
+    """Give each function other settings, tags and labels."""
     project.write(COUNT, more=ROLLOUT, defaults=f'environment = {{ LEVEL = "{level}" }}\ntags = ["stable"]\n')
     text = project.manifest.read_text("utf-8")
     project.manifest.write_text(
@@ -114,7 +114,7 @@ def test_a_rollback_that_somebody_began_is_gone_on_with_as_well(tmp_path: Path, 
         assert run(project.root, "deploy", "--yes", environ=cloud.environ()).code == 0
         harness.cut_off(project.root, signal.SIGKILL, 8, "rollback", "!f007", "--yes", environ=cloud.environ())
         again = run(project.root, "rollback", environ=cloud.environ())
-        assert (again.code, "goes on" in again.err) == (3, True)
+        assert (again.code, "continue" in again.err) == (3, True)
         end = run(project.root, "resume", environ=cloud.environ())
         assert end.code == 0, end.err
         after = live(cloud, project.folder_id)

@@ -1,4 +1,4 @@
-"""How a `rollback` that somebody types ends where it does not go as wished, and what is said then."""
+"""How a `rollback` by hand ends where it cannot complete, and its messages."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def deploy(project: Project, cloud: Cloud, level: str) -> Ended:
 
 
 def deployed_twice(project: Project, cloud: Cloud) -> str:
-    """Deploy two functions, and change them; gives the id of the later run."""
+    """Deploy two functions and change them. Return the ID of the later run."""
     assert deploy(project, cloud, "info").code == 0
     end = deploy(project, cloud, "warn")
     assert end.code == 0, end.err
@@ -63,7 +63,7 @@ def test_a_rollback_that_was_killed_before_its_run_is_not_forgotten(
         screen.process.wait(TIMEOUT_S)
     end = run(project.root, "resume", environ=cloud.environ())
     assert end.code == 3
-    assert f"a later `orchestrator rollback {run_id} --endpoint {cloud.url}` was cut off while it planned" in end.err
+    assert f"a later `orchestrator rollback {run_id} --endpoint {cloud.url}` was killed while planning" in end.err
     assert levels(project, cloud) == {"warn"}
     again = run(project.root, "rollback", run_id, "--yes", environ=cloud.environ())
     assert again.code == 0, again.err
@@ -109,7 +109,7 @@ def test_an_end_that_nobody_has_seen_is_unknown_and_gone_on_with(tmp_path: Path,
         told = json.loads(end.out)
         assert (end.code, told["state"]) == (3, "interrupted"), end.err
         assert told["outcomes"] == {"deployed": 1, "unknown": 1}
-        assert "`orchestrator resume` goes on" in end.err
+        assert "with `orchestrator resume`" in end.err
         clock.forward(1000.0)
         end = run(project.root, "resume", environ=cloud.environ())
         assert end.code == 0, end.err
@@ -156,7 +156,7 @@ def test_what_was_rolled_back_is_not_begun_again_by_resume(tmp_path: Path, proje
         end = resume(run_id)
         assert end.code == 1, end.err
         assert json.loads(end.out)["outcomes"] == {"deployed": 11, "blocked": 1}
-        assert "not gone on with: 1 function: run " in end.err
+        assert "not resumed: 1 function: run " in end.err
         assert timeouts() == ["3s", *["4s"] * 11]
 
         project.manifest.write_text(project.manifest.read_text().replace('timeout = "4s"', 'timeout = "5s"'))

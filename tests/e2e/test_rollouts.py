@@ -1,7 +1,8 @@
-"""How a rollout ends that meets a bad release, with real Python, by the installed program: what is back, what is left.
+"""How a rollout with a bad release ends, with real Python and the installed program: what is restored, and what is
+left.
 
-What serves is compared as the cloud has it: every field of each function and of the version behind each of its tags,
-and what a call of that tag really answers.
+The live state is compared in the cloud: every field of each function and of the version of each tag, and the real
+answers of its tags.
 """
 
 from __future__ import annotations
@@ -54,9 +55,9 @@ def handler(event, context):
 FIRST, SECOND, THIRD = "first", "second", "third"
 ROLLBACK = "max_failures = 0\non_breach = 'rollback'\n"
 JOB = '[jobs.nightly]\nrun = "mass_redeploy"\nschedule = "0 3 * * *"\n'
-BACK = " [orchestrator:back:"  # what the mark of a rollback's copy begins with
+BACK = " [orchestrator:back:"  # the beginning of the rollback mark of a copy
 PETYA = "aje-petya"  # a colleague, with a token of that name
-OF_ITSELF = ("id", "createdAt", "tags")  # of a Version: what no other can have
+OF_ITSELF = ("id", "createdAt", "tags")  # of a Version: unique to it
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ class Fleet:
         return self.project.folder_id
 
     def release(self, release: str, *, bad: Sequence[str] = (), rollout: str = "", more: str = "") -> None:
-        """Write a release, in code, settings, tags, labels and descriptions; it raises in functions that are `bad`."""
+        """Write a release in code, settings, tags, labels and descriptions; it raises in functions that are `bad`."""
         self.project.write(
             0,
             defaults=f'source = "src"\ntags = ["edge"]\npromote = ["stable"]\ndescription = "the {release} release"\n'
@@ -91,7 +92,7 @@ class Fleet:
         source = self.root / "src"
         source.mkdir(exist_ok=True)
         (source / "index.py").write_text(HANDLER.format(bad=tuple(bad), release=release))
-        # A busy machine takes its time to start Python, and that counts.
+        # A busy machine needs time to start Python, which counts.
         patient = self.project.manifest.read_text().replace('timeout = "3s"', 'timeout = "30s"')
         tables = [patient, f"[rollout]\n{rollout}\n"]
         for name in self.names:
@@ -104,15 +105,15 @@ class Fleet:
         return run(root or self.root, *arguments, environ=self.cloud.environ())
 
     def deploy(self, *more: str) -> tuple[Ended, dict[str, Any]]:
-        """Deploy unattended; give the end, and the result by name of each function."""
+        """Deploy unattended; return the end, and the result of each function by name."""
         end = self.run("deploy", "--yes", "-o", "json", *more)
         return end, {row["name"]: row for row in json.loads(end.out)["functions"]} if end.out else {}
 
     def live(self, *, called: Collection[str] | None = None) -> dict[str, Any]:
-        """Give all that serves: each function's own fields, and what each of its tags holds.
+        """Return the live state: each function's own fields, and the version of each of its tags.
 
-        `$latest` may be a copy: what no copy can have is left out of it, and the mark of a rollback. Other tags hold
-        the very same version. `called`: functions whose `$latest` and `stable` are called, all by default.
+        `$latest` may be a copy: it is compared without its unique fields and without the mark of a rollback. Other tags
+        have the very same version. `called`: functions whose `$latest` and `stable` are called, all by default.
         """
         functions, found = {one["id"]: one for one in self.cloud.functions(self.folder_id)}, dict[str, Any]()
         for function in functions.values():
@@ -142,16 +143,16 @@ class Fleet:
             return json.loads(answer.read())
 
     def releases(self) -> dict[str, str]:
-        """Tell by its answer which release serves, function by function."""
+        """Return the live release of each function, from its answer."""
         return {one["name"]: self.answer(one["id"])["release"] for one in self.cloud.functions(self.folder_id)}
 
     def held(self, tag: str) -> dict[str, str]:
-        """Give the id of the version that a tag is at, by the function's id."""
+        """Return the version ID of a tag, by the function's ID."""
         versions = self.cloud.versions(self.folder_id)
         return {one["functionId"]: one["id"] for one in versions if tag in one.get("tags", ())}
 
     def by_hand(self, name: str) -> str:
-        """Make a version as a colleague does in a hurry; give its id."""
+        """Make a version as a colleague does in a hurry; return its ID."""
         (function_id,) = (one["id"] for one in self.cloud.functions(self.folder_id) if one["name"] == name)
         body = {
             "functionId": function_id, "runtime": "python312", "entrypoint": "index.handler", "description": "hotfix",
@@ -162,21 +163,21 @@ class Fleet:
         return str(made["metadata"]["functionVersionId"])
 
     def copies(self) -> list[dict[str, Any]]:
-        """Give the versions that a rollback has made."""
+        """Return the versions that a rollback has made."""
         return [one for one in self.cloud.versions(self.folder_id) if BACK in one["description"]]
 
     def versions(self) -> int:
         return len(self.cloud.versions(self.folder_id))
 
     def runs(self) -> list[dict[str, Any]]:
-        """Give what the journal knows of runs, the newest first."""
+        """Return the runs in the journal, newest first."""
         found: list[dict[str, Any]] = json.loads(run(self.root, "runs", "-o", "json").out)["runs"]
         return found
 
 
 @contextmanager
 def fleet(project: Project, count: int, *, verified: Collection[int] = (), duration_s: float = 0.05) -> Iterator[Fleet]:
-    """Deploy the first release of so many functions f000 …; `verified`: the numbers of those that declare it."""
+    """Deploy the first release of functions f000 …; `verified`: the numbers of those that declare it."""
     names = [f"f{number:03}" for number in range(count)]
     with embedded(
         project.root.parent / "cloud", durations=Distribution.parse(f"fixed:{duration_s}"), tokens={"petya": PETYA}
@@ -189,7 +190,7 @@ def fleet(project: Project, count: int, *, verified: Collection[int] = (), durat
 
 
 def gate(root: Path, text: str) -> str:
-    """Write the gate of a rollout, a shell script; give the key that names it."""
+    """Write the gate of a rollout, a shell script; return its key."""
     script = root / "gate.sh"
     script.write_text(f"#!/bin/sh\n{text}\n")
     script.chmod(0o755)
@@ -226,7 +227,7 @@ def test_what_raises_in_a_wave_takes_all_of_them_back(project: Project, called: 
 
 
 def of_rollback(log: Path) -> int:
-    """Count the events of the run that takes back what a breach has stopped."""
+    """Count the events of the run that rolls back after a breach."""
     found = events(log)
     back = (
         {event["run_id"] for event in found if event["kind"] == "run_started"} - {found[0]["run_id"]} if found else ()
@@ -236,7 +237,7 @@ def of_rollback(log: Path) -> int:
 
 @contextmanager
 def killed_in_its_rollback(project: Project, seed: int) -> Iterator[tuple[Fleet, dict[str, Any]]]:
-    """Kill a run while it takes back what it has changed, at a moment of the seed; give what was live before."""
+    """Kill a run during its rollback, at a moment of the seed; yield what was live before."""
     rng = random.Random(seed)
     with fleet(project, 10, verified=[7]) as found:
         before = found.live()
@@ -254,7 +255,7 @@ def killed_in_its_rollback(project: Project, seed: int) -> Iterator[tuple[Fleet,
 
 
 def once_each(found: Fleet) -> None:
-    """See that no version was made twice: of each function one that serves, one that was bad, and one copy at most."""
+    """Check that no version was made twice: for each function one live version, one bad one, and at most one copy."""
     made = [one["functionId"] for one in found.cloud.versions(found.folder_id)]
     copies = [one["functionId"] for one in found.copies()]
     assert len(copies) == len(set(copies))
@@ -264,7 +265,7 @@ def once_each(found: Fleet) -> None:
 @pytest.mark.parametrize("seed", short_first(1, range(16)))
 def test_a_rollback_killed_at_any_moment_is_gone_on_with(project: Project, seed: int) -> None:
     with killed_in_its_rollback(project, seed) as (found, before):
-        if seed % 2:  # and once more, somewhere in what is left of it
+        if seed % 2:  # and again, somewhere in the rest of it
             log = found.root / "resumed.ndjson"
             with forked(found.root, "resume", "--yes", "--events", str(log), environ=found.cloud.environ()) as process:
                 while process.poll() is None and count_events(log, "operation_accepted") < seed % 5:
@@ -289,7 +290,7 @@ def test_another_machine_goes_on_with_the_rollback_of_one_that_is_lost(
         shutil.rmtree(found.project.state_dir)
         elsewhere = found.root.parent / "elsewhere"
         found.root.rename(elsewhere)
-        found.served.objects.delete(BUCKET, "leases.json")  # as if its half minute had gone by
+        found.served.objects.delete(BUCKET, "leases.json")  # as if its half minute were over
         end = found.run(verb, run_id, "--yes", root=elsewhere)
         assert end.code == code, f"seed {seed}: {end.err}"
         assert found.live() == before, f"seed {seed}"
@@ -411,7 +412,7 @@ def test_a_hotfix_in_between_is_left_alone_and_named(project: Project) -> None:
 
 def test_what_was_rolled_back_is_withdrawn_until_it_changes_or_somebody_says_so(project: Project) -> None:
     with fleet(project, 4, verified=[3]) as found:
-        # Together, one that is slow might not have been asked for when the bad one fails, and had nothing to withdraw.
+        # In one wave, a slow one might not have been started when the bad one fails, and would have nothing to undo.
         found.release(SECOND, bad=["f003"], rollout=f"waves = [3, '100%']\n{ROLLBACK}")
         assert found.deploy()[0].code == 5
         made = found.versions()
@@ -475,7 +476,7 @@ def test_no_due_time_goes_on_beside_a_rollback_that_was_killed(project: Project)
         for _ in range(2):
             kept = found.run("run", "nightly", "--due", "--yes")
             assert kept.code == 3, kept.err
-            assert "is not at its end: `orchestrator resume " in kept.err
+            assert "is not finished: `orchestrator resume " in kept.err
         assert found.versions() == made
         end = found.run("resume", "--yes")
         assert end.code == 5, end.err
@@ -485,7 +486,7 @@ def test_no_due_time_goes_on_beside_a_rollback_that_was_killed(project: Project)
 @LONG
 @pytest.mark.parametrize("lost", [False, True], ids=["journal kept", "machine lost"])
 def test_what_a_killed_run_has_made_and_its_resume_finds_bad_goes_back(project: Project, lost: bool) -> None:
-    """The version is there already when the run is taken up: it is verified, and nothing else is done for it."""
+    """The version exists already when the run is resumed: it is verified, and nothing else is done for it."""
     with fleet(project, 2, verified=[1]) as found:
         before = found.live()
         found.release(SECOND, bad=["f001"], rollout=ROLLBACK)

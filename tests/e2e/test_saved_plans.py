@@ -1,4 +1,4 @@
-"""A plan that is made on one machine and carried out on another: `plan --out`, `deploy --plan`."""
+"""A plan that is made on one machine and applied on another: `plan --out`, `deploy --plan`."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_a_plan_of_one_machine_is_carried_out_on_another(tmp_path: Path, project
         assert run(project.root, "deploy", "--yes", "f000", environ=environ).code == 0
         made = run(project.root, "plan", "--out", file, environ=environ)
         assert made.code == 0, made.err
-        assert f"`orchestrator deploy --plan {file}` does it" in made.err
+        assert f"apply it with `orchestrator deploy --plan {file}`" in made.err
         assert not cloud_has(cloud, project, 2)
         text = Path(file).read_text()
         assert not any(value in text for value in ENVIRON.values() if value != "info")
@@ -52,10 +52,10 @@ def test_a_plan_of_one_machine_is_carried_out_on_another(tmp_path: Path, project
             screen.send("n\n")
             assert screen.end().code == 1
         shaping = run(other.root, "deploy", "--plan", file, "--force", "f001", environ=environ)
-        assert "--plan is the whole plan, so FUNCTIONS, --force cannot change it" in shaping.err
+        assert "--plan cannot be combined with FUNCTIONS, --force: a saved plan cannot be changed" in shaping.err
         (other.root / "src").rename(tmp_path / "away")
         lost = run(other.root, "deploy", "--plan", file, "--yes", environ=environ)
-        assert "was saved without --upload: it needs the sources of 3 functions, and those of f000" in lost.err
+        assert "was saved without --upload: it needs the sources of 3 functions, but those of f000" in lost.err
         assert (lost.code, "`orchestrator plan --out FILE --upload`" in lost.err) == (2, True), lost.err
         (tmp_path / "away").rename(other.root / "src")
         assert not cloud_has(cloud, project, 2)
@@ -100,7 +100,7 @@ def test_an_uploaded_plan_needs_no_source_and_leaves_alone_what_has_changed(tmp_
 
         looked = run(other.root, "deploy", "--plan", file, "--dry-run", "--simulate", environ=environ)
         assert "simulated: " in looked.out
-        assert "reading what is live of 5 functions" in looked.err
+        assert "reading the live state of 5 functions" in looked.err
         assert "sources" not in looked.err
         assert (looked.code, "changed since the plan was made: version " in looked.out) == (1, True), looked.err
         done = run(other.root, "deploy", "--plan", file, "--yes", "-o", "json", environ=environ)
@@ -144,7 +144,7 @@ def test_a_plan_is_carried_out_once_by_two_at_once_and_after_a_kill(tmp_path: Pa
         lost = run(project.root, "resume", environ=environ)
         assert lost.code == 2, lost.err
         assert f"and nothing else: the plan {file} cannot be read: No such file" in lost.err
-        assert "--plan FILE` goes on; without it plan again" in lost.err
+        assert "--plan FILE`; without it, plan again" in lost.err
         shutil.move(f"{file}.away", file)
         before = list_runs(project), len(cloud.versions(project.folder_id))
         otherwise = run(project.root, "resume", environ=environ | {"LEVEL": "debug"})
@@ -167,7 +167,7 @@ def test_a_plan_is_carried_out_once_by_two_at_once_and_after_a_kill(tmp_path: Pa
 def test_a_killed_run_of_a_plan_goes_on_on_a_machine_that_has_its_file_alone(
     upload: bool, tmp_path: Path, project: Project
 ) -> None:
-    """The other machine has the manifest and the variables: no journal, no source, and neither the plan's old path."""
+    """The other machine has the manifest and the variables, but no journal, no sources, and not the plan's old path."""
     project.write(3, defaults=DEFAULTS)
     file, there = str(tmp_path / "plan.json"), str(tmp_path / "elsewhere.json")
     with sandbox(tmp_path, "--durations", "fixed:0.3") as cloud:
@@ -182,7 +182,7 @@ def test_a_killed_run_of_a_plan_goes_on_on_a_machine_that_has_its_file_alone(
         Path(file).rename(there)
 
         lost = run(other.root, "resume", run_id, environ=environ)
-        assert f"`orchestrator resume {run_id} --plan FILE` goes on" in lost.err
+        assert f"continue with its file, wherever it is: `orchestrator resume {run_id} --plan FILE`" in lost.err
         assert (lost.code, "--give-up`" in lost.err) == (2, True), lost.err
         resume = ("resume", run_id, "--plan", there)
         if not upload:
@@ -209,7 +209,10 @@ def test_a_file_that_is_not_as_it_was_made_is_refused_and_so_is_another_key(tmp_
         for verb in (("deploy", "--yes", "--plan"), ("show",)):
             refused = run(project.root, *verb, str(forged), environ=environ)
             assert refused.code == 2, refused.err
-            assert "is not as it was made, so nothing of it is done: its seal is of another content" in refused.err
+            assert (
+                "was changed after it was saved, so it is not applied: its seal does not match its content"
+                in refused.err
+            )
         other = other_machine(project, tmp_path / "other")
         elsewhere = run(other.root, "deploy", "--plan", str(file), "--yes", environ=environ)
         assert elsewhere.code == 2, elsewhere.err
@@ -236,7 +239,7 @@ def test_a_paused_plan_is_promoted_as_it_is_and_not_as_the_manifest_is_by_now(tm
         assert (paused.code, "promote" in paused.err) == (3, True), paused.err
         other = run(project.root, "promote", "--yes", environ=environ | {"LEVEL": "debug"})
         assert "f000, f001, f002: environment.LEVEL changed" in other.err
-        assert "is not what is wanted any more: 1 difference" in other.err
+        assert "does not match what is desired now: 1 difference" in other.err
         assert (other.code, len(cloud.versions(project.folder_id))) == (2, 1), other.err
         shown = run(project.root, "show", environ=environ)
         assert re.search(r"selection +--plan \S+ \(\w{12}, made by \S+@\S+ at 20\S+Z\)", shown.out), shown.out
@@ -246,7 +249,7 @@ def test_a_paused_plan_is_promoted_as_it_is_and_not_as_the_manifest_is_by_now(tm
         project.manifest.write_text(f'{project.manifest.read_text()}\n[functions.new]\nsource = "src/f000"\n')
         Path(file).rename(moved := tmp_path / "moved.json")
         lost = run(project.root, "promote", "--yes", environ=environ)
-        assert (lost.code, "--plan FILE` goes on" in lost.err) == (2, True), lost.err
+        assert (lost.code, "--plan FILE`; without it" in lost.err) == (2, True), lost.err
         wrong = run(project.root, "promote", "--yes", "--plan", another, environ=environ)
         assert (wrong.code, "another.json is plan" in wrong.err) == (2, True), wrong.err
         done = run(project.root, "promote", "--yes", "--plan", str(moved), environ=environ)
@@ -273,4 +276,4 @@ def test_a_plan_of_what_has_failed_is_about_just_that(tmp_path: Path, project: P
             project.manifest.read_text().replace("[functions.f001]", "[functions.f009]")
         )
         gone = run(other.root, "deploy", "--plan", file, "--yes", environ=environ)
-        assert (gone.code, "f001: in the plan, and not in deploy.toml any more" in gone.err) == (2, True), gone.err
+        assert (gone.code, "f001: in the plan, but not in deploy.toml any more" in gone.err) == (2, True), gone.err

@@ -1,4 +1,4 @@
-"""What stands on the screen of a terminal while a run lasts and after it, also where the window is resized."""
+"""The screen of a terminal during a run and after it, also when the window is resized."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ HEAD = re.compile(r"\d+/\d+ \(\d+ %\)")
 
 
 class Watched:
-    """A screen, and the frames of the live region that were seen on it: each with the window's size."""
+    """A screen, and the observed frames of the live region with the size of the window."""
 
     def __init__(self, lines: int, columns: int) -> None:
         self.screen = pyte.Screen(columns, lines)

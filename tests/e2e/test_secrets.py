@@ -17,12 +17,12 @@ PASSWORD = "Tr0ub4dor&3-correct-horse"
 PEM = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\n-----END PRIVATE KEY-----"
 SIGNED = jwt.encode({"sub": "robot"}, "x" * 64, algorithm="HS512")
 VALUES = {"DB_PASSWORD": PASSWORD, "PRIVATE_KEY": PEM, "SESSION": SIGNED}
-# What a careless build prints, and fails.
+# The output of a careless build that fails.
 BUILD = 'echo "password is $DB_PASSWORD"; echo "$SESSION"; echo "$YC_IAM_TOKEN" >&2; exit 1'
 
 
 def deploy(project: Project, environ: dict[str, str]) -> Ended:
-    """Deploy functions that hold the values; one build of them prints all it knows, one fails in the cloud."""
+    """Deploy functions with the secret values; one build prints everything it knows, one fails in the cloud."""
     more = (
         f"[functions.loud]\nsource = \"src/f000\"\nbuild = {{ command = '''{BUILD}''', folder = \".\" }}\n"
         f'[functions.gone]\npackage = {{ bucket = "deploy-packages", object = "{project.folder_id}.zip" }}\n'
@@ -34,7 +34,7 @@ def deploy(project: Project, environ: dict[str, str]) -> Ended:
 
 
 def written(project: Project, end: Ended) -> dict[str, bytes]:
-    """Give everything that the program wrote, but for the sandbox's own state."""
+    """Return everything that the program wrote, except the sandbox's own state."""
     files = [project.root / "events.ndjson", *project.state_dir.rglob("*")]
     return {"stdout": end.out.encode(), "stderr": end.err.encode()} | {
         str(path): path.read_bytes() for path in files if path.is_file() and "sandbox" not in path.parts

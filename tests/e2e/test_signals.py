@@ -1,4 +1,4 @@
-"""Runs that are cut off: what was asked for is found again, and no version is made twice."""
+"""Killed and interrupted runs: calls that were sent are found again, and no version is made twice."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tests.e2e.harness import (
     wait_for,
 )
 
-COUNT = 24  # more than the 15 Operations that a folder may have at once
+COUNT = 24  # more than the 15 Operations in flight of a folder
 GO_ON = "`orchestrator resume` goes on"
 
 
@@ -43,7 +43,7 @@ def deployed_versions(end: Ended) -> set[str]:
 
 
 def finish(project: Project, cloud: Cloud) -> None:
-    """Deploy again, and hold the cloud to one version of each function."""
+    """Deploy again, and check that the cloud has one version of each function."""
     end = run(project.root, "deploy", "--yes", "-o", "json", environ=cloud.environ())
     assert end.code == 0, end.err
     assert set(outcomes(end)) <= {"deployed", "unchanged"}
@@ -107,7 +107,7 @@ def test_sigterm_leaves_after_five_seconds(tmp_path: Path, project: Project) -> 
 
 
 def test_what_was_ignored_stays_ignored(cloud: Cloud, project: Project) -> None:
-    """As nohup, and shells for jobs in the background, start a program."""
+    """nohup starts a program like this, and so do shells in the background."""
 
     def ignore() -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -144,7 +144,7 @@ def desired(manifest, live, given):
 
 
 def interrupted_until_it_ends(process: subprocess.Popen[str]) -> None:
-    """Press Ctrl-C as somebody does whom nothing answers: signals of one kind that are waiting count once."""
+    """Press Ctrl-C repeatedly, as a user without an answer does: pending signals of one kind count once."""
     for _ in range(1000):
         if process.poll() is not None:
             return
@@ -167,7 +167,7 @@ def test_ctrl_c_ends_a_program_whose_own_thread_is_busy(cloud: Cloud, project: P
 
 
 def test_ctrl_c_ends_a_program_that_is_stuck_in_a_call(project: Project) -> None:
-    """A pipe in place of a file of the manifest, from which nothing ever comes."""
+    """A file of the manifest is a pipe that never sends anything."""
     project.write(1)
     pipe = project.root / "more.toml"
     os.mkfifo(pipe)
@@ -176,7 +176,7 @@ def test_ctrl_c_ends_a_program_that_is_stuck_in_a_call(project: Project) -> None
     written: list[int] = []
 
     def is_read() -> bool:
-        with suppress(OSError):  # nobody reads it yet
+        with suppress(OSError):  # no one reads it yet
             written.append(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
         return bool(written)
 

@@ -22,7 +22,7 @@ def closed_port() -> int:
 
 
 def told(end: Ended, code: int, *parts: str) -> None:
-    """Hold an end to what is promised: the code, no data, an error of one sentence, and what to do about it."""
+    """Check an end: the code, no data, an error of one sentence, and advice."""
     assert end.code == code, end.err
     assert end.out == ""
     assert end.err.count("error: ") == 1
@@ -111,10 +111,10 @@ class _Html(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(page)
 
-    do_POST = do_GET  # noqa: N815 - named as the base class looks it up
+    do_POST = do_GET  # noqa: N815 - the name that the base class looks up
 
     def log_message(self, format: str, *args: object) -> None:
-        """Keep quiet."""
+        """Print nothing."""
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What stands around a run: pipes that close, no terminal, a question, another run's lock."""
+"""The surroundings of a run: pipes that close, no terminal, a prompt, another run's lock."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LONG_BUILD = '[functions.slow]\nsource = "src/f000"\nbuild = { command = "touch 
 
 
 def into_head(project: Project, cloud: Cloud, *arguments: str) -> Ended:
-    """Run `orchestrator … | head -1`, and give the program's own exit code."""
+    """Run `orchestrator … | head -1`, and return the program's own exit code."""
     with subprocess.Popen(
         [*PROGRAM, *arguments], cwd=project.root, env=environment(cloud.environ()), stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -152,7 +152,7 @@ def test_a_terminal_is_asked_whether_what_was_rolled_back_is_deployed_again(clou
     alone = run(project.root, "deploy", "--yes", environ=cloud.environ())
     assert alone.code == 1
     assert "withdrawn by rollback 20" in alone.out
-    assert "somebody took it back" in alone.out
+    assert "rolled back by hand" in alone.out
     with terminal(project.root, "deploy", environ=cloud.environ()) as screen:
         screen.read_until("1 function was rolled back. Deploy again? [y/N] ")
         screen.send("y\n")

@@ -1,4 +1,4 @@
-"""The team's example of this repository, into a sandbox in both of its environments."""
+"""The team example of this repository, deployed into a sandbox in both of its environments."""
 
 from __future__ import annotations
 

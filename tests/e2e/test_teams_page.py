@@ -1,4 +1,4 @@
-"""docs/teams.md, carried out as it stands there, from its top to its end: over a copy of the repository's example."""
+"""docs/teams.md, executed from top to end over a copy of the repository's example."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def team(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def cloud_of_teams(tmp_path: Path) -> Iterator[Cloud]:
-    """A cloud with the bucket of the example, and with two functions that the billing team has made by hand."""
+    """Yield a cloud with the bucket of the example, and with two functions that the billing team made by hand."""
     version = {
         "runtime": "python311", "entrypoint": "index.handler", "resources": {"memory": str(128 << 20)},
         "executionTimeout": "10s", "environment": {"LEVEL": "warn"},
@@ -40,7 +40,7 @@ def cloud_of_teams(tmp_path: Path) -> Iterator[Cloud]:
 
 
 def edit(file: Path, diff: str) -> None:
-    """Apply a block of `diff`: its lines are found once, one after the other."""
+    """Apply a block of `diff`: its lines are found once, in order."""
     before, after = (
         "".join(f"{line[1:]}\n" for line in diff.splitlines() if line[:1] in kept) for kept in (" -", " +")
     )
@@ -102,13 +102,13 @@ def test_verbs_ask_for_an_environment_as_the_guide_says(team: Path, cloud_of_tea
     changing, reading, of_all, of_runs = rows
     assert ("prune" in changing, reading[1], of_all[0], of_runs[0]) == (True, "render", "validate", "runs")
     unnamed = shell("orchestrator prune --yes", team, cloud_of_teams)
-    assert (unnamed.code, "name it: --env dev or --env prod" in unnamed.err) == (2, True), unnamed
+    assert (unnamed.code, "choose one: --env dev or --env prod" in unnamed.err) == (2, True), unnamed
     by_variable = shell("ORCHESTRATOR_ENV=prod orchestrator prune --yes", team, cloud_of_teams)
     assert (by_variable.code, "add --env prod; only the option counts" in by_variable.err) == (2, True), by_variable
     update = shell("ORCHESTRATOR_ENV=prod orchestrator import --update --dry-run", team, cloud_of_teams)
     assert update.code == 0, update
     read = shell("orchestrator render health", team, cloud_of_teams)
-    assert (read.code, "without an environment: --env chooses one of dev, prod" in read.err) == (0, True), read
+    assert (read.code, "no environment chosen: select one with --env: dev, prod" in read.err) == (0, True), read
     for verb in ("validate", "runs"):
         every = shell(f"orchestrator {verb}", team, cloud_of_teams)
         assert (every.code, "without an environment" in every.err) == (0, False), every

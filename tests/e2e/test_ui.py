@@ -1,4 +1,4 @@
-"""`orchestrator ui` as a user starts it: the page's data, its other commands, its end."""
+"""`orchestrator ui` as a user starts it: the page's data, its commands, its end."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FAST = {"ORCHESTRATOR_DURATIONS": "fixed:0.05"}
 
 @contextmanager
 def page(project: Project, *options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """Start it, and give the address that it prints."""
+    """Start it, and yield the address that it prints."""
     process = subprocess.Popen(
         [*PROGRAM, "ui", "--no-open", "--sandbox", *options], cwd=project.root, env=environment(FAST), text=True,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -68,7 +68,7 @@ def test_it_tells_what_the_commands_tell_and_ends_with_ctrl_c(project: Project) 
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=TIMEOUT_S)
         assert (process.returncode, out) == (0, "")
-        assert err == "whoever has this address can look at your runs; Ctrl-C ends the page, and no run\n"
+        assert err == "anyone who has this address can see your runs; Ctrl-C ends the page, but no run\n"
 
 
 def test_a_run_is_paused_and_resumed_from_the_page(project: Project) -> None:

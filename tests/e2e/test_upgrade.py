@@ -32,7 +32,7 @@ OLD = ("python37", "python38", "python39", "python311")
 TO = "python312"
 DECLARED = 60
 BY_HAND = 60
-# What the cloud gives each version anew; the description is compared without our stamp.
+# New in each version; descriptions are compared without our stamp.
 ITS_OWN = {"id", "createdAt", "runtime", "description"}
 JOB = f"""
 [jobs.to-python312]
@@ -57,7 +57,7 @@ def content() -> str:
 
 
 def rich(number: int) -> dict[str, Any]:
-    """Settings of a function that nobody has the source of: of every kind, in changing company."""
+    """Return settings of a function without a source: of every kind, in varying combinations."""
     every: list[dict[str, Any]] = [
         {"environment": {"LEVEL": "debug", "URL": "https://example.com/?a=b"}},
         {"secrets": [{"id": "e6q1", "versionId": "e6q2", "key": "token", "environmentVariable": "TOKEN"}]},
@@ -91,7 +91,7 @@ def rich(number: int) -> dict[str, Any]:
 
 
 def set_up(tmp_path: Path, project: Project) -> list[str]:
-    """Make 120 functions on old runtimes, half of them by the manifest and half by hand. Gives the folders' ids."""
+    """Make 120 functions on old runtimes, half of them by the manifest and half by hand. Return the folder IDs."""
     folder_ids = [project.folder_id, f"{project.folder_id}b", f"{project.folder_id}c"]
     project.write(DECLARED, folder_ids=folder_ids, more=FAST)
     text = project.manifest.read_text()
@@ -123,7 +123,7 @@ def by_hand(served: Sandbox, folder_id: str, number: int) -> None:
 
 
 def live(cloud: Cloud, folder_ids: list[str]) -> dict[str, list[dict[str, Any]]]:
-    """Give the versions of each function by its name, the newest last."""
+    """Return the versions of each function by its name, newest last."""
     names = {one["id"]: one["name"] for folder_id in folder_ids for one in cloud.functions(folder_id)}
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in names.values()}
     for folder_id in folder_ids:
@@ -135,7 +135,7 @@ def live(cloud: Cloud, folder_ids: list[str]) -> dict[str, list[dict[str, Any]]]
 
 
 def kept(version: dict[str, Any]) -> dict[str, Any]:
-    """Give what a copy must keep. A deprecated mount counts as the mount that it is."""
+    """Return what a copy must keep. A deprecated mount counts as its new form."""
     fields = {name: value for name, value in version.items() if name not in ITS_OWN}
     fields["description"] = without_stamp(version.get("description", ""))
     fields["mounts"] = sorted([*version.get("mounts", []), *map(as_mount, version.get("storageMounts", []))], key=str)
@@ -154,7 +154,7 @@ def packages(served: Sandbox) -> list[Stored]:
 
 def test_a_company_moves_to_a_new_runtime(tmp_path: Path, project: Project) -> None:
     folder_ids = set_up(tmp_path, project)
-    offered = CloudSettings(runtimes=(TO, "python311", "python39"))  # two of the old ones are offered no more
+    offered = CloudSettings(runtimes=(TO, "python311", "python39"))  # two of the old ones are not offered any more
     with embedded(tmp_path / "cloud", durations=Distribution.parse("fixed:0.1"), settings=offered) as (cloud, served):
         before, objects = live(cloud, folder_ids), packages(served)
         plan_and_board(project, cloud)
@@ -174,12 +174,12 @@ def test_a_company_moves_to_a_new_runtime(tmp_path: Path, project: Project) -> N
     for name, versions in after.items():
         compare(name, before[name], versions)
     notes = [one["note"] for one in board["functions"] if one["status"] == "old tags"]
-    assert len(notes) == 12 - 1  # of those with an older version whose tag still serves it, but the one left out
+    assert len(notes) == 12 - 1  # those with a tag on an older version, except the skipped one
     assert all(note.startswith("tags still serve an old runtime: older (python3") for note in notes)
 
 
 def compare(name: str, before: list[dict[str, Any]], after: list[dict[str, Any]]) -> None:
-    """See that a function has exactly one version more, in which everything but the runtime is as it was."""
+    """Check that a function has exactly one version more, in which only the runtime differs."""
     if name in ("f000", "hand-00"):
         assert after == before
         return

@@ -1,4 +1,4 @@
-"""Real Python is called before it counts as deployed, by the installed program and a sandbox of its own."""
+"""Real Python is called before it counts as deployed, with the installed program and its own sandbox."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_a_version_is_called_before_it_is_promoted(cloud: Cloud, project: Projec
     assert (end.code, first["outcome"], first["verdicts"][0]["verdict"]) == (0, "deployed", "passed"), end.err
     assert tags(project, cloud) == {first["version_id"]: {"$latest", "orc-a", "stable"}}
     if lost == "journal":
-        shutil.rmtree(project.state_dir)  # the record in the bucket tells that it has passed
+        shutil.rmtree(project.state_dir)  # the record in the bucket shows that it has passed
     end, again = deploy(project, cloud)
     assert (end.code, again["outcome"]) == (0, "unchanged"), end.err
 
@@ -51,14 +51,17 @@ def test_a_version_is_called_before_it_is_promoted(cloud: Cloud, project: Projec
     if lost == "journal":
         shutil.rmtree(project.state_dir)
     plan = run(project.root, "plan", environ=cloud.environ())
-    assert f"{made} has failed its verification in run " in plan.out
+    assert f"{made} failed its verification in run " in plan.out
     assert "then verified by a call, then stable moves" in plan.out
     end, skipped = deploy(project, cloud, "--no-verify")
     assert (end.code, skipped["outcome"]) == (0, "deployed"), end.err
     assert json.loads(end.out)["skips"] == ["verification"]
     assert tags(project, cloud)[made] == {"$latest", "orc-b", "stable"}
     end, third = deploy(project, cloud)
-    assert (end.code, third["outcome"]) == (1, "failed")  # what has not passed is verified by the next run without it
+    assert (end.code, third["outcome"]) == (
+        1,
+        "failed",
+    )  # a version that has not passed is verified again
     assert len(tags(project, cloud)) == 2
 
 

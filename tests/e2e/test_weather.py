@@ -1,4 +1,4 @@
-"""Bad weather: 503, 429, lost answers, builds that fail by the draw. The run tells the truth, and ends in the end."""
+"""Bad weather: 503, 429, lost responses, random build failures. The run reports the truth and ends."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_faults_drawn_from_a_seed(tmp_path: Path, project: Project, seed: int) -
     with sandbox(tmp_path, "--faults", str(seed), "--durations", "fixed:0.1") as cloud:
         for _ in range(TRIES):
             end = deploy(project, cloud)
-            if end.code == 6:  # the weather outlasted the patience of the start: nothing has begun
+            if end.code == 6:  # the weather outlasted the start timeout: nothing has begun
                 continue
             assert end.code in (0, 1, 3), end.err
             functions = json.loads(end.out)["functions"]
@@ -44,7 +44,7 @@ def test_faults_drawn_from_a_seed(tmp_path: Path, project: Project, seed: int) -
 
 
 def versions(cloud: Cloud, project: Project) -> list[dict[str, object]]:
-    """List in spite of the weather."""
+    """Return the versions despite the weather."""
     for _ in range(20):
         try:
             return cloud.versions(project.folder_id)

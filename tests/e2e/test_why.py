@@ -1,4 +1,4 @@
-"""`why FUNCTION` of the installed program: what it says of one function in the situations that people ask about."""
+"""`why FUNCTION` of the installed program, in the situations that people ask about."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def deploy(project: Project, cloud: Cloud, *more: str, code: int = 0) -> Ended:
 
 
 def setting(found: dict[str, Any], key: str) -> tuple[str, str, str, int | None]:
-    """How a value stands, what is wanted of it, and where it comes from: table, line."""
+    """Return the state of a value, its desired value, and where it comes from: table, line."""
     row = next(row for row in found["settings"] if row["key"] == key)
     return row["state"], row["value"], row["from"], row["place"] and row["place"]["line"]
 
@@ -54,7 +54,7 @@ def test_an_unchanged_function_and_one_whose_memory_is_to_change(cloud: Cloud, p
     found = told(project, cloud, "f000")
     asked = [json.loads(line) for line in RECORD.read_bytes()[before:].splitlines()]
     assert [call["name"] for call in asked] == ["list functions", "listVersions", "get folder"]
-    assert 'name="f000"' in asked[0]["query"]["filter"]  # of this function alone
+    assert 'name="f000"' in asked[0]["query"]["filter"]  # only of this function
     assert asked[1]["query"]["functionId"] == found["function_id"]
     run_id = json.loads(run(project.root, "show", "-o", "json").out)["run_id"]
     assert (found["next"]["action"], found["next"]["reason"]) == ("unchanged", "up to date")
@@ -74,7 +74,7 @@ def test_an_unchanged_function_and_one_whose_memory_is_to_change(cloud: Cloud, p
     assert setting(found, "environment.LEVEL") == ("added", "…", "defaults", line_of(project, "LEVEL"))
     assert setting(found, "environment.DATABASE") == ("same", "…", "defaults", line_of(project, "DATABASE"))
     assert setting(found, "timeout") == ("same", "3s", "defaults", line_of(project, 'timeout = "3s"'))
-    text = why(project, cloud, found["function_id"]).out  # by its id
+    text = why(project, cloud, found["function_id"]).out  # by its ID
     assert "~  memory                256MB" in text, text
     assert f"deploy.toml:{line_of(project, '256MB')} [templates.large]" in text
     assert SECRET not in text
@@ -102,7 +102,7 @@ def test_a_function_that_somebody_has_edited_is_blocked_with_the_ways_out(tmp_pa
         assert told(project, cloud, "f000", "--adopt", f"f000@{version_id}")["next"]["action"] == "new version"
         deploy(project, cloud, code=1)
         end = why(project, cloud, "f000")
-        assert (end.code, end.out.count("blocked: drift: ")) == (1, 2)  # what the next plan says, and what the last did
+        assert (end.code, end.out.count("blocked: drift: ")) == (1, 2)  # the next plan and the last run
         assert f"    blocked: {found['next']['reason']}\n      advice: {found['next']['advice']}\n" in end.out
 
 
@@ -163,7 +163,7 @@ def test_a_function_that_nobody_knows(cloud: Cloud, project: Project) -> None:
     deploy(project, cloud, "f000")
     end = why(project, cloud, "f0000")
     assert (end.code, end.out) == (2, "")
-    assert 'error: nobody knows a function "f0000"; did you mean "f000"?' in end.err
+    assert 'error: unknown function "f0000"; did you mean "f000"?' in end.err
 
 
 def test_a_function_that_the_manifest_has_no_more_is_told_of_by_what_is_live_and_by_the_journal(
@@ -174,12 +174,12 @@ def test_a_function_that_the_manifest_has_no_more_is_told_of_by_what_is_live_and
     project.write(1)
     found = told(project, cloud, "f001")
     assert (found["declared"], found["next"], found["settings"]) == (False, None, [])
-    assert found["absent"] == ["deploy.toml does not declare it: no `deploy` is about it"]
+    assert found["absent"] == ["deploy.toml does not declare it: `deploy` does not change it"]
     assert (found["now"]["made_by"]["kind"], found["runs"][0]["outcome"]) == ("run", "deployed")
     lost = run(project.root, "why", "f001", environ={"ORCHESTRATOR_ENDPOINT": cloud.url})  # no credentials
     assert lost.code == 6
     assert "deployed, version" in lost.out
-    assert "not known: what is live, and what the next plan would do: " in lost.out
+    assert "not known: the live state and the next plan: " in lost.out
 
 
 def test_without_credentials_the_journal_tells_and_the_exit_code_is_that_of_plan(
@@ -211,7 +211,7 @@ def test_a_function_with_mistakes_is_told_of_with_them(cloud: Cloud, project: Pr
     project.manifest.write_text(project.manifest.read_text() + '\nmemory = "1MB"\n')
     found = told(project, cloud, "f000", code=2)
     (said,) = found["unknown"]
-    assert said.startswith(f"what the next plan would do: deploy.toml:{line_of(project, '1MB')}: functions.f000.memory")
+    assert said.startswith(f"the next plan: deploy.toml:{line_of(project, '1MB')}: functions.f000.memory")
     assert found["now"]["made_by"]["kind"] == "run"
 
 

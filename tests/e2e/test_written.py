@@ -1,4 +1,4 @@
-"""`run JOB --update-manifest` that was cut off, paused, taken back: what the manifest says then."""
+"""`run JOB --update-manifest` that was killed, paused or rolled back: the manifest afterwards."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from orchestrator.sandbox.memory.quotas import Quotas
 from tests.e2e.harness import Project, cut_off, embedded, run
 
 NOW = Distribution.parse("fixed:0")
-ONE = Quotas(operations_per_folder=1)  # at a time
+ONE = Quotas(operations_per_folder=1)  # one Operation at a time
 JOB = '[jobs.loud]\nrun = "mass_redeploy"\nenvironment = { LEVEL = "loud" }\n'
 RUN = ("run", "loud", "--update-manifest", "--yes")
 

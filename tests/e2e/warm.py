@@ -1,8 +1,9 @@
-"""The program with its imports done: what a test runs to its end is forked from it, which saves a second or two each.
+"""The program with its imports done: tests fork it for programs that run to their end, which saves a second or two
+each.
 
-Whatever is about starts or streams starts the program as a user does. This one gets its arguments, folder, environment
-and streams through a socket; it is a process of its own all the same, in a session of its own, which can be signalled
-and killed, and whose terminal is the one on its standard input.
+Tests of the start or of streams start the program as a user does. This one receives its arguments, folder, environment
+and streams through a socket. It is still a process in its own session, which can be signalled and killed, with the
+terminal on its standard input.
 """
 
 from __future__ import annotations
@@ -49,10 +50,10 @@ def serve(path: str) -> None:
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
     _first_uses()
-    # OpenSSL proves the primes of a key whenever it reads one: as long as all else of a short command takes.
+    # OpenSSL checks the primes of a key whenever it reads one, which takes as long as the rest of a short command.
     vars(keys)["load_pem_private_key"] = partial(load_pem_private_key, unsafe_skip_rsa_key_validation=True)
-    gc.freeze()  # memory that all share stays shared
-    programs: dict[int, tuple[int, socket.socket]] = {}  # by what can be waited for: process ids, and who is told
+    gc.freeze()  # shared memory stays shared
+    programs: dict[int, tuple[int, socket.socket]] = {}  # by what can be waited for: process IDs, and who is notified
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
         listener.bind(path)
         listener.listen(16)
@@ -63,7 +64,7 @@ def serve(path: str) -> None:
                 pid, connection = programs.pop(ended)
                 os.close(ended)
                 _, status = os.waitpid(pid, 0)
-                with connection, suppress(OSError):  # whoever asked for it may be gone
+                with connection, suppress(OSError):  # the requester may be gone
                     connection.send(str(os.waitstatus_to_exitcode(status)).encode())
             if listener in ready:
                 connection, _ = listener.accept()
@@ -80,9 +81,9 @@ def serve(path: str) -> None:
 
 
 def _first_uses() -> None:
-    """Let happen what happens once in a process.
+    """Do what happens once per process.
 
-    The event loop is imported, the manifest's schema is built, and botocore's files about S3 are read.
+    Import the event loop, build the manifest's schema, and read botocore's files about S3.
     """
     anyio.run(anyio.sleep, 0)
     Client("http://localhost", None, str, threads=1, proxies={}, ca_file=None).close()
@@ -96,7 +97,7 @@ def _first_uses() -> None:
 
 
 def _hasten(times: float) -> None:
-    """Let leases and claims beat so many times faster: all programs of a test alike, since they watch each other."""
+    """Make leases and claims beat this many times faster, in all programs of a test, since they watch each other."""
     for module, name in ((lease, "LEASE_TIMINGS"), (claim, "CLAIM_TIMINGS")):
         vars(module)[name] = Timings(*(one / times for one in astuple(vars(module)[name])))
 
@@ -122,21 +123,21 @@ def _run(message: bytes, streams: list[int]) -> NoReturn:
         runpy.run_module("orchestrator", run_name="__main__", alter_sys=True)
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
-    except BaseException:  # noqa: BLE001 - as the interpreter says it
+    except BaseException:  # noqa: BLE001 - printed as by the interpreter
         traceback.print_exc()
         code = 1
     _leave(code)
 
 
 def _leave(code: int) -> NoReturn:
-    """Exit as the interpreter does, but for taking all modules apart: that took longer than most commands."""
+    """Exit like the interpreter, but without unloading all modules, which takes longer than most commands."""
     vars(threading)["_shutdown"]()  # waits for threads
     vars(atexit)["_run_exitfuncs"]()
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
         except OSError:
-            code = 120  # the interpreter's own
+            code = 120  # the interpreter's own code
     os._exit(code)
 
 

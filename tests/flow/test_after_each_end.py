@@ -19,12 +19,12 @@ NOT_PAUSED: Cell = (2, "no run is paused")
 TAKES_BACK: Cell = (0, "")
 NOT_DUE: Cell = (0, 'nothing is due for job "all"; next: 2026-09-21T16:00:00Z')
 TAKEN_UP: Cell = (0, "1 unchanged | 2 deployed")
-WAITS = "nothing is sent: this due time waits until that is decided"
-PAUSED = "run R is paused: `orchestrator promote R` goes on, `orchestrator rollback R` takes back what it has changed"
-CUT_OFF = "the rollback of run R is not at its end: `orchestrator resume B` goes on with it"
+WAITS = "nothing was sent: this due time waits for your decision"
+PAUSED = "run R is paused: continue with `orchestrator promote R`, or undo its changes with `orchestrator rollback R`"
+CUT_OFF = "the rollback of run R is not finished: continue it with `orchestrator resume B`"
 BLOCKED: Cell = (1, "3 blocked")
 RESUMED: Cell = (0, "resuming run R: 3 functions | 3 deployed")
-ALL_DONE = "has brought every function that it began to an end"
+ALL_DONE = "has finished every function that it started"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class End:
 
 TAKEN_BACK: Cell = (
     0,
-    "is a rollback | `orchestrator rollback 20260101T000003-000003` gives back what was live before it",
+    "is a rollback | to restore what was live before it, run `orchestrator rollback 20260101T000003-000003`",
 )
 ENDS = {
     "done": End(ends.done, (0, "3 unchanged"), "done", (0, "3 unchanged"), (0, f"nothing to resume: run R {ALL_DONE}")),
@@ -64,7 +64,7 @@ ENDS = {
         (0, "1 new version"),
         "failed",
         (0, "1 deployed"),
-        (1, "1 function failed: `orchestrator deploy"),
+        (1, "1 function failed: retry with `orchestrator deploy"),
         then=(0, "2 unchanged | 1 deployed"),
     ),
     "breached": End(
@@ -98,7 +98,7 @@ ENDS = {
         (0, "2 new version"),
         "paused",
         (3, "run R is paused with 2 functions left; this run"),
-        (2, "`orchestrator promote R` goes on, `orchestrator rollback R` takes back"),
+        (2, "continue with `orchestrator promote R`, or undo its changes with `orchestrator rollback R`"),
         (0, "run R is paused: wave 1 of 2"),
         due=(3, f"{PAUSED} | {WAITS}"),
         again=(0, f"{NOT_DUE[1]} | {PAUSED}"),
@@ -137,7 +137,7 @@ ENDS = {
         (0, "2 new version"),
         "done",
         (0, "2 deployed"),
-        (1, "not gone on with: 1 function: run B has rolled it back"),
+        (1, "not resumed: 1 function: run B has rolled it back"),
         due=TAKEN_UP,
         again=(1, " R on HOST is dead: taken over; 15 min late | 1 unchanged | 1 deployed | 1 blocked"),
     ),
@@ -145,9 +145,9 @@ ENDS = {
         ends.rolling_back,
         (0, "3 unchanged"),
         "interrupted",
-        (0, "has not come to its end: `orchestrator resume 20260101T000003-000003` goes on"),
+        (0, "is not finished: continue with `orchestrator resume 20260101T000003-000003`"),
         (0, "resuming run 20260101T000003-000003: 3 functions | 3 deployed"),
-        rollback=(3, "it has not come to its end: `orchestrator resume 20260101T000003-000003` goes on"),
+        rollback=(3, "it is not finished: run `orchestrator resume 20260101T000003-000003` to continue"),
         due=(3, f"{CUT_OFF} | {WAITS}"),
         again=(0, f"{NOT_DUE[1]} | {CUT_OFF}"),
         then=(3, f"{CUT_OFF} | {WAITS}"),

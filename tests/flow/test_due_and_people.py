@@ -13,7 +13,7 @@ from orchestrator.journal.store import open_store
 from tests.flow import ends
 from tests.flow.ends import Scene
 
-WAITS = "this due time waits until that is decided"
+WAITS = "this due time waits for your decision"
 SETTLED = "was rolled back by run"
 
 
@@ -55,7 +55,7 @@ def test_a_due_time_that_has_waited_begins_unless_the_run_was_rolled_back(
     scene = waited(tmp_path)
     decided, said = scene.bench.type_in(command)
     assert decided == 0, said
-    begins = "/deploy.toml --due` begins that"
+    begins = "/deploy.toml --due` starts it"
     assert (begins in said, "is due since 2026-09-21T16:00:00Z" in said) == ((command == "promote",) * 2), said
     if elsewhere:
         scene.bench.lose_the_state()
@@ -77,10 +77,10 @@ def test_what_was_rolled_back_by_name_is_not_begun_by_the_due_time_though_it_nev
     (never,) = unbegun_of(run)
     named = (never,) if alone else (never, next(key for key in run.units if key != never))
     assert bench._command("rollback", rollback._rollback, patterns=named, dry_run=True) == 0
-    assert any(f"had not begun {never}; without --dry-run, neither" in said for said in bench.said), bench.said
+    assert any(f"had not started {never}; without --dry-run, neither" in said for said in bench.said), bench.said
     code = bench._command("rollback", rollback._rollback, patterns=named)
     assert code == 0, bench.said
-    assert any(f"had not begun {never}, and neither" in said for said in bench.said), bench.said
+    assert any(f"had not started {never}, and neither" in said for said in bench.said), bench.said
     if elsewhere:
         bench.lose_the_state()
     code, said = bench.type_in("run --due")

@@ -91,13 +91,13 @@ def test_each_is_told_at_once_and_a_slow_one_holds_up_nobody() -> None:
 def test_what_takes_too_long_delays_the_end_so_far_and_is_said(called_off: bool, bound_s: float) -> None:
     _, lost, took_s = told([*RUN, ended(1)], "0", "600", called_off=called_off)
     assert took_s == pytest.approx(bound_s, abs=0.5)
-    assert lost == [f"notify.600 was not told of failed: it was not taken within {bound_s:g}s"]
+    assert lost == [f"notify.600 was not notified of failed: not accepted within {bound_s:g}s"]
 
 
 def test_a_command_that_fails_is_said_with_its_last_line_and_not_run_again() -> None:
     found, lost, _ = told([*RUN, ended(1)], "1")
     assert len(found) == 1
-    assert lost == ["notify.1 was not told of failed: the command ended with exit status 1: route"]
+    assert lost == ["notify.1 was not notified of failed: the command ended with exit status 1: route"]
 
 
 def test_a_run_that_follows_on_another_tells_nobody() -> None:

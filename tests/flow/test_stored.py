@@ -158,7 +158,7 @@ def test_a_page_that_cannot_be_read_stops_all_of_it(scene: Scene, page: int) -> 
     for number in range(1001):
         scene.put(f"{number:064x}.zip", days=31)
     scene.bench.faults.fail_next("list objects", *[Trouble()] * (page - 1), Trouble(DENIED))
-    with pytest.raises(StartError, match="the bucket packages cannot be read, so nothing of it is removed") as caught:
+    with pytest.raises(StartError, match="the bucket packages cannot be read, so nothing in it is deleted") as caught:
         scene.prune()
     assert "storage.editor" in caught.value.advice
     assert len(scene.names) == 1001
@@ -173,7 +173,7 @@ def test_a_record_that_cannot_be_read_stops_all_of_it(scene: Scene) -> None:
             raise CloudError("denied", call="get object", code=Code.PERMISSION_DENIED, advice="ask for the role")
 
     scene.records.meet = meet
-    with pytest.raises(StartError, match="nothing of it is removed") as caught:
+    with pytest.raises(StartError, match="nothing in it is deleted") as caught:
         scene.prune()
     assert caught.value.advice == "ask for the role"
     assert PACKAGE in scene.names
@@ -238,7 +238,10 @@ def test_what_keeps_packages_is_told_with_the_way_out(scene: Scene) -> None:
     scene.put(f"runs/{RUN}.json", killed(), days=40)
     [said] = scene.find().kinds[0].held
     assert said.startswith(f"1 package kept for run {RUN}, which has not ended: ")
-    assert f"`orchestrator resume {RUN}` goes on, `orchestrator resume {RUN} --give-up`" in said
+    assert (
+        f"continue it with `orchestrator resume {RUN}`, or give it up with `orchestrator resume {RUN} --give-up`"
+        in said
+    )
 
 
 def test_a_plan_that_has_expired_keeps_nothing_and_its_note_goes_later(scene: Scene) -> None:

@@ -1,4 +1,4 @@
-"""`deploy`: what the manifest declares is carried out, or what a saved plan says of it."""
+"""`deploy`: deploys what the manifest declares, or applies a saved plan."""
 
 from __future__ import annotations
 
@@ -14,6 +14,6 @@ from orchestrator.report.views import CommandResult
 
 
 def deploy_command(given: Mapping[str, Any], messages: Messages) -> CommandResult:
-    """Run `deploy` as typed. Raises `OrchestratorError` where it cannot start."""
+    """Run `deploy`. Raises `OrchestratorError` where it cannot start."""
     options = read_options("deploy", given)
     return invoke(options, messages, deploy_selected if options.plan is None else apply_saved)

@@ -1,4 +1,4 @@
-"""`import`: the manifest of what is live."""
+"""`import`: writes a manifest of the live state."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ from orchestrator.report.views import CommandResult, ImportView
 
 @dataclass(frozen=True, slots=True)
 class Importing:
-    """What is imported, and where to. `out` None: to stdout. `replace`: over what is there. `state`: of
-    Terraform, that says which functions, and what is declared of them.
+    """What is imported, and where to. `out` is None for stdout. `replace`: overwrite an existing file. `state`: the
+    Terraform state that names the functions and their declared settings.
     """
 
     folders: tuple[str, ...] = ()
@@ -46,7 +46,7 @@ class Importing:
 
 
 def import_command(given: Mapping[str, Any], messages: Messages) -> CommandResult:
-    """Run `import` as typed. Raises `OrchestratorError` where it cannot start."""
+    """Run `import`. Raises `OrchestratorError` where it cannot start."""
     given = dict(given)
     dry_run = given.pop("dry_run")
     asked = Importing(
@@ -63,7 +63,7 @@ def import_command(given: Mapping[str, Any], messages: Messages) -> CommandResul
 
 
 def check_asked(asked: Importing, *, dry_run: bool, typed: bool, patterns: Sequence[str] = ()) -> None:
-    """See that what was typed makes sense. Raises `UsageError`."""
+    """Check that the options fit together. Raises `UsageError`."""
     alone = {
         "--folder": asked.folders, "--cloud": asked.cloud_id, "--out": asked.out, "--replace": asked.replace,
         "--from": asked.state,
@@ -71,41 +71,43 @@ def check_asked(asked: Importing, *, dry_run: bool, typed: bool, patterns: Seque
     given = [option for option, value in alone.items() if value]
     if asked.update and given:
         raise UsageError(
-            f"--update is about the functions of the manifest, so {', '.join(given)} cannot stand beside it",
-            advice="name functions, or another manifest: -c FILE",
+            f"--update works on the functions of the manifest and cannot be combined with {', '.join(given)}",
+            advice="select functions by name, or choose another manifest with -c FILE",
         )
     names = [one for one in patterns if not one.removeprefix("!").startswith(("@", "label:"))]
     if not asked.update and (no_names := [one for one in names if "/" in one or "." in one]):
         raise UsageError(
-            f"{no_names[0]}: no function has such a name, and import reads what is live",
-            advice="name functions or globs; the state of Terraform is read with --from FILE",
+            f"{no_names[0]}: no function has such a name; import reads live functions",
+            advice="give names of functions or globs; read a Terraform state with --from FILE",
         )
     if asked.state is not None and (
         other := [*(["--folder"] if asked.folders else []), *(["--cloud"] if asked.cloud_id else [])]
     ):
-        raise UsageError(f"--from says which folders, so {other[0]} cannot stand beside it", advice="name functions")
+        raise UsageError(
+            f"--from determines the folders and cannot be combined with {other[0]}", advice="select functions by name"
+        )
     if typed and not asked.update:
-        raise UsageError("--var goes with --update", advice="leave it out: no manifest is read here")
+        raise UsageError("--var requires --update", advice="remove it: without --update no manifest is read")
     if dry_run and not asked.update:
-        raise UsageError("--dry-run goes with --update", advice="without --out nothing is written: it goes to stdout")
+        raise UsageError("--dry-run requires --update", advice="remove it: without --out the manifest is only printed")
     check_target(asked)
 
 
 def check_target(asked: Importing) -> None:
-    """See, before anything is read, that the file may be written. Raises `UsageError`."""
+    """Check that the target file can be written, before anything is read. Raises `UsageError`."""
     out = asked.out
     if out is None:
         return
     if out.is_dir():
-        raise UsageError(f"--out {out}: this is a folder", advice="name a file in it: --out deploy.toml")
+        raise UsageError(f"--out {out}: is a folder", advice="name a file in it: --out deploy.toml")
     if out.exists() and not asked.replace:
         raise UsageError(
-            f"--out {out}: this is there already",
-            advice="name another file; `import --update` puts what is live into a manifest; --replace writes over it",
+            f"--out {out}: the file exists already",
+            advice="choose another file, overwrite it with --replace, or update it with `import --update`",
         )
     folder = Path(os.path.realpath(out)).parent
     if not folder.is_dir():
-        raise UsageError(f"--out {out}: there is no folder {folder}", advice="make it, or name another file")
+        raise UsageError(f"--out {out}: there is no folder {folder}", advice="create it, or choose another file")
 
 
 async def _import(asked: Importing, invocation: Invocation) -> CommandResult:
@@ -146,7 +148,7 @@ async def _import(asked: Importing, invocation: Invocation) -> CommandResult:
 
 
 async def open_unmanifested(invocation: Invocation) -> Session:
-    """Open a session that no manifest is needed for: what the environment and the options say."""
+    """Open a session without a manifest, from the environment and the options."""
     options = invocation.options
     state_dir = state_dir_of(options.config, options.state_dir)
     environ: Mapping[str, str] = os.environ
@@ -162,24 +164,24 @@ async def open_unmanifested(invocation: Invocation) -> Session:
 
 
 def manifest_text(made: Entries, left_out: Mapping[str, str], unread: Sequence[str] = ()) -> str:
-    """Write the manifest of functions, with what it cannot say as comments. `unread`: what could not be read."""
+    """Return the manifest of functions, with comments on what it cannot express. `unread`: what could not be read."""
     folders = sorted({entry.folder_id for entry in made.entries})
     cloud = {"folder_id": folders[0]} if len(folders) == 1 else {}
     head = [
-        "What is live, as `orchestrator import` found it. The code of each function stays as it is until the function",
-        'names a source, which takes the place of version_id: source = "functions/NAME"',
+        "The live state, as found by `orchestrator import`. The code of each function stays as it is until",
+        'you replace its version_id by a source: source = "functions/NAME"',
     ]
     if made.variables:
-        head += ["", "Set these variables: their values look like secrets, and are not written here."]
+        head += ["", "Set these variables: their values look like secrets and are not written here."]
         head += [f"  {one.name}  {one.what}" for one in made.variables]
     if unread:
-        head += ["", "Not said here, so left as it is live:", *(f"  {words}" for words in unread)]
-    tail = [f"left out: {key}: {why}" for key, why in sorted(left_out.items())]
+        head += ["", "Not declared here, so the live settings are kept:", *(f"  {words}" for words in unread)]
+    tail = [f"skipped: {key}: {why}" for key, why in sorted(left_out.items())]
     return document(made.entries, cloud=cloud, head=head, tail=tail)
 
 
 def tell(session: Session, view: ImportView) -> None:
-    """Say besides the text what people have to know of it."""
+    """Print what the user must know besides the text."""
     messages = session.messages
     messages.outlet.redactor.protect(view.words_of)
     for name, what in view.variables.items():
@@ -190,11 +192,11 @@ def tell(session: Session, view: ImportView) -> None:
         for note in notes:
             messages.warn(f"{key}: {note}")
     for key, why in view.left_out.items():
-        messages.warn(f"{key} is left out: {why}")
+        messages.warn(f"{key} was skipped: {why}")
 
 
 def _words(made: Entries) -> Iterator[str]:
-    """Give the words of the manifest, which nobody may take for secrets: those that looked like one are not in it."""
+    """Yield the words of the manifest, which are not to be redacted: values that look like secrets are not in it."""
     for entry in made.entries:
         yield entry.key
         yield from _leaves(entry.values)

@@ -1,4 +1,4 @@
-"""`init`: a first deploy.toml, of the functions that lie in a folder. It writes that file, and no other."""
+"""`init`: writes a first deploy.toml for the functions in a folder. It writes no other file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from orchestrator.report.messages import Messages
 from orchestrator.report.plain_text import counted, named
 from orchestrator.report.views import CommandResult
 
-_NAMED = 5  # functions that are named
+_NAMED = 5  # functions to name
 _FOLDER_ID = r"^\S{1,50}$"
 _BUCKET = "^[-.0-9a-zA-Z]{3,63}$"
 _SAYS_WHAT = (
@@ -31,9 +31,10 @@ _SAYS_WHAT = (
 
 
 def init_command(given: Mapping[str, Any], messages: Messages) -> CommandResult:
-    """Write a manifest, and say what to do next; with mistakes in what was written that is told (exit 2).
+    """Write a manifest and print the next step. Exits with 2 where the result has mistakes, which are reported.
 
-    Raises `UsageError` where there is one already, where nothing is found, and where nobody can be asked.
+    Raises `UsageError` where a manifest exists, where no function is found, and where there is no terminal for the
+    prompts.
     """
     config: Path = given["config"]
     if os.path.lexists(config):
@@ -41,20 +42,20 @@ def init_command(given: Mapping[str, Any], messages: Messages) -> CommandResult:
     root = config.absolute().parent
     found = detect_functions(root, DEFAULT_CONFIG)
     if not found.functions:
-        raise UsageError(f"no function is found in {root}", advice=f"what counts: {_SAYS_WHAT}")
+        raise UsageError(f"no functions found in {root}", advice=f"recognized are {_SAYS_WHAT}")
     if not given["yes"] and not may_ask():
-        raise UsageError("init asks two questions, and there is no terminal to ask on", advice="add --yes")
+        raise UsageError("init needs a terminal for its two prompts", advice="use --yes to skip them")
     for other in found.other_projects:
-        messages.warn(f"{other} is left out: it has a {DEFAULT_CONFIG} of its own")
+        messages.warn(f"{other} was skipped: it has its own {DEFAULT_CONFIG}")
     if found.cut_off:
-        messages.warn(f"not everything was looked into: {FOLDERS_MAX:,} folders are, {DEPTH_MAX} deep")
+        messages.warn(f"the search is incomplete: it is limited to {FOLDERS_MAX:,} folders and a depth of {DEPTH_MAX}")
     folder_id, bucket = os.environ.get("YC_FOLDER_ID", ""), given["bucket"] or ""
     if not given["yes"]:
         messages.say(
             f"{counted(len(found.functions), 'function')} found: {named((one.name for one in found.functions), _NAMED)}"
         )
-        folder_id = _asked(messages, "Id of the folder", _FOLDER_ID, folder_id, "YC_FOLDER_ID says it")
-        bucket = _asked(messages, "Bucket for packages", _BUCKET, bucket, "none: up to 3.5 MB each go without one")
+        folder_id = _asked(messages, "Folder ID", _FOLDER_ID, folder_id, "use YC_FOLDER_ID")
+        bucket = _asked(messages, "Bucket for packages", _BUCKET, bucket, "none: packages up to 3.5 MB")
     functions = {one.name: _keys(one) for one in found.functions}
     why = {one.name: one.runtime_why for one in found.functions}
     _write(config, scaffold_text(functions, folder_id, bucket, why))
@@ -66,7 +67,7 @@ def init_command(given: Mapping[str, Any], messages: Messages) -> CommandResult:
 
 
 def _keys(one: FoundFunction) -> dict[str, Any]:
-    """Give the keys of a function's table."""
+    """Return the keys of a function's table."""
     handler = one.handler
     return {
         "source": one.source,
@@ -79,7 +80,7 @@ def _keys(one: FoundFunction) -> dict[str, Any]:
 
 
 def _asked(messages: Messages, question: str, pattern: str, default: str, otherwise: str) -> str:
-    """Ask on the terminal until the answer fits; an empty one stands for the default. Raises `InterruptedRunError`."""
+    """Prompt until the answer is valid. An empty answer selects the default. Raises `InterruptedRunError`."""
     while True:
         answer = answered(messages, f"{question} [{default or otherwise}]:", "nothing was written")
         if not answer or re.fullmatch(pattern, answer):
@@ -88,14 +89,14 @@ def _asked(messages: Messages, question: str, pattern: str, default: str, otherw
 
 
 def _mistakes(config: Path) -> tuple[str, ...]:
-    """Say what is wrong with what was written, as `validate` does."""
+    """Return the mistakes of the written manifest, as `validate` finds them."""
     found = survey(config, {"YC_FOLDER_ID": ANY_FOLDER, **os.environ})
     of_sources, _ = look(found.manifest, state_dir_of(config, None))
     return tuple(str(mistake) for mistake in sorted([*found.mistakes, *of_sources]))
 
 
 def _write(config: Path, text: str) -> None:
-    """Make the file, whole or not at all, and write over nothing. Raises `UsageError`, `StartError`."""
+    """Create the file completely or not at all, and never overwrite one. Raises `UsageError`, `StartError`."""
     try:
         file = config.open("x", encoding="utf-8")
     except FileExistsError:
@@ -111,11 +112,11 @@ def _write(config: Path, text: str) -> None:
 
 
 def _unwritable(config: Path, error: OSError) -> StartError:
-    return StartError(f"{config} cannot be written: {error.strerror}", advice="see that the folder may be written")
+    return StartError(f"{config} cannot be written: {error.strerror}", advice="check the permissions of the folder")
 
 
 def _exists(config: Path) -> UsageError:
     return UsageError(
-        f"{config} is there already, and init writes over nothing",
-        advice="`orchestrator validate` checks it; --config FILE writes another one",
+        f"{config} exists already, and init never overwrites a file",
+        advice="check it with `orchestrator validate`, or write another file with --config FILE",
     )

@@ -1,4 +1,4 @@
-"""`jobs`: the jobs of a manifest with their next due time, and those that it can bind."""
+"""`jobs`: lists the jobs of a manifest with their next due times, and the jobs that a manifest can use."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from orchestrator.report.views import BoundJob, CommandResult, JobsView, KnownJo
 
 
 def jobs_command(config: Path, **chosen: Any) -> CommandResult:
-    """List the jobs of the manifest with their next due time, of one with environments those of each where none is
-    named; then those that it can bind. Raises `UsageError`.
+    """List the jobs of the manifest with their next due times, then the jobs that it can use. Lists them for each
+    environment where the manifest has some and none is chosen. Raises `UsageError`.
     """
     options = RunOptions("jobs", config, **chosen)
     first = _manifest(options)
@@ -60,6 +60,6 @@ def _bound(spec: JobSpec, now: datetime, manifest: Manifest, state_dir: Path) ->
 
 
 def _open(job: str, state_dir: Path) -> OpenDue | None:
-    """Give the due time that a breach ended, as far as this machine knows."""
+    """Return the due time that a breach left undone, as far as this machine knows."""
     breach = known_stop(state_dir, job)
     return OpenDue(breach.due_at, breach.run_id, breach.why) if breach is not None else None

@@ -1,4 +1,4 @@
-"""`package NAME`: what the package of a function would hold, the zip itself, or how it differs from the live one."""
+"""`package NAME`: shows the contents of a function's package, writes the zip, or compares it with the live one."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ from orchestrator.report.views import CommandResult
 
 
 def package_command(given: Mapping[str, Any], messages: Messages) -> CommandResult:
-    """Run `package` as typed. Raises `UsageError`, `PackageError`, and where it compares what `plan` raises."""
+    """Run `package`. Raises `UsageError`, `PackageError`, and the errors of `plan` where it compares."""
     given = dict(given)
     name, out, diff = given.pop("function"), given.pop("out"), given.pop("diff")
     chosen = [
         option for option, is_given in (("--list", given.pop("listed")), ("--out", out), ("--diff", diff)) if is_given
     ]
     if len(chosen) > 1:
-        raise UsageError(f"{' and '.join(chosen)} exclude each other", advice="leave all of them out but one")
+        raise UsageError(f"{' and '.join(chosen)} exclude each other", advice="keep only one of them")
     if out is not None and os.path.lexists(out):
         raise _taken(out)
     options = read_options("package", {**given, "functions": (name,), "dry_run": True})
@@ -45,7 +45,7 @@ def package_command(given: Mapping[str, Any], messages: Messages) -> CommandResu
 
 
 async def _pack(invocation: Invocation, out: Path | None) -> CommandResult:
-    """Build and read what would be packed, and write it where that is asked for. No cloud is asked."""
+    """Build the package, and write it where requested. Does not contact the cloud."""
     request, _ = read_surveyed(invocation, folder_id=ANY_FOLDER)
     spec, code = _one(request)
     make_state_dir(request.state_dir)
@@ -58,14 +58,14 @@ async def _pack(invocation: Invocation, out: Path | None) -> CommandResult:
     if out is not None:
         package = await packager.pack(code)
         if package.tree_hash != found.tree.hash:
-            raise OrchestratorError(f"the source of {spec.key} was changed meanwhile", advice="run it again")
+            raise OrchestratorError(f"the source of {spec.key} changed while it was packed", advice="run it again")
         zip_ = _written(package, out)
     view = PackageView(spec.key, found.files, found.left_out, found.tree, zip_, verbose=invocation.options.verbose)
     return CommandResult(Exit.DONE, view)
 
 
 async def _compare(invocation: Invocation) -> CommandResult:
-    """Compare it with what is live, as far as the files of that are known here."""
+    """Compare the package with the live one, as far as the files of that are known here."""
     request, _ = read_surveyed(invocation)
     spec, code = _one(request)
     await _lock(invocation, request, code)
@@ -82,31 +82,33 @@ async def _compare(invocation: Invocation) -> CommandResult:
 
 
 def _one(request: Request) -> tuple[FunctionSpec, SourceCode]:
-    """Find the function that is meant. Raises `UsageError`, and `ManifestError` where it has mistakes."""
+    """Return the selected function. Raises `UsageError`, and `ManifestError` where it has mistakes."""
     found = any_selected(request)
     if len(found) > 1:
         some = ", ".join(list(found)[:3])
         raise UsageError(
-            f"{request.options.patterns[0]} is {len(found)} functions: {some} …", advice="name one of them"
+            f"{request.options.patterns[0]} matches {len(found)} functions: {some} …", advice="select one of them"
         )
     (spec,) = found.values()
     require_sound([spec])
     if not isinstance(spec.code, SourceCode):
         raise UsageError(
-            f"{spec.key} is not made of a source: nothing is packed for it",
-            advice=f"its code is a zip in a bucket, or that of another version ({spec.place.file}:{spec.place.line})",
+            f"{spec.key} has no source, so it has no package",
+            advice=f"its code is a zip in a bucket or a copy of a version ({spec.place.file}:{spec.place.line})",
         )
     return spec, spec.code
 
 
 async def _lock(invocation: Invocation, request: Request, code: SourceCode) -> None:
-    """Build under the lock, so not beside a run of this machine; the embedded sandbox is one command's at a time."""
+    """Hold the lock while building, since a run may use the same files. The built-in sandbox also has one user at a
+    time.
+    """
     if code.build is not None or request.options.sandbox:
         await hold_lock(invocation, request)
 
 
 def _written(package: Package, out: Path) -> WrittenZip:
-    """Copy the zip, whole or not at all, over nothing. Raises `UsageError`, `StartError`."""
+    """Copy the zip completely or not at all, and never overwrite a file. Raises `UsageError`, `StartError`."""
     made = ""
     try:
         descriptor, made = tempfile.mkstemp(prefix=f".{out.name}.", dir=out.parent)
@@ -119,7 +121,7 @@ def _written(package: Package, out: Path) -> WrittenZip:
     except FileExistsError:
         raise _taken(out) from None
     except OSError as error:
-        raise StartError(f"{out} cannot be written: {error.strerror}", advice="name another file") from error
+        raise StartError(f"{out} cannot be written: {error.strerror}", advice="choose another file") from error
     finally:
         with suppress(OSError):
             Path(made).unlink()
@@ -127,16 +129,18 @@ def _written(package: Package, out: Path) -> WrittenZip:
 
 
 def _name(made: Path, out: Path) -> None:
-    """Give a file its name. Raises `FileExistsError` where that is taken."""
+    """Give a file its name. Raises `FileExistsError` where the name is taken."""
     try:
         os.link(made, out)
     except FileExistsError:
         raise
-    except OSError:  # no hard links there
+    except OSError:  # the file system has no hard links
         with out.open("x"):
             pass
         made.replace(out)
 
 
 def _taken(out: Path) -> UsageError:
-    return UsageError(f"{out} is there already, and package writes over nothing", advice="remove it, or name another")
+    return UsageError(
+        f"{out} exists already, and package never overwrites a file", advice="remove it, or choose another file"
+    )

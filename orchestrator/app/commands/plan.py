@@ -1,4 +1,4 @@
-"""`plan`: what `deploy` would do, in one environment of the manifest or in all of them."""
+"""`plan`: shows what `deploy` would do, in one environment of the manifest or in all of them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _OF_ONE = ("out", "simulate", "failed", "undone")
 
 
 def plan_command(given: Mapping[str, Any], messages: Messages) -> CommandResult:
-    """Run `plan` as typed. With --detailed-exitcode: 0 no changes, 1 any error, 2 changes."""
+    """Run `plan`. With --detailed-exitcode, the code is 0 for no changes, 1 for an error, 2 for changes."""
     options = read_options("plan", given)
     try:
         if options.environment == EVERY:
@@ -30,23 +30,25 @@ def plan_command(given: Mapping[str, Any], messages: Messages) -> CommandResult:
         return invoke(options, messages, deploy_selected)
     except OrchestratorError as error:
         if options.detailed_exitcode:
-            error.exit = Exit.FAILED  # 2 would say that there are changes
+            error.exit = Exit.FAILED  # 2 would mean that there are changes
         raise
 
 
 def _plan_all(options: RunOptions, messages: Messages) -> CommandResult:
-    """Plan every environment by itself: what is wrong in one is told as its plan, and stops no other. The exit code is
-    the worst. Raises `UsageError`, and `InterruptedRunError` for all of them.
+    """Plan each environment on its own and return the worst exit code. A mistake in one environment is shown as its
+    plan and does not stop the others. Raises `UsageError`, and `InterruptedRunError` for all of them.
     """
     if given := given_of(options, _OF_ONE):
-        raise UsageError(f"{given[0]} is about one environment", advice="name it: --env NAME, or leave that out")
+        raise UsageError(
+            f"{given[0]} works on one environment", advice="choose it with --env NAME, or remove the option"
+        )
     looks = Looks()
     choice = ManifestChoice("", options.variables, exactly=True)
     found = survey(options.config, os.environ, choice=choice, looks=looks)
     if not found.manifest.environments:
         raise UsageError(
-            f"--env {EVERY}: {found.manifest.path.name} declares no environments",
-            advice="declare them there, [environments.NAME], or leave --env (ORCHESTRATOR_ENV) out",
+            f"--env {EVERY}: {found.manifest.path.name} has no environments",
+            advice="declare [environments.NAME] there, or remove --env (ORCHESTRATOR_ENV)",
         )
     names = found.manifest.environments
     plans = tuple(_plan_one(replace(options, environment=name), messages, looks) for name in names)

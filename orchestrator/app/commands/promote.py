@@ -1,6 +1,6 @@
-"""`promote [RUN]`: a paused run goes on, since somebody says so. What is left of it is planned anew, shown and asked.
+"""`promote [RUN]`: continues a paused run. The rest of it is planned again, shown and confirmed.
 
-Who has let it go on stands in its record. A breach that it paused for is past then: the budget of failures is new.
+The run records who continued it. If it paused because of a breach, it gets a new budget of failures.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from orchestrator.report.views import CommandResult, PlanView
 
 
 def promote_command(given: Mapping[str, Any], messages: Messages) -> CommandResult:
-    """Run `promote` as typed. Raises `OrchestratorError` where it cannot start."""
+    """Run `promote`. Raises `OrchestratorError` where it cannot start."""
     given = dict(given)
     run_id = given.pop("run")
     options = read_options("promote", given)
@@ -57,7 +57,7 @@ async def _promote(run_id: str, invocation: Invocation) -> CommandResult:
         request, binding = request_of(invocation, before)
         await hold_lock(invocation, request)
         session = await open_session(invocation, request)
-        if not options.sandbox:  # another machine may have let it go on, or taken it back
+        if not options.sandbox:  # another machine may have continued it, or rolled it back
             await read_runs(session, Now("", session.endpoint, request.identity, request.state_dir), named=asked)
         before = _paused(options, asked)
     approves = before.run_id
@@ -70,7 +70,7 @@ async def _promote(run_id: str, invocation: Invocation) -> CommandResult:
     foreseen = await _shown(going)
     async with leased(session, leases, going.functions, looked) as lease:
         if lease is not None and not lease.fresh:
-            messages.say("another run may have changed something meanwhile: planning again")
+            messages.say("another run may have made changes in the meantime: planning again")
             foreseen = await _shown(going)
         result = await go_on(going, lease, foreseen)
     if result.exit is not Exit.INTERRUPTED:
@@ -79,7 +79,7 @@ async def _promote(run_id: str, invocation: Invocation) -> CommandResult:
 
 
 async def _asked(run_id: str, invocation: Invocation) -> str:
-    """Find the run in the journal, or in the bucket's records where that has none of the kind."""
+    """Return the ID of the run, from the journal, or else from the bucket's records."""
     state_dir = state_dir_of(invocation.options.config, invocation.options.state_dir)
 
     def find(store: Store) -> str:
@@ -90,7 +90,7 @@ async def _asked(run_id: str, invocation: Invocation) -> str:
 
 
 def _paused(options: RunOptions, asked: str) -> RunState:
-    """Read the chain of a run, which waits. Raises `UsageError`."""
+    """Return the chain of a paused run. Raises `UsageError`."""
     before, state_dir = chain_of(options, asked), state_dir_of(options.config, options.state_dir)
     name_plan(options, before)
     with open_store(state_dir, read_only=True) as store:
@@ -103,12 +103,12 @@ def _said(rollout: RolloutState, run_id: str, now: float) -> str:
     if paused is None:
         return ""
     left_s = paused.until - now
-    early = f"; {as_duration(round(left_s))} of its pause are left, which are not waited for" if left_s >= 1 else ""
+    early = f"; {as_duration(round(left_s))} of the pause are skipped" if left_s >= 1 else ""
     return f"run {run_id} is paused: {paused.reason}{early}"
 
 
 async def _shown(going: Going) -> PlannedLeft:
-    """Plan what is left, show it, and ask."""
+    """Plan the rest, show it, and prompt."""
     session, options = going.session, going.session.request.options
     foreseen = await plan_left(going)
     planned = foreseen.planned
@@ -117,6 +117,6 @@ async def _shown(going: Going) -> PlannedLeft:
     view = PlanView(planned.plan, rollout=planned.rollout, warnings=planned.warnings, chain=chain)
     session.messages.plan(replace(view, skips_verification=options.no_verify))
     going.beside.show()
-    what = f"run {going.approves} goes on with {counted(len(going.left), 'function')}: {where_to(session, planned)}"
+    what = f"run {going.approves} continues with {counted(len(going.left), 'function')}: {where_to(session, planned)}"
     await agree(session, what, Question.PROMOTE)
     return foreseen

@@ -1,6 +1,4 @@
-"""`prune [FUNCTIONS]`: old Versions are deleted, but for those that somebody may still need; so is what lies in the
-bucket.
-"""
+"""`prune [FUNCTIONS]`: deletes old Versions that nothing needs, and old packages and records in the bucket."""
 
 from __future__ import annotations
 
@@ -26,7 +24,7 @@ from orchestrator.report.views import CommandResult
 
 
 def prune_command(given: Mapping[str, Any], messages: Messages) -> CommandResult:
-    """Run `prune` as typed. Raises `OrchestratorError` where it cannot start."""
+    """Run `prune`. Raises `OrchestratorError` where it cannot start."""
     given = dict(given)
     keep, runs, everything, only = (given.pop(name) for name in ("keep", "runs", "everything", "only"))
     parameters = parameters_of(PrunePolicy(keep, runs, all=everything, only=tuple(only)))
@@ -42,9 +40,9 @@ async def _prune(invocation: Invocation) -> CommandResult:
         invocation = replace(invocation, options=as_last(options))
         request = request_to_change(invocation)
         if VERSIONS not in wanted and not storage_of(request.manifest, options.bucket).bucket:
-            raise UsageError("there is no bucket to prune", advice="name one: [storage] bucket, or --bucket")
+            raise UsageError("there is no bucket to prune", advice="set [storage] bucket, or use --bucket")
         chosen = VERSIONS in wanted and not (options.failed or options.undone)
-        specs = selected(request) if chosen else None  # what is wrong is told first
+        specs = selected(request) if chosen else None  # report mistakes first
         if options.sandbox or not options.dry_run:
             await hold_lock(invocation, request)
         request = await about(invocation, request)

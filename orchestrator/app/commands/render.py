@@ -1,4 +1,6 @@
-"""`render`: the settings of functions as defaults, templates and variables make them, with where each comes from."""
+"""`render`: shows the settings of functions after defaults, templates and variables, and where each value comes
+from.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,7 @@ from orchestrator.report.views import CommandResult
 
 
 def render_command(given: Mapping[str, Any], messages: Messages) -> CommandResult:
-    """Run `render` as typed. Raises `UsageError`, and `ManifestError` where what is selected has mistakes."""
+    """Run `render`. Raises `UsageError`, and `ManifestError` where a selected function has mistakes."""
     given = dict(given)
     options = RunOptions("render", given.pop("config"), patterns=given.pop("functions"), **given)
     return invoke(options, messages, _render)
@@ -37,7 +39,7 @@ async def _render(invocation: Invocation) -> CommandResult:
     if homeless:
         chosen = [request.manifest.environment] if request.manifest.environment else []
         advice = folder_advice(chosen, request.manifest.environments)
-        warnings.append(f"no folder is known for {counted(len(homeless), 'function')}: {advice}")
+        warnings.append(f"no folder is set for {counted(len(homeless), 'function')}: {advice}")
         invocation.messages.warn(warnings[-1])
     functions = tuple(resolved_function(found, spec) for spec in specs.values())
     environment = request.manifest.environment

@@ -1,4 +1,4 @@
-"""`report`: how a run went, with all that took it up: for people, for programs, and as a page for a browser."""
+"""`report`: reports how a run and its resumes went: as text, as data, and as a page for a browser."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ _BEGINS = b"<!doctype html>"
 
 
 def report_command(given: Mapping[str, Any], messages: Messages) -> CommandResult:
-    """Tell how a run went. With --html the page is written, and nothing told besides but where it was asked for.
+    """Report how a run went. With --html, writes the page and prints only where it is.
 
     Raises `JournalError`, `UsageError` as `show` does; `UsageError`, `StartError` where the page cannot be written.
     """
     page, also = given["html"], given["as_markdown"] or given["as_json"]
     if given["as_markdown"] and given["as_json"]:
-        raise UsageError("--md and --json exclude each other", advice="ask twice: a report changes nothing")
+        raise UsageError("--md and --json exclude each other", advice="run the command twice")
     if page == "-" and also:
         raise UsageError(
             "--html - and --md or --json exclude each other: both go to stdout",
-            advice="name a file: --html report.html",
+            advice="write the page to a file: --html report.html",
         )
     if page not in (None, "-"):
         _check(Path(page))
-    gc.disable()  # a third of the time: of a large run there are a million values, and no garbage among them
+    gc.disable()  # saves a third of the time: a large run has a million values, and none of them is garbage
     try:
         account = known_account(read_place("report", given), messages, given["run"])
         if page is not None:
@@ -46,20 +46,22 @@ def report_command(given: Mapping[str, Any], messages: Messages) -> CommandResul
 
 
 def _check(path: Path) -> None:
-    """See that nothing else is written over."""
+    """Check that the page overwrites nothing but a page."""
     if path.is_dir():
-        raise UsageError(f"--html {path}: this is a folder", advice="name a file in it")
+        raise UsageError(f"--html {path}: is a folder", advice="choose a file in it")
     if not path.absolute().parent.is_dir():
-        raise UsageError(f"--html {path}: there is no folder {path.parent}", advice="make it, or name another file")
+        raise UsageError(f"--html {path}: there is no folder {path.parent}", advice="create it, or choose another file")
     try:
         with path.open("rb") as file:
             begins = file.read(len(_BEGINS)).lower()
     except FileNotFoundError:
         return
     except OSError as error:
-        raise UsageError(f"--html {path} cannot be written: {error.strerror}", advice="name another file") from error
+        raise UsageError(f"--html {path} cannot be written: {error.strerror}", advice="choose another file") from error
     if begins not in (b"", _BEGINS):
-        raise UsageError(f"--html {path}: this is there already, and no page", advice="name another file, or remove it")
+        raise UsageError(
+            f"--html {path}: the file exists already and is not a report", advice="choose another file, or remove it"
+        )
 
 
 def _write(path: str, account: Account, messages: Messages) -> None:

@@ -1,6 +1,6 @@
-"""`resume [RUN]`: a run that was cut off is taken up: what was accepted is followed, what was not is planned anew.
+"""`resume [RUN]`: resumes an interrupted run: follows the calls in flight, and plans the rest again.
 
-What it left undone can be given up instead. After a breach nothing new starts: only what was asked for is followed.
+--give-up leaves the rest undone for good. After a breach nothing new starts: only the calls in flight are followed.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ from orchestrator.report.views import CommandResult
 
 
 def resume_command(given: Mapping[str, Any], messages: Messages) -> CommandResult:
-    """Run `resume` as typed. Raises `OrchestratorError` where it cannot start."""
+    """Run `resume`. Raises `OrchestratorError` where it cannot start."""
     given = dict(given)
     run_id, giving_up = given.pop("run"), given.pop("give_up")
     options = read_options("resume", given)
     if giving_up and options.plan is not None:
-        raise UsageError("--give-up does nothing of a plan", advice="leave --plan out")
+        raise UsageError("--give-up cannot be combined with --plan", advice="remove --plan")
     options = replace(options, state_dir=state_dir_of(options.config, options.state_dir))
     return invoke(options, messages, partial(_run, run_id, _give_up if giving_up else _resume))
 
@@ -55,7 +55,7 @@ def resume_command(given: Mapping[str, Any], messages: Messages) -> CommandResul
 async def _run(
     run_id: str, work: Callable[[str, Invocation], Awaitable[CommandResult]], invocation: Invocation
 ) -> CommandResult:
-    """Find the run in the journal, or in the bucket's records where that has none of the kind."""
+    """Find the run in the journal, or else in the bucket's records, and resume it."""
     state_dir = state_dir_of(invocation.options.config, invocation.options.state_dir)
     if run_id == "last" and await check_resume(invocation, giving_up=work is _give_up):
         return CommandResult(Exit.DONE)
@@ -70,23 +70,25 @@ def _asked(store: Store, run_id: str, state_dir: Path, environment: str) -> str:
 
 
 async def _give_up(asked: str, invocation: Invocation) -> CommandResult:
-    """Give up what a chain has left, here and for other machines."""
+    """Give up what a chain has left undone, here and for other machines."""
     before, started, said = await give_up(asked, invocation)
     if started is None or before.endpoint == SANDBOX:
         return CommandResult(Exit.DONE)
-    plain = replace(before, identity=replace(before.identity, selection=Selection()))  # nothing of its job is run
+    plain = replace(before, identity=replace(before.identity, selection=Selection()))  # nothing of its job runs
     try:
         invocation = replace(invocation, options=as_then(invocation.options, plain))
         request = read_request(invocation)
         if storage_of(request.manifest, invocation.options.bucket).bucket is not None:
             await record_given_up(await open_session(invocation, request), before, started, *said)
     except OrchestratorError as error:
-        invocation.messages.warn(f"other machines may still take it up, as they are not told: {error.message}")
+        invocation.messages.warn(
+            f"other machines may still resume it, since its record could not be written: {error.message}"
+        )
     return CommandResult(Exit.DONE)
 
 
 def _check(before: RunState) -> None:
-    """Let nothing but somebody's word carry on what is paused, and nothing what was taken back. Raises `UsageError`."""
+    """Raise `UsageError` where the run is paused, which only `promote` ends, or was rolled back."""
     check_not_taken_back(before)
     paused = before.rollout.paused
     if paused is not None and not before.given_up:
@@ -94,7 +96,7 @@ def _check(before: RunState) -> None:
 
 
 def _chain(options: RunOptions, asked: str) -> RunState:
-    """Read the chain of a run. Raises `UsageError` where --plan names no plan of it."""
+    """Return the chain of a run. Raises `UsageError` where --plan is not the plan of it."""
     before = chain_of(options, asked)
     name_plan(options, before)
     return before
@@ -104,7 +106,7 @@ async def _resume(asked: str, invocation: Invocation) -> CommandResult:
     stop, messages = invocation.stop, invocation.messages
     before = _chain(invocation.options, asked)
     if before.run_id != asked:
-        messages.say(f"run {asked} was taken up by run {before.run_id}")
+        messages.say(f"run {asked} was resumed by run {before.run_id}")
     before, of = of_its_run(invocation.options, before)
     _check(before)
     if not is_left(before):
@@ -116,18 +118,18 @@ async def _resume(asked: str, invocation: Invocation) -> CommandResult:
     with stop.interruptible():
         request, binding = request_of(invocation, before)
         await hold_lock(invocation, request)
-        before = _chain(options, asked)  # a run that held the lock until now may have gone on with it
+        before = _chain(options, asked)  # the run that held the lock until now may have resumed it
         _check(before)
         if not is_left(before):
             return nothing_left(before, messages)
         session = await open_session(invocation, request)
-        if not options.sandbox:  # another machine may have gone on with it, or given it up
+        if not options.sandbox:  # another machine may have resumed it, or given it up
             await read_runs(session, Now("", session.endpoint, request.identity, request.state_dir), named=asked)
             before = _chain(options, asked)
             _check(before)
             if not is_left(before):
                 return nothing_left(before, messages)
-    await agree_again(session, f"run {before.run_id} goes on with what it has left")
+    await agree_again(session, f"run {before.run_id} continues with the rest")
     if of is not None or before.verb == ROLLBACK:
         return await take_back(session, before, of)
     if prunes(before):
@@ -135,7 +137,7 @@ async def _resume(asked: str, invocation: Invocation) -> CommandResult:
     going = await going_on(session, binding, before)
     messages.say(f"resuming run {before.run_id}: {counted(len(going.left), 'function')}")
     if before.breach:
-        messages.say(f"it was stopped for good: {before.breach}; nothing new starts")
+        messages.say(f"it was stopped: {before.breach}; nothing new starts")
     async with leased(session, leases_of(session), going.functions, NOT_LOOKED) as lease:
         result = await go_on(going, lease)
     return await prune_after(session, result, carry_out, wanted=wants_prune(session, binding))

@@ -1,4 +1,4 @@
-"""`rollback [RUN] [FUNCTIONS]`: what a run has changed, or of it these functions, is taken back."""
+"""`rollback [RUN] [FUNCTIONS]`: undoes what a run has changed, or only these functions of it."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _NAMED = 5  # functions in a sentence
 
 
 def rollback_command(given: Mapping[str, Any], messages: Messages) -> CommandResult:
-    """Run `rollback` as typed. Raises `OrchestratorError` where it cannot start."""
+    """Run `rollback`. Raises `OrchestratorError` where it cannot start."""
     options = read_options(ROLLBACK, given)
     return invoke(replace(options, state_dir=state_dir_of(options.config, options.state_dir)), messages, _rollback)
 
@@ -72,7 +72,7 @@ async def _rollback(invocation: Invocation) -> CommandResult:
         now = Now(ROLLBACK, endpoint_of(request.options, request.manifest), request.identity, request.state_dir)
         session = await open_session(invocation, request)
         fetched = NOT_FETCHED
-        if not request.options.sandbox:  # another machine may have gone on with it, or taken it back
+        if not request.options.sandbox:  # another machine may have resumed it, or rolled it back
             fetched = await read_runs(session, now, named=named)
         if request.options.since or request.options.to:
             return await carry_out(session, partial(plan_past, session))
@@ -86,14 +86,16 @@ async def _rollback(invocation: Invocation) -> CommandResult:
     if not request.options.run and run.rollout.rolls_back:
         messages.say(f"nothing to do: the last run that changed something, {run.run_id}, is a rollback")
         if to_resume(run):
-            messages.say(f"it has not come to its end: `{resume_line(run.run_id)}` goes on")
+            messages.say(f"it is not finished: run `{resume_line(run.run_id)}` to continue")
             return CommandResult(Exit.INTERRUPTED)
-        messages.say(f"`orchestrator rollback {run.run_id}` gives back what was live before it")
+        messages.say(f"to restore what was live before it, run `orchestrator rollback {run.run_id}`")
         return CommandResult(Exit.DONE)
     if prunes(run):
-        raise UsageError(f"run {run.run_id} is a prune: what it has deleted cannot come back", advice="deploy again")
+        raise UsageError(
+            f"run {run.run_id} is a prune: deleted versions cannot be restored", advice="deploy the functions again"
+        )
     if not touched_by(run) and not unbegun_of(run):
-        messages.say(f"nothing to do: run {run.run_id} has changed nothing")
+        messages.say(f"nothing to do: run {run.run_id} changed nothing")
         return CommandResult(Exit.DONE)
     identity = replace(request.identity, folders=run.identity.folders or request.identity.folders)
     session = replace(session, request=replace(request, identity=identity))
@@ -104,30 +106,32 @@ async def _rollback(invocation: Invocation) -> CommandResult:
 
 
 def _say_besides(messages: Messages, request: Request, run: RunState, not_begun: list[str]) -> None:
-    """Say what a rollback has not taken back."""
+    """Print what the rollback leaves as it is."""
     if written := _written(request, run):
         messages.warn(written)
     if not_begun:
-        does = f"run {run.run_id} had not begun {named_ones(not_begun, _NAMED)}"
+        does = f"run {run.run_id} had not started {named_ones(not_begun, _NAMED)}"
         then = "; without --dry-run," if request.options.dry_run else ", and"
-        messages.say(f"{does}{then} neither `resume` nor a due time of its job begins it any more")
+        messages.say(f"{does}{then} neither `resume` nor a due time of its job starts it")
 
 
 def _written(request: Request, run: RunState) -> str:
-    """Say that a rollback leaves in the manifest what the run has written there; "" where it was to write nothing."""
+    """Return a sentence that the rollback leaves the manifest as the run wrote it; "" where the run was to write
+    nothing.
+    """
     if not run.identity.selection.update_manifest:
         return ""
     chosen = f" --env {request.manifest.environment}" if request.manifest.environment else ""
     line = " ".join([f"orchestrator import --update{chosen}", *request.options.patterns])
     return (
-        f"run {run.run_id} has written what it changed into the manifest, where it stands still: the next deploy makes"
-        f" it again; `{line} --dry-run` shows the lines, and without --dry-run they are taken back"
+        f"run {run.run_id} wrote its changes into the manifest, and they are still there: the next deploy makes them"
+        f" again. `{line} --dry-run` shows the lines; without --dry-run it reverts them"
     )
 
 
 def _named_unbegun(options: RunOptions, run: RunState) -> list[str]:
-    """Give the functions that are named, and that the run has left without changing anything of them; where it has
-    changed nothing and nothing is named, all.
+    """Return the selected functions that the run left without changing them; all of them where the run changed nothing
+    and none is selected.
     """
     if not touched_by(run) and not options.patterns:
         return unbegun_of(run)
@@ -135,7 +139,7 @@ def _named_unbegun(options: RunOptions, run: RunState) -> list[str]:
 
 
 def _about(request: Request) -> Identity:
-    """Say what a rollback is about, and what `resume` is to go by where it takes no run back."""
+    """Return the identity of a rollback, which `resume` uses where it undoes no run."""
     options = request.options
     identity = identity_of(options, request.manifest)
     at = parse_time(options.since, time.time()).isoformat() if options.since else ""
@@ -144,17 +148,17 @@ def _about(request: Request) -> Identity:
 
 
 async def _named(invocation: Invocation) -> RunState:
-    """Find the run that was named, with all that it belongs with: in the journal, else in the bucket's records."""
+    """Find the named run and its chain, in the journal or else in the bucket's records."""
     named = invocation.options.run
     return await find_run(invocation, named, lambda store: store.chain_state(store.find(named)))
 
 
 def _where(options: RunOptions, run: RunState) -> RunOptions:
-    """Go where a run went, with its manifest. Raises `UsageError` where something else was typed."""
+    """Return the options with the run's own target and manifest. Raises `UsageError` where others were given."""
     if options.endpoint and run.endpoint == SANDBOX:
-        raise UsageError(f"run {run.run_id} went to the sandbox", advice="leave --endpoint out")
+        raise UsageError(f"run {run.run_id} used the sandbox", advice="remove --endpoint")
     if options.sandbox and run.endpoint != SANDBOX:
-        raise UsageError(f"run {run.run_id} went to {run.endpoint}", advice="leave --sandbox out")
+        raise UsageError(f"run {run.run_id} used {run.endpoint}", advice="remove --sandbox")
     if not options.config_given:
         options = replace(
             options, config=manifest_of(run, state_dir_of(options.config, options.state_dir)) or options.config
@@ -166,19 +170,19 @@ def _where(options: RunOptions, run: RunState) -> RunOptions:
 
 
 def _check_variables(run: RunState, typed: RunOptions, options: RunOptions) -> None:
-    """See that the manifest was read with the variables of the run, which may have come from elsewhere since. Raises
-    `UsageError` with the line to type.
+    """Check that the manifest was read with the variables of the run, which may have been fetched only now. Raises
+    `UsageError` with the command to run.
     """
     line = rollback_line(run.run_id)
     if variables_then(run.identity, f"run {run.run_id}", typed, line).variables != options.variables:
         raise UsageError(
-            f"the last run that changed something, {run.run_id}, had other variables than the one before",
-            advice=f"name it: `{line}` takes them over",
+            f"the last run that changed something, {run.run_id}, had different variables than the one before",
+            advice=f"run `{line}` to use its variables",
         )
 
 
 def _check(run: RunState, now: Now) -> None:
-    """Take a run back as what it was about, whatever its folders, or by another manifest that has all of these.
+    """Check that the run can be rolled back from here: by its own manifest, or by one that has all of its folders.
 
     Raises `UsageError`.
     """
@@ -188,24 +192,24 @@ def _check(run: RunState, now: Now) -> None:
     if found is not None and found[0] is not Differs.FOLDERS:
         raise UsageError(
             f"run {run.run_id} cannot be rolled back here: {found[1]}",
-            advice=f"type `orchestrator rollback {run.run_id}`",
+            advice=f"run `orchestrator rollback {run.run_id}`",
         )
 
 
 def _last(now: Now, fetched: Fetched) -> RunState:
-    """Find the last run that changed something. Raises `UsageError`."""
+    """Return the last run that changed something. Raises `UsageError`."""
     here = (now.endpoint, now.identity.environment)
     with open_store(now.state_dir, read_only=True) as store:
         run = last_changed(store, now)
         if run is not None:
             return run
         others = [one for one in store.runs() if (one.endpoint, one.identity.environment) != here]
-    where = f" in the environment {here[1]}" if here[1] else ""
+    where = f"in the environment {here[1]}" if here[1] else "here"
     error = UsageError(
-        f"there is no run yet that has changed something here{where}",
+        f"no run has changed anything {where} yet",
         advice=f"the last run elsewhere{_where_else(others[0], now)}: `{rollback_line(others[0].id)}`"
         if others
-        else "name one: `orchestrator runs` lists them",
+        else "choose one: `orchestrator runs` lists them",
     )
     raise with_others(error, fetched)
 

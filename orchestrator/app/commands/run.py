@@ -1,4 +1,4 @@
-"""`run NAME`: a job of the manifest carried out, when it is due with --due, or shown on a board with --status."""
+"""`run NAME`: runs a job of the manifest; with --due only when it is due, with --status shows its progress."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from orchestrator.report.views import BoardView, CommandResult
 
 
 def run_command(given: Mapping[str, Any], messages: Messages) -> CommandResult:
-    """Run `run NAME` as typed. Raises `OrchestratorError` where it cannot start."""
+    """Run `run NAME`. Raises `OrchestratorError` where it cannot start."""
     return invoke(read_options("run", given), messages, _run)
 
 
@@ -46,14 +46,14 @@ async def _run(invocation: Invocation) -> CommandResult:
             return _of_others(invocation, request)
         now = datetime.now(UTC)
         binding = bind(request.manifest, options.job, options.parameters, now, board_only=options.status)
-        # A board can be looked at, and a due time asked for, while a run holds the lock; the sandbox has one user.
+        # A board and a due time can be read while a run holds the lock. The sandbox has one user.
         if options.sandbox or not (options.status or options.due):
             await hold_lock(invocation, request)
         request = await about(invocation, request, binding)
         if (nothing := nothing_left(invocation, request)) is not None:
             return nothing
         request, binding = _as_left(invocation, request, options, binding)
-        if not (options.status or options.due):  # of a due time the claim tells that it was cut off
+        if not (options.status or options.due):  # the claim of a due time shows that it was cut off
             begin(invocation, request)
         session = await open_session(invocation, request)
         if options.status:
@@ -63,7 +63,7 @@ async def _run(invocation: Invocation) -> CommandResult:
         result = await carry_out(session, beside.looking(partial(plan_any_job, session, binding)), beside)
         await count_as_done(session, binding, result)
         return result
-    ran: CommandResult | None = None  # while nothing is due
+    ran: CommandResult | None = None  # None while nothing is due
 
     async def work(claim: Claim) -> CommandResult:
         nonlocal ran
@@ -81,7 +81,7 @@ async def _run(invocation: Invocation) -> CommandResult:
 
 
 def _as_left(invocation: Invocation, request: Request, typed: RunOptions, binding: Binding) -> tuple[Request, Binding]:
-    """Bind the job anew where --failed or --undone is about it with other values than those that are typed."""
+    """Bind the job again where --failed or --undone selects a run of it with other values than the given ones."""
     again = as_then_left(invocation, request, typed)
     if again is None:
         return request, binding
@@ -90,10 +90,10 @@ def _as_left(invocation: Invocation, request: Request, typed: RunOptions, bindin
 
 
 def _of_others(invocation: Invocation, request: Request) -> CommandResult:
-    """Say that a job is due in other environments alone."""
+    """Report that the job is due in other environments only."""
     job = request.options.job
     where = ", ".join(request.manifest.jobs_elsewhere[job])
-    invocation.messages.say(f'job "{job}" exists in {where} alone: nothing is due here')
+    invocation.messages.say(f'job "{job}" exists only in {where}: nothing is due here')
     return CommandResult(Exit.DONE)
 
 
@@ -101,7 +101,7 @@ async def _board(session: Session, binding: Binding) -> CommandResult:
     _, desired = await job_desires(session, binding)
     if desired.board is None:
         line = line_of(session.request.options.verb, session.request.identity, session.endpoint, "--dry-run")
-        why = f'job "{binding.name}" has no board: {binding.spec.run} does not say how its functions stand'
+        why = f'job "{binding.name}" has no board: {binding.spec.run} does not report the state of its functions'
         return CommandResult(Exit.DONE, BoardView((), f"{why}; `{line}` shows what it would do"))
     request = session.request
     environment = request.manifest.environment

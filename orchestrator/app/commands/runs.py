@@ -1,4 +1,4 @@
-"""`runs`: the runs that the journal knows."""
+"""`runs`: lists the runs that the journal has."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from orchestrator.report.views import CommandResult, RunsView
 
 
 def runs_command(given: Mapping[str, Any], messages: Messages) -> CommandResult:
-    """List the runs, the newest first; with --env those in that environment. Raises `JournalError`, and with --all as
+    """List the runs, newest first; with --env those of that environment. Raises `JournalError`, and with --all as
     `list_all` does.
 
     | the journal | without --all                                   | with --all                                       |

@@ -1,4 +1,4 @@
-"""`schema`: the JSON Schema of deploy.toml, of a file that it includes, or of a document that commands write."""
+"""`schema`: prints the JSON Schema of deploy.toml, of an included file, or of a document that commands write."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ INCLUDE = "include"
 
 
 def schema_command(of: str, *, listed: bool = False) -> CommandResult:
-    """Give the JSON Schema of deploy.toml; `of` an "include": of an included file; else of that kind of documents.
-    `listed`: the kinds that there are.
+    """Return a JSON Schema. `of`: "manifest", "include" for an included file, or a kind of document. `listed`: return
+    the list of kinds instead.
     """
     if listed:
         return CommandResult(Exit.DONE, DocumentView(catalog_text()))

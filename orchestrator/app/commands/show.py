@@ -1,4 +1,4 @@
-"""`show`: one run as the journal knows it, with all that took it up; or a saved plan."""
+"""`show`: shows a run with its resumes, or a saved plan."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from orchestrator.report.views import CommandResult, ResultView
 
 
 def show_command(given: Mapping[str, Any], messages: Messages) -> CommandResult:
-    """Show the chain of a run: what became of each function, and every failure in full. What the journal does not have
-    is looked for in the bucket's records. The name of a file that is there means the plan in it.
+    """Show the chain of a run: the outcome of each function, and each failure in full. Runs that are not in the journal
+    are searched in the bucket's records. The name of an existing file shows the plan in it.
 
     Raises `JournalError`, `UsageError`.
     """

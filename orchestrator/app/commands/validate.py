@@ -1,4 +1,4 @@
-"""`validate`: the manifest, and what it names on this machine; offline."""
+"""`validate`: checks the manifest and the files that it names, offline."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from orchestrator.report.views import CommandResult, FindingsView
 
 
 def validate_command(config: Path, **chosen: Any) -> CommandResult:
-    """Say whether the manifest is good: its mistakes, or its warnings; of one with environments in each of them, where
-    none is chosen. Raises `UsageError` for one that it does not have.
+    """Return the mistakes, or the warnings, of the manifest. Where it has environments and none is chosen, checks each
+    of them. Raises `UsageError` for an unknown environment.
     """
     options = RunOptions("validate", config, **chosen)
     looks = Looks()
     environments = () if options.environment else declared_environments(config, looks)
-    # What is read is kept where a plan has made the state folder: a check makes none.
+    # Digests are kept in the state folder of an earlier plan. A check creates no state folder.
     digests, homeless = Digests(state_dir_of(config, None) / PACKAGES / DIGESTS), Counter[str]()
     found = {name: _look(replace(options, environment=name), looks, digests, homeless) for name in environments}
     view = _together(config, found) if found else _look(options, looks, digests, homeless)
@@ -41,16 +41,16 @@ def validate_command(config: Path, **chosen: Any) -> CommandResult:
 
 
 def _without_folder(homeless: Mapping[str, int]) -> str:
-    """Warn of functions of which nobody says the folder. `homeless`: how many, by environment, "" for none."""
+    """Return a warning about functions without a folder. `homeless`: their number by environment, "" for none."""
     chosen = [name for name, count in homeless.items() if name and count]
     those = ", ".join(f"{counted(homeless[name], 'function')} in {name}" for name in chosen)
     those = those or counted(homeless[""], "function")
-    return f"no folder is known for {those}: {folder_advice(chosen, ())} before you deploy"
+    return f"no folder is set for {those}: {folder_advice(chosen, ())} before you deploy"
 
 
 def _look(options: RunOptions, looks: Looks, digests: Digests, homeless: Counter[str]) -> FindingsView:
-    """Say what is found in one environment. `digests`: what is known of the contents of files; `homeless`: counts its
-    functions that no folder is known for.
+    """Return the findings of one environment. `digests`: known digests of files; `homeless`: counts the functions
+    without a folder.
     """
     config = options.config
     try:
@@ -79,7 +79,7 @@ def _look(options: RunOptions, looks: Looks, digests: Digests, homeless: Counter
 
 
 def _together(config: Path, looks: Mapping[str, FindingsView]) -> FindingsView:
-    """Say once what was found in several environments; and in which, where it is not all of them."""
+    """Report once what several environments share, and name the environments where it is not all of them."""
     if any(view.mistakes for view in looks.values()):
         where: dict[Mistake, list[str]] = {}
         for name, view in looks.items():
@@ -106,17 +106,17 @@ def _together(config: Path, looks: Mapping[str, FindingsView]) -> FindingsView:
 
 
 def _only_in(names: list[str], looks: Mapping[str, FindingsView], key: str = "") -> str:
-    """Say in which environments something is so; "" where that is all, or its place says it already."""
+    """Return in which environments something holds; "" where it is all of them, or its place says so."""
     if len(names) == len(looks) or key.startswith(f"environments.{names[0]}."):
         return ""
     return f" (in {', '.join(names)})"
 
 
 def _check_jobs(manifest: Manifest, now: datetime) -> tuple[list[Mistake], list[str]]:
-    """Load each job and give it its parameters: the mistakes of those that cannot be bound, and warnings."""
+    """Load each job and bind its parameters. Return the mistakes of those that cannot be bound, and warnings."""
     mistakes, warnings = list[Mistake](), list[str]()
     for spec in manifest.jobs.values():
-        if spec.mistakes:  # found already
+        if spec.mistakes:  # reported already
             continue
         try:
             bound = bind(manifest, spec.name, {}, now)
@@ -128,8 +128,8 @@ def _check_jobs(manifest: Manifest, now: datetime) -> tuple[list[Mistake], list[
         canary = (spec.parameters.get("rollout") or {}).get("canary", ())
         if lost := lost_canary(manifest, canary):
             warnings.append(
-                f"{spec.place.file}:{spec.place.line}: jobs.{spec.name}.rollout.canary: {lost}; what is only live is"
-                " looked for when the job runs"
+                f"{spec.place.file}:{spec.place.line}: jobs.{spec.name}.rollout.canary: {lost}; live functions are"
+                " searched when the job runs"
             )
         for row in bound.given.get("skip") or ():
             until = row.get("until") if isinstance(row, Mapping) else None

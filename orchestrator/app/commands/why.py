@@ -1,4 +1,4 @@
-"""`why FUNCTION`: what it is, why the next plan changes it or not, what it waits for, what became of it."""
+"""`why FUNCTION`: shows its live state, what the next plan does and why, what it waits for, and its last outcomes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from orchestrator.report.views import CommandResult
 
 
 def why_command(given: Mapping[str, Any], messages: Messages) -> CommandResult:
-    """Run `why` as typed. Raises `UsageError` where nobody knows the function, `ManifestError` for a broken file."""
+    """Run `why`. Raises `UsageError` where the function is not known anywhere, `ManifestError` for a broken file."""
     given = dict(given)
     asked = given.pop("function")
     options = read_options("why", {**given, "functions": (asked,), "dry_run": True})

@@ -1,4 +1,4 @@
-"""What a command that makes a plan is about, and what --failed or --undone selects for it."""
+"""The scope of a command that plans, and what --failed or --undone selects for it."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ _NAMED = 5
 
 
 async def about(invocation: Invocation, request: Request, binding: Binding | None = None) -> Request:
-    """Say what a run with these options is about, and what --failed or --undone selects: of the journal, and of the
+    """Set the scope of a run with these options, and what --failed or --undone selects from the journal and the
     bucket's records.
 
-    Raises `UsageError` where the last run was about something else.
+    Raises `UsageError` where the last run had a different scope.
     """
     options = request.options
     identity = identity_of(options, request.manifest, binding)
@@ -50,14 +50,14 @@ async def about(invocation: Invocation, request: Request, binding: Binding | Non
         return request
     about_now = with_disabled(identity, request.manifest)
     now = Now(options.verb, endpoint_of(options, request.manifest), about_now, request.state_dir, option)
-    fetched = await fetch(invocation)  # what another machine has left, or given up, counts as well
+    fetched = await fetch(invocation)  # work of other machines, left undone or given up, counts too
     check_not_cut_off(options, now)
     return replace(request, left=left_by_last(options, now, elsewhere=fetched.said))
 
 
 def as_last(options: RunOptions) -> RunOptions:
-    """Where a former run that nobody names says what a command is about, take over the variables that the newest one
-    had, before the manifest is read: its folders may come of them. But for those that are secret, and what is typed.
+    """Where an unnamed former run sets the scope, use its variables before the manifest is read, since folders may
+    depend on them. Secret variables and those given now are not taken from it.
     """
     if not options.by_former_run or not has_journal(state_dir := state_dir_of(options.config, options.state_dir)):
         return options
@@ -74,9 +74,10 @@ def as_last(options: RunOptions) -> RunOptions:
 
 
 def as_then_left(invocation: Invocation, request: Request, typed: RunOptions) -> Request | None:
-    """Let --failed or --undone be about what its run was about: with the variables that it had, and a job with its
-    parameters, but for what is typed now. None where the request is about these already. Raises `UsageError` as
-    `parameters_then` does, and where with these variables it is about something else than the run.
+    """Give --failed or --undone the scope of the run that it selects from: its variables, and its job with parameters,
+    except for values given now. Return None where the request has them already.
+
+    Raises `UsageError` as `parameters_then` does, and where these variables change the scope.
     """
     options, left = request.options, request.left
     if left is None:
@@ -98,8 +99,8 @@ def as_then_left(invocation: Invocation, request: Request, typed: RunOptions) ->
 
 
 def still_about(request: Request, identity: Identity) -> Request:
-    """Let a request that was read again be about this. Raises `UsageError` where that is something else than the run of
-    which it selects.
+    """Return the request, read again, with this identity. Raises `UsageError` where that differs from the run that it
+    selects from.
     """
     options, left = request.options, request.left
     if left is not None:
@@ -112,19 +113,19 @@ def still_about(request: Request, identity: Identity) -> Request:
 def _mention(invocation: Invocation, what: str, run: RunState, kept: Mapping[str, str]) -> None:
     if kept:
         told = ", ".join(f"{name}={value}" for name, value in kept.items())
-        invocation.messages.mention(f"with the {what} of run {run.run_id}: {told}")
+        invocation.messages.mention(f"using the {what} of run {run.run_id}: {told}")
 
 
 def nothing_left(invocation: Invocation, request: Request) -> CommandResult | None:
-    """Say so where --failed or --undone selects nothing, and give the result; None where there is something.
+    """Report that --failed or --undone selects nothing, and return the result; None where it selects something.
 
     | nothing failed, or was left undone, and                        | a run, and its plan, end with |
     | ---                                                            | ---                           |
     | nothing else of the last run is undone, or it was given up     | 0                             |
     | something else of it is undone                                 | see `ways_on`                 |
 
-    A name, a pattern or a label that selects nothing is a slip, and an error; so is one that selects nothing of what
-    failed. That nothing has failed is none.
+    A name, a pattern or a label that selects nothing is an error, also among the functions that failed. That none
+    failed is no error.
     """
     left = request.left
     if left is None or left.units:
@@ -134,13 +135,13 @@ def nothing_left(invocation: Invocation, request: Request) -> CommandResult | No
 
 
 def disabled(request: Request) -> str:
-    """Say how many functions a plan of all that there are leaves out, and what a former run has left of them: "" where
-    there are none. They are settled by a run of all, since nobody wants them any more.
+    """Return how many functions a plan of all excludes because they are disabled, and what a former run left undone of
+    them; "" where there are none. A run of all functions gives these up, since they are not desired any more.
     """
     off = {key: spec for key, spec in request.manifest.functions.items() if not spec.enabled}
     if not off or not is_whole(request.identity):
         return ""
-    said = f"left out: {counted(len(off), 'function')} with enabled = false"
+    said = f"skipped: {counted(len(off), 'function')} with enabled = false"
     now = Now("", endpoint_of(request.options, request.manifest), with_disabled(request.identity, request.manifest),
               request.state_dir)  # fmt: skip
     with open_store(request.state_dir, read_only=True) as store:
@@ -148,5 +149,6 @@ def disabled(request: Request) -> str:
         for run, left in still_left(deploys, undone):
             of_it, _ = named_now(left, off)
             if of_it:
-                return f"{said}; of what run {run.run_id} left undone a run of all gives up: {named(of_it, _NAMED)}"
+                ones = named(of_it, _NAMED)
+                return f"{said}; a run of all functions gives up what run {run.run_id} left undone of {ones}"
     return said

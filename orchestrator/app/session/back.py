@@ -1,4 +1,6 @@
-"""Which run a rollback takes back, and its plan: made of what is live once all that the run asked for has ended."""
+"""Which run a rollback undoes, and its plan, which is made from the live state after all calls of the run have
+ended.
+"""
 
 from __future__ import annotations
 
@@ -35,12 +37,12 @@ from orchestrator.version.stamp import is_same, parse_fingerprint, read_stamp
 
 
 def last_changed(store: Store, now: Now) -> RunState | None:
-    """Find the newest chain of runs, of this manifest and installation, that changed something; None: there is none."""
+    """Return the newest chain of runs of this manifest and installation that changed something, or None."""
     return next((run for run in _of_the_same(store, now) if touched_by(run)), None)
 
 
 def _of_the_same(store: Store, now: Now) -> Iterator[RunState]:
-    """Give the chains that went to this installation with this manifest, the newest first, whatever their folders."""
+    """Yield the chains of this installation and manifest, newest first, whatever their folders."""
     for run in store.runs():
         if run.endpoint == now.endpoint and not run.taken_up_by:
             chain = store.chain_state(run.id)
@@ -52,14 +54,15 @@ def _of_the_same(store: Store, now: Now) -> Iterator[RunState]:
 async def plan_back(
     session: Session, run: RunState, emit: Emit, *, begun: RunState | None = None, only: Container[str] | None = None
 ) -> Planned:
-    """Plan how what a chain of runs has changed comes back. What it left in flight is followed to its end before, and
-    what `begun`, a chain that was taking it back already, has: of what is still not seen to end nothing is planned, its
-    outcome is unknown. `emit` hears of these ends; `only`: keys of functions, in place of what the options select.
+    """Plan how to undo the changes of a chain of runs. Its calls in flight are followed to their end first, and so are
+    those of `begun`, an unfinished rollback of it. A function with a call that has still not ended is not planned: its
+    outcome is unknown.
 
-    Raises `UsageError` where nothing is selected, `StartError`, `StoppedError`.
+    `emit` receives these ends. `only`: keys of functions, in place of the selection in the options. Raises `UsageError`
+    where nothing is selected, `StartError`, `StoppedError`.
     """
     options, world = session.request.options, session.world
-    session.messages.mention(f"reading what run {run.run_id} has changed, and what is live")
+    session.messages.mention(f"reading the changes of run {run.run_id} and the live state")
     try:
         await _look_for_unanswered(session, run, emit)
         settled = await settle(world, emit, session.stop, accepted(run.units))
@@ -90,8 +93,8 @@ async def plan_back(
 
 
 def _agreed(options: RunOptions, begun: RunState | None = None) -> dict[str, Names]:
-    """Give what somebody has agreed to lose, and to open. `begun`: a rollback that is gone on with, of which that was
-    agreed to before.
+    """Return the names of functions for which the user accepted a loss or public access. `begun`: an unfinished
+    rollback that is resumed, with what was accepted then.
     """
     units = begun.units.values() if begun is not None else ()
     opened = (unit.key for unit in units if any(opens(state.change) for state in unit.changes))
@@ -99,7 +102,7 @@ def _agreed(options: RunOptions, begun: RunState | None = None) -> dict[str, Nam
 
 
 def _with_runs(session: Session, former: Former) -> Former:
-    """Say of what was deployed since by which run that was, where the journal knows it."""
+    """Add to each later deploy the run that made it, where the journal knows it."""
     if not former.deployed or not has_journal(session.request.state_dir):
         return former
     with open_store(session.request.state_dir, read_only=True) as store:
@@ -109,8 +112,8 @@ def _with_runs(session: Session, former: Former) -> Former:
 
 
 async def _look_for_unanswered(session: Session, run: RunState, emit: Emit) -> None:
-    """Find the Operations that make Versions which a run has asked for without an answer. A Version that was there
-    before the run may say the same of itself, and is not one of them. Raises `CloudError`.
+    """Find the Operations that create Versions which a run requested without receiving a response. A Version from
+    before the run may carry the same mark, and is not one of them. Raises `CloudError`.
     """
     world = session.world
     for key, one in touched_by(run).items():
@@ -133,12 +136,14 @@ async def _look_for_unanswered(session: Session, run: RunState, emit: Emit) -> N
 
 
 def _is_older(version: Version, base: Version) -> bool:
-    """Say whether a Version was made before the one that was `$latest` as the run began. Both times are the cloud's."""
+    """Return whether a Version is older than the one that was `$latest` when the run began. Both times are the
+    cloud's.
+    """
     return version.created_at is not None and base.created_at is not None and version.created_at < base.created_at
 
 
 async def _version(session: Session, version_id: str) -> Version | None:
-    """Read one Version, None where it is gone, or not shown while it is made. Raises `CloudError`."""
+    """Return a Version, or None where it is gone, or hidden while it is created. Raises `CloudError`."""
     world = session.world
     try:
         return await world.read(partial(world.functions.get_version, version_id))
@@ -149,13 +154,13 @@ async def _version(session: Session, version_id: str) -> Version | None:
 
 
 def _told(session: Session, touched: Touched) -> UnitPlanned:
-    """Tell of a unit that is not planned, since nobody knows yet what it stands at."""
-    facts = touched.name, touched.folder_id, touched.function_id, Action.BLOCKED, "what was asked for has not ended"
+    """Emit and return a unit that is not planned, because its state is not known yet."""
+    facts = touched.name, touched.folder_id, touched.function_id, Action.BLOCKED, "a call of the run has not ended"
     return UnitPlanned(session.world.clock(), touched.key, *facts, touched.base_version_id, "")
 
 
 async def plan_past(session: Session, *, only: Container[str] | None = None) -> Planned:
-    """Plan how functions of the manifest go back to a Version (--to), or to a time (--since), by what the cloud tells.
+    """Plan how functions of the manifest return to a Version (--to) or to a time (--since), by the cloud's own history.
 
     Raises `UsageError`, `StartError`.
     """
@@ -164,10 +169,12 @@ async def plan_past(session: Session, *, only: Container[str] | None = None) -> 
     specs = select(manifest, expanded(options.patterns), options.labels)
     specs = specs if only is None else {key: spec for key, spec in manifest.functions.items() if key in only}
     if options.to and len(specs) != 1:
-        raise UsageError(f"--to {options.to} goes with one function", advice="write rollback FUNCTION --to VERSION")
-    session.messages.mention(f"reading what is live of {counted(len(specs), 'function')}, and what was")
+        raise UsageError(
+            f"--to {options.to} works on one function", advice="run `orchestrator rollback FUNCTION --to VERSION`"
+        )
+    session.messages.mention(f"reading the live state and the history of {counted(len(specs), 'function')}")
     if options.since:
-        session.messages.say("labels and descriptions stay as they are: the cloud does not tell what they were")
+        session.messages.say("labels and descriptions are not changed: the cloud keeps no history of them")
     try:
         live = await read_live(world, specs.values(), fresh=True)
         there = [one for spec in specs.values() if (one := of_function(spec, live)) is not None]
@@ -185,20 +192,22 @@ async def plan_past(session: Session, *, only: Container[str] | None = None) -> 
 
 
 async def _check_version(session: Session, version_id: str, there: list[Touched]) -> None:
-    """See that a Version is one of the function's. Raises `CloudError`, `UsageError`."""
+    """Check that a Version belongs to the function. Raises `CloudError`, `UsageError`."""
     world = session.world
     try:
         found = await world.read(partial(world.functions.get_version, version_id))
     except CloudError as error:
         if error.code not in (Code.NOT_FOUND, Code.INVALID_ARGUMENT):
             raise
-        raise UsageError(f"--to {version_id}: there is no such version", advice="`show RUN` names versions") from error
+        raise UsageError(
+            f"--to {version_id}: there is no such version", advice="find versions with `orchestrator show RUN`"
+        ) from error
     if found.function_id not in {one.function_id for one in there}:
-        raise UsageError(f"--to {version_id}: it is a version of another function", advice="name that function")
+        raise UsageError(f"--to {version_id}: this version belongs to another function", advice="select that function")
 
 
 def unbegun_of(run: RunState) -> list[str]:
-    """Give the keys of what a run has left without changing anything of it."""
+    """Return the keys of the functions that a run left without changing them."""
     touched = touched_by(run)
     return [key for key in to_resume(run) if key not in touched]
 
@@ -208,8 +217,8 @@ def _fits_any(pattern: str, keys: Iterable[str]) -> bool:
 
 
 def _chosen(session: Session, run: RunState, touched: Mapping[str, Touched], live: LiveState) -> dict[str, Touched]:
-    """Choose of what a run has changed what the options select, by the labels that are live. What it has not begun can
-    be named, too: a rollback that has nothing else to do says that nobody begins it. Raises `UsageError`.
+    """Return the functions changed by a run that the options select, by their live labels. A function that the run did
+    not start can be named too, and is reported by a rollback that has nothing else to do. Raises `UsageError`.
     """
     options, unbegun = session.request.options, unbegun_of(run)
     patterns = expanded(options.patterns)
@@ -219,7 +228,7 @@ def _chosen(session: Session, run: RunState, touched: Mapping[str, Touched], liv
     for key, one in touched.items():
         function = live.by_id.get(one.function_id)
         specs[key] = replace(spec_of(one), labels=function.labels if function is not None else {})
-    of = f"what run {run.run_id} has changed"
+    of = f"the changes of run {run.run_id}"
     known = session.request.manifest.functions
     meant = tuple(one for one in patterns if _fits_any(one, specs) or not _fits_any(one, unbegun))
     if len(meant) < len(patterns) and all(one.startswith("!") for one in meant):

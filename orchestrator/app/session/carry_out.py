@@ -1,4 +1,4 @@
-"""A plan made, shown, agreed to and handed on: what `deploy`, `plan`, `run` and `rollback` share."""
+"""Making, showing, confirming and executing a plan: shared by `deploy`, `plan`, `run` and `rollback`."""
 
 from __future__ import annotations
 
@@ -42,25 +42,25 @@ _CHANGED = 2  # `plan --detailed-exitcode`: there are changes
 
 
 async def deploy_selected(invocation: Invocation) -> CommandResult:
-    """Carry out, or plan, what the manifest declares of the functions that the options select."""
+    """Deploy, or plan, the selected functions of the manifest."""
     options = invocation.options
     with invocation.stop.interruptible():
         invocation = replace(invocation, options=as_last(options))
         request = request_to_change(invocation)
         check_saving(options, request.manifest)
-        specs = None if options.failed or options.undone else selected(request)  # what is wrong is told first
-        if alone := options.sandbox or not options.dry_run:  # a plan that only reads may be made beside a run
+        specs = None if options.failed or options.undone else selected(request)  # report mistakes first
+        if alone := options.sandbox or not options.dry_run:  # a plan that only reads can be made during a run
             await hold_lock(invocation, request)
         request = await about(invocation, request)
         if (nothing := nothing_left(invocation, request)) is not None:
-            select(request.manifest, expanded(options.patterns), options.labels)  # a slip is one all the same
+            select(request.manifest, expanded(options.patterns), options.labels)  # report a wrong selection anyway
             return nothing
         request = as_then_left(invocation, request, options) or request
         specs = selected(request) if specs is None else specs
         others = sum(bool(spec.mistakes) for key, spec in request.manifest.functions.items() if key not in specs)
         if others:
-            found = f"mistakes in {counted(others, 'function')} that this run is not about"
-            invocation.messages.mention(f"{found}: `orchestrator validate` tells them")
+            found = f"found mistakes in {counted(others, 'function')} outside this run"
+            invocation.messages.mention(f"{found}: run `orchestrator validate` to list them")
         if not alone and any(isinstance(spec.code, SourceCode) and spec.code.build for spec in specs.values()):
             await hold_lock(invocation, request)
         if said := disabled(request):
@@ -71,14 +71,14 @@ async def deploy_selected(invocation: Invocation) -> CommandResult:
 
 
 class Beside(Protocol):
-    """What goes along with a plan: it is shown with it, and finished once it is carried out."""
+    """Work that accompanies a plan: it is shown with the plan, and finished after it was executed."""
 
     def show(self) -> None: ...
     def finish(self, state: RunState) -> None: ...
 
 
 class Alone:
-    """Nothing does."""
+    """No such work."""
 
     def show(self) -> None:
         pass
@@ -93,9 +93,9 @@ ALONE = Alone()
 async def carry_out(
     session: Session, make_plan: Callable[[], Awaitable[Planned]], beside: Beside = ALONE
 ) -> CommandResult:
-    """Make a plan, show it, ask, do it. Gives what became of it; of a dry run the plan.
+    """Make a plan, show it, confirm it and execute it. Return the result, or the plan of a dry run.
 
-    The plan is made again where another run may have changed something between its making and the lease.
+    The plan is made again where another run may have made changes between the plan and the lease.
     """
     request, options = session.request, session.request.options
     leases = None if options.dry_run else leases_of(session)
@@ -130,7 +130,7 @@ async def carry_out(
         await _show_and_ask(session, planned, beside)
         async with leased(session, leases, functions := to_change(planned.plan), looked) as lease:
             if lease is not None and not lease.fresh:
-                session.messages.say("another run may have changed something meanwhile: planning again")
+                session.messages.say("another run may have made changes in the meantime: planning again")
                 planned = await plan()
                 if to_change(planned.plan).keys() - functions.keys():
                     continue  # with a lease on those, too
@@ -150,14 +150,14 @@ async def carry_out(
 
 
 async def _then_prune(session: Session, planned: Planned, result: CommandResult, end: PruneEnd | None) -> CommandResult:
-    """Show what came of a prune; prune what another run was about, where that is wanted."""
+    """Show the result of a prune, or prune the functions of another run where requested."""
     if end is not None:
         return end.shown(result)
     return await prune_after(session, result, carry_out, wanted=planned.rollout.prune_after and not planned.back)
 
 
 async def _only_planned(session: Session, planned: Planned) -> CommandResult:
-    """Give a plan that is not to be carried out now, saved where that was asked for."""
+    """Return a plan that is not executed now, and save it where requested."""
     options = session.request.options
     view = _view(planned, options, await predicted(session, planned) if options.simulate else None)
     if isinstance(view, PlanView):
@@ -166,10 +166,10 @@ async def _only_planned(session: Session, planned: Planned) -> CommandResult:
 
 
 def not_started(session: Session, waits: Sequence[str]) -> CommandResult:
-    """Say for which runs a due one does not start: somebody has to decide first."""
+    """Report the runs that keep a due run from starting, because a user has to decide about them first."""
     for said in waits:
         session.messages.say(said)
-    session.messages.say("nothing is sent: this due time waits until that is decided")
+    session.messages.say("nothing was sent: this due time waits for your decision")
     return CommandResult(Exit.INTERRUPTED)
 
 
@@ -180,15 +180,15 @@ async def _show_and_ask(session: Session, planned: Planned, beside: Beside) -> N
     if (planned.back or planned.prune is not None) and not to_change(planned.plan) and not removes(planned):
         return
     if session.world.storage.bucket is None and not options.sandbox and to_change(planned.plan):
-        session.messages.mention("without a bucket ([storage] bucket) this machine alone can take the run up again")
+        session.messages.mention("without a bucket ([storage] bucket) only this machine can resume the run")
     if to_change(planned.plan) or removes(planned):
         to = Question.PRUNE if planned.prune is not None else Question.ROLL_BACK if planned.back else Question.DEPLOY
         await agree(session, where_to(session, planned) + (f", by {planned.saved}" if planned.saved else ""), to)
 
 
 async def _deployed_again(session: Session, planned: Planned) -> bool:
-    """Ask whether what was rolled back is to be deployed again, where somebody can be asked. True: it is, so that the
-    plan is to be made once more.
+    """Prompt whether to deploy again what was rolled back, where there is a terminal. Return True where the answer is
+    yes, so that the plan is made again.
     """
     withdrawn = {
         unit.key: unit.reason
@@ -219,8 +219,8 @@ def _view(planned: Planned, options: RunOptions, prediction: Prediction | None =
 
 
 def _plan_code(planned: Planned, options: RunOptions) -> int:
-    """Say what a plan ends with: 1 where a function is blocked, or something of it would be left alone by a rollback,
-    else 0; with --detailed-exitcode 2 for changes.
+    """Return the exit code of a plan: 1 where a function is blocked, or where a rollback would leave something of it;
+    else 0, or 2 for changes with --detailed-exitcode.
     """
     actions = {unit.action for unit in planned.plan.units}
     if Action.BLOCKED in actions or any(unit.failure is not None for unit in planned.plan.units):

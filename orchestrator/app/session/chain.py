@@ -1,4 +1,4 @@
-"""A run and all that took it up, judged as a whole: what is left to be taken up, what counts already, giving up."""
+"""A run with its resumes as one chain: what can be resumed, what counts already, giving up."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ from orchestrator.report.views import CommandResult
 
 
 def chain_of(options: RunOptions, run_id: str) -> RunState:
-    """Read the chain of runs that a run belongs to. Raises `JournalError`."""
+    """Return the chain of a run. Raises `JournalError`."""
     with open_store(state_dir_of(options.config, options.state_dir), read_only=True) as store:
         return store.chain_state(run_id)
 
 
 def last_left(store: Store, newest: str, state_dir: Path) -> str:
-    """Find which run `resume` takes up by itself: the newest that has left something which no later one has done, and
-    which can be gone on with; else one that has left something at all; else the newest.
+    """Return the run that `resume` picks by itself: the newest that left something which no later run has done and
+    which can be resumed; else one that left something; else the newest.
     """
     first = store.chain_state(newest)
     if prunes_on(first):
@@ -57,21 +57,21 @@ def last_left(store: Store, newest: str, state_dir: Path) -> str:
 
 
 def _left_to_resume(run: RunState) -> dict[str, UnitState]:
-    """Give what a chain has left, but for what somebody has taken back since: that is not gone on with."""
+    """Return what a chain has left, except what was rolled back since: that is not resumed."""
     left = {**to_resume(run), **undone(run)}
     return {key: unit for key, unit in left.items() if not run.taken_back.by(unit)}
 
 
 def again_of(before: RunState) -> tuple[str, ...]:
-    """Give what a line has behind its verb so that it tries again what a run has failed at."""
+    """Return the arguments after the verb that retry the failures of a run."""
     return (before.rollout.rolls_back,) if before.rollout.rolls_back else ("--failed",)
 
 
 def nothing_left(before: RunState, messages: Messages) -> CommandResult:
-    """Say that there is nothing to take up, and why; exits as the chain of runs did."""
+    """Report why there is nothing to resume, and exit as the chain of runs did."""
     run = f"run {before.run_id}"
     code = exit_code(outcomes_of(before).values(), interrupted=False)
-    if before.rollout.rollback and before.exit_code is not None:  # what came of the rollback
+    if before.rollout.rollback and before.exit_code is not None:  # the result of the rollback
         code = Exit(before.exit_code)
     if before.given_up:
         messages.say(f"nothing to resume: what {run} left undone was given up")
@@ -86,24 +86,25 @@ def nothing_left(before: RunState, messages: Messages) -> CommandResult:
     again = ""
     if number := len(failed_of(before)):
         line = line_of(before.verb, before.identity, before.endpoint, *again_of(before))
-        tries = f"`{line}` tries again"
+        tries = f"retry with `{line}`"
         if all(is_changed_since(unit.outcome) for unit in failed_of(before).values()):
-            tries = f"plan {before.identity.selection.plan} does nothing there any more, `orchestrator plan` shows why"
+            plan = before.identity.selection.plan
+            tries = f"plan {plan} cannot be applied to them any more: `orchestrator plan` shows why"
         again = f"; {counted(number, 'function')} failed: {tries}"
     back = Counter(outcome.reason for outcome in ended_by_rollback(before).values())
     told = "".join(f"; of {counted(number, 'function')}: {reason}" for reason, number in back.items())
-    messages.say(f"nothing to resume: {run} has brought every function that it began to an end{told}{again}")
+    messages.say(f"nothing to resume: {run} has finished every function that it started{told}{again}")
     return CommandResult(code)
 
 
 def not_in_the_journal(before: RunState) -> str:
-    """Say that a run was killed before its whole plan was written down, "" where it was not."""
+    """Return a sentence where a run was killed before its whole plan was recorded; else ""."""
     lost = before.total - len(before.units)
     if lost <= 0:
         return ""
     return (
-        f"run {before.run_id} was killed before {counted(lost, 'function')} of its plan stood in the journal: nothing"
-        f" was asked for them; `{line_of(before.verb, before.identity, before.endpoint)}` does"
+        f"run {before.run_id} was killed before the plan of {counted(lost, 'function')} was recorded: nothing"
+        f" was sent for them; deploy them with `{line_of(before.verb, before.identity, before.endpoint)}`"
     )
 
 
@@ -114,8 +115,8 @@ def earlier_of(
     *,
     approved: bool = False,
 ) -> Earlier:
-    """Give what counts of the runs before, besides what is taken up of them now. `named`: that, by today's keys.
-    `approved`: somebody lets the chain go on.
+    """Return what counts from the earlier runs, besides what is resumed now. `named`: the resumed units by their
+    current keys. `approved`: a user continues the chain.
     """
     ended = {key: unit for key, unit in before.units.items() if key not in left}
     outcomes = {key: outcome for key, outcome in outcomes_of(before).items() if key in ended}
@@ -142,7 +143,7 @@ def earlier_of(
 
 
 def _member(unit: UnitState) -> Member:
-    """Give a unit as the gate is told of it."""
+    """Return a unit as a gate sees it."""
     verified = next(reversed(unit.verdicts.values()), None)
     verdict, reason = (str(verified.verdict), verified.reason) if verified is not None else ("", "")
     match unit.outcome:
@@ -156,7 +157,7 @@ def _member(unit: UnitState) -> Member:
 
 
 def _unprepared_at(before: RunState, ended: Mapping[str, UnitState]) -> Iterator[int]:
-    """Give the places in the waves that those would have had which failed while planning: units stand as planned."""
+    """Yield the places in the waves of the units that failed while planning. Units keep their planned places."""
     last = 0
     for key, unit in before.units.items():
         last = max(last, unit.turn)
@@ -166,9 +167,9 @@ def _unprepared_at(before: RunState, ended: Mapping[str, UnitState]) -> Iterator
 
 
 async def give_up(asked: str, invocation: Invocation) -> tuple[RunState, RunStarted | None, tuple[Event, ...]]:
-    """Write into the journal that what a chain of runs has left undone stays so. Nothing is asked of the cloud.
+    """Record in the journal that what a chain of runs has left is given up. Nothing is sent to the cloud.
 
-    Gives the chain as it was, and the run that says so, with its events: None where there is nothing to give up.
+    Return the chain before that, and the run that records it with its events; None where there is nothing to give up.
     """
     options, messages = invocation.options, invocation.messages
     state_dir = state_dir_of(options.config, options.state_dir)
@@ -178,7 +179,7 @@ async def give_up(asked: str, invocation: Invocation) -> tuple[RunState, RunStar
     number = len(left) + max(0, before.total - len(before.units))
     if before.given_up or not (number or prunes_on(before)):
         messages.say(
-            f"run {before.run_id} has left nothing undone{' that was not given up' if before.given_up else ''}"
+            f"run {before.run_id} has left nothing undone{' that is not given up yet' if before.given_up else ''}"
         )
         return before, None, ()
     now = time.time()
@@ -192,7 +193,7 @@ async def give_up(asked: str, invocation: Invocation) -> tuple[RunState, RunStar
         for event in said:
             journal.append(event)
     unknown = sum(isinstance(unit.outcome, Unknown) for unit in left.values())
-    perhaps = f"; {counted(unknown, 'Operation')} may still come to an end" if unknown else ""
+    perhaps = f"; {counted(unknown, 'Operation')} may still end" if unknown else ""
     what = f"{counted(number, 'function')} that run {before.run_id} left undone"
     bucket = f"what run {before.run_id} may have left in the bucket"
     messages.say(f"given up: {what if number else bucket}{perhaps}")

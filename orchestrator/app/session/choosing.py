@@ -1,4 +1,4 @@
-"""Which functions a command is about, as its options and what former runs have left say."""
+"""Which functions a command works on, by its options and by what former runs have left."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ _NAMED_MAX = 5  # functions that an error names
 
 
 def selected(request: Request) -> dict[str, FunctionSpec]:
-    """Choose the functions of the manifest that the options name.
+    """Return the functions of the manifest that the options select.
 
     Raises `UsageError`, and `ManifestError` where some of them have mistakes.
     """
     options, manifest = request.options, request.manifest
     specs = select(manifest, expanded(options.patterns), options.labels)
     if request.left is not None:
-        specs = only_left(specs, request.left, "what is selected")
+        specs = only_left(specs, request.left, "the selection")
     require_sound(specs.values())
     require_promote(specs.values(), manifest.rollout)
     return specs
 
 
 def any_selected(request: Request) -> dict[str, FunctionSpec]:
-    """Choose as `selected` does, for a command that does nothing to functions: of those that are disabled as well, and
-    with their mistakes. Raises `UsageError`.
+    """Select as `selected` does, for a command that does nothing to functions: includes disabled functions and
+    functions with mistakes. Raises `UsageError`.
     """
     options, manifest = request.options, request.manifest
     enabled = {key: replace(spec, enabled=True) for key, spec in manifest.functions.items()}
@@ -44,20 +44,20 @@ def any_selected(request: Request) -> dict[str, FunctionSpec]:
 
 
 def only_left(specs: Mapping[str, FunctionSpec], left: Left, of: str) -> dict[str, FunctionSpec]:
-    """Leave of `specs` what a former run has left, whatever its functions were called then."""
+    """Return those of `specs` that a former run has left, whatever their names were then."""
     found, gone = named_now(left.units, specs)
     what = "failed" if left.option == "failed" else "was left undone"
     if not found:
         give_up = resume_line(left.run.run_id, "--give-up")
         raise UsageError(
-            f"no function is selected: what {what} is not in {of}: {', '.join(sorted(gone)[:_NAMED_MAX])}",
-            advice=f"put it back there, or leave it as it is for good: `{give_up}`",
+            f"no function is selected: what {what} is not part of {of}: {', '.join(sorted(gone)[:_NAMED_MAX])}",
+            advice=f"restore it there, or give it up: `{give_up}`",
         )
     return {key: spec for key, spec in specs.items() if key in found}
 
 
 def check_agreed(options: RunOptions, specs: Iterable[FunctionSpec | Touched]) -> None:
-    """See that what is agreed to is of functions that there are. Raises `UsageError`."""
+    """Check that the functions named in options of consent exist. Raises `UsageError`."""
     known = {name for spec in specs for name in (spec.key, spec.name)}
     given = [(name, f"--adopt {name}@{version_id}") for name, version_id in sorted(options.adopt.versions)]
     given += [(name, f"{option} {name}") for key, option in NAMING.items() for name in getattr(options, key)]
@@ -65,5 +65,5 @@ def check_agreed(options: RunOptions, specs: Iterable[FunctionSpec | Touched]) -
         if not any(fnmatchcase(one, name) for one in known):
             raise UsageError(
                 f"{written}: there is no function {name}{did_you_mean(name, known)}",
-                advice="write it as the plan prints it",
+                advice="copy the option from the plan",
             )

@@ -1,4 +1,4 @@
-"""Whether a command may change what is live in the environment that it is about, and what it asks before it does."""
+"""Whether a command may change the live state of its environment, and the confirmation it needs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from orchestrator.report.display.displays import Question, confirm, may_ask
 
 
 def request_to_change(invocation: Invocation, *, has_sources: bool = True) -> Request:
-    """Read the manifest, as `read_request` does, for a command that may change what is live. Raises `UsageError` as
+    """Read the manifest as `read_request` does, for a command that may change the live state. Raises `UsageError` as
     `check_chosen` does.
     """
     request = read_request(invocation, has_sources=has_sources)
@@ -22,17 +22,16 @@ def request_to_change(invocation: Invocation, *, has_sources: bool = True) -> Re
 
 
 def check_chosen(options: RunOptions, manifest: Manifest) -> None:
-    """See that somebody has said in which environment something is changed. A dry run, and a board, change nothing.
-    Raises `UsageError`.
+    """Check that the environment of a change was chosen. A dry run and a board change nothing. Raises `UsageError`.
 
-    | environments | the one that counts | said                               | a change              |
+    | environments | the one that counts | given                              | a change              |
     | ---          | ---                 | ---                                | ---                   |
     | none         | none                | nothing                            | yes                   |
     | some         | none                | nothing                            | no                    |
-    | some         | none                | the run taken up had none          | yes                   |
-    | some         | none                | --env none, and a former run's     | yes                   |
+    | some         | none                | the resumed run had none           | yes                   |
+    | some         | none                | --env none, for a former run       | yes                   |
     | some         | one                 | --env, ORCHESTRATOR_ENV, `default` | yes                   |
-    | some         | a protected one     | any, and there is a terminal       | its name is asked for |
+    | some         | a protected one     | any, and there is a terminal       | its name is typed     |
     | some         | a protected one     | --env and --yes, no terminal       | yes                   |
     | some         | a protected one     | less, no terminal                  | no                    |
     """
@@ -44,16 +43,16 @@ def check_chosen(options: RunOptions, manifest: Manifest) -> None:
         return
     needed = ((f"--env {name}", options.environment_typed), ("--yes", options.yes))
     if lacking := [option for option, given in needed if not given]:
-        not_so = "" if options.environment_typed else "; only the option counts for it"
+        not_so = "" if options.environment_typed else "; the environment variable is not enough"
         raise UsageError(
-            f"the environment {name} is protected, and there is no terminal to type its name on",
+            f"the environment {name} is protected, and there is no terminal to confirm its name",
             advice=f"add {' and '.join(lacking)}{not_so}",
         )
 
 
 def require_environment(options: RunOptions, manifest: Manifest) -> None:
-    """See that an environment is chosen where some are declared, or that what a former run had none for is meant.
-    Raises `UsageError`.
+    """Check that an environment is chosen where some are declared, or that a former run without one is meant. Raises
+    `UsageError`.
     """
     if not manifest.environments or manifest.environment or options.as_then:
         return
@@ -62,15 +61,15 @@ def require_environment(options: RunOptions, manifest: Manifest) -> None:
         return
     raise UsageError(
         f"{manifest.path.name} has environments, and none is chosen: nothing is changed without one"
-        f"{', but what a former run is about that had none' if options.environment == NONE else ''}",
-        advice=f"name it: {' or '.join(f'--env {one}' for one in manifest.environments)}"
-        f"{f'; what runs without one are about: --env {NONE}' if former else ''}",
+        f"{', except by a former run that had none' if options.environment == NONE else ''}",
+        advice=f"choose one: {' or '.join(f'--env {one}' for one in manifest.environments)}"
+        f"{f'; for runs without an environment: --env {NONE}' if former else ''}",
     )
 
 
 async def agree(session: Session, what: str, to: Question) -> None:
-    """Ask whether to do something: in a protected environment for its name, else for a yes, but for the sandbox. What
-    follows on a run was agreed to with it. Raises as `confirm`.
+    """Prompt for confirmation: for the name of a protected environment, else for a yes. The sandbox and follow-up runs
+    need none. Raises as `confirm` does.
     """
     options, manifest = session.request.options, session.request.manifest
     if options.follows:
@@ -81,6 +80,6 @@ async def agree(session: Session, what: str, to: Question) -> None:
 
 
 async def agree_again(session: Session, what: str) -> None:
-    """Ask before a run is taken up, which was agreed to as it began: in a protected environment alone."""
+    """Prompt before a run is resumed in a protected environment. Elsewhere the first confirmation is enough."""
     if session.request.manifest.protected:
         await agree(session, f"environment {session.request.manifest.environment}: {what}", Question.RESUME)

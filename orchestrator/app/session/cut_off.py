@@ -1,12 +1,12 @@
-"""Commands that were cut off while they planned: written down before, told by whatever takes a former run up.
+"""Commands that were killed while they planned: recorded before, reported by verbs that resume a former run.
 
-| a command without a run ended        | exit     | its row | told by `resume`, --failed, --undone          |
+| a command without a run ended        | exit     | its row | reported by `resume`, --failed, --undone      |
 | ---                                  | ---      | ---     | ---                                           |
-| killed; its machine went down        | -        | stays   | yes, until as much or more got to a run of it |
+| killed; its machine went down        | -        | stays   | yes, until a run of the same scope or more    |
 | stopped by a signal, an outage       | 3        | stays   | yes                                           |
-| could not start; another run held it | 4, 6     | stays   | yes, with what had ended it                   |
-| refused as typed; somebody said no   | 1, 2     | goes    | no                                            |
-| got to its run                       | any      | goes    | no: the run itself is                         |
+| could not start; another run held it | 4, 6     | stays   | yes, with the cause                           |
+| usage error; the prompt was declined | 1, 2     | goes    | no                                            |
+| started a run                        | any      | goes    | no: the run itself is                         |
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ from orchestrator.journal.state import RunState
 from orchestrator.journal.store import Store, open_store
 
 _FORCE = "--force"
-_GIVE_UP = "`orchestrator resume --give-up` forgets it"
+_GIVE_UP = "forget it with `orchestrator resume --give-up`"
 
 
 def begin(invocation: Invocation, request: Request, *, run_id: str = "") -> int:
-    """Write down that a command begins to plan, until it has a run or has ended by itself. Nothing for a dry run.
-    `run_id`: of the run that a rollback takes back. Gives the row's id.
+    """Record that a command begins to plan, until it has a run or ends by itself. Does nothing for a dry run. `run_id`:
+    the run that a rollback undoes. Return the ID of the row.
     """
     return 0 if request.options.dry_run else invocation.stack.enter_context(_written(request, run_id))
 
 
 def takes_back(request: Request, number: int, run_id: str) -> None:
-    """Say of a rollback that has begun which run it takes back."""
+    """Record which run a rollback undoes that has begun to plan."""
     if number:
         line, identity = _about(request, run_id)
         with open_store(request.state_dir) as store:
@@ -51,7 +51,7 @@ def takes_back(request: Request, number: int, run_id: str) -> None:
 
 
 def _about(request: Request, run_id: str) -> tuple[str, Identity]:
-    """Give the line to type to begin a command again, and what it is about."""
+    """Return the command line that starts a command again, and its scope."""
     options, identity = request.options, request.identity
     if run_id:
         selection = identity.selection
@@ -81,7 +81,7 @@ def _written(request: Request, run_id: str) -> Iterator[int]:
 
 
 def start_run(store: Store, started: RunStarted, options: RunOptions) -> RunJournal:
-    """Write a run's first record, in place of the commands that were cut off before and are made up for by it."""
+    """Write the first record of a run. It replaces killed commands that this run makes up for."""
     if started.resumes:
         return store.start_run(started)
     state_dir = state_dir_of(options.config, options.state_dir)
@@ -91,7 +91,7 @@ def start_run(store: Store, started: RunStarted, options: RunOptions) -> RunJour
 
 
 def _covers(now: Now, then: Begun, *, forced: bool, back: str = "") -> bool:
-    """Say whether a command is about all that another one was about. `back`: the run that it takes back."""
+    """Return whether a command has at least the scope of another one. `back`: the run that it rolls back."""
     selection, was = now.identity.selection, then.identity.selection
     parameters = dict(was.parameters)
     if now.verb != then.verb or (now.verb == ROLLBACK and parameters.pop(RUN, back) != back):
@@ -110,12 +110,12 @@ def _covers(now: Now, then: Begun, *, forced: bool, back: str = "") -> bool:
 
 def _is_same(now: Now, then: Begun) -> bool:
     found = difference(RunState(verb=then.verb, endpoint=then.endpoint, identity=then.identity), now)
-    # A rollback has the folders of the run that it takes back, which are known once it plans.
+    # A rollback has the folders of its run, which are known after planning.
     return found is None or (found[0] is Differs.FOLDERS and now.verb == then.verb == ROLLBACK)
 
 
 def check_not_cut_off(options: RunOptions, now: Now) -> None:
-    """See that no later command of the verb was cut off, before --failed or --undone speak of the runs there are.
+    """Check that no later command of the verb was killed while planning, before --failed or --undone select from runs.
 
     Raises `InterruptedRunError`.
     """
@@ -124,35 +124,36 @@ def check_not_cut_off(options: RunOptions, now: Now) -> None:
         for one in store.begun():
             again = _covers(now, one, forced=options.force)
             if one.verb == verb and _is_same(now, one) and not again:
-                raise InterruptedRunError(_told(one), advice=f"type it again, or {_GIVE_UP}")
+                raise InterruptedRunError(_told(one), advice=f"run it again, or {_GIVE_UP}")
 
 
 async def check_resume(invocation: Invocation, *, giving_up: bool) -> bool:
-    """See that the last command got to a run, before that is taken up. Whether it was forgotten with --give-up.
+    """Check that the last command started a run, before that run is resumed. Return whether a killed command was
+    forgotten with --give-up.
 
-    Raises `InterruptedRunError` where it was cut off, `LockHeldError` where it may be planning now.
+    Raises `InterruptedRunError` where it was killed, `LockHeldError` where it may be planning now.
     """
     options = invocation.options
     state_dir = state_dir_of(options.config, options.state_dir)
     if not _of_the_last(options):
         return False
-    async with lock(state_dir, timeout_s=options.lock_timeout_s, verb="resume"):  # whoever plans holds it
+    async with lock(state_dir, timeout_s=options.lock_timeout_s, verb="resume"):  # a command that plans holds it
         found = _of_the_last(options)
         if found and giving_up:
             with open_store(state_dir) as store:
                 store.forget_begun(one.id for one in found)
             for one in found:
-                invocation.messages.say(f"forgotten: `{one.line}`, which was cut off while it planned")
+                invocation.messages.say(f"forgotten: `{one.line}`, which was killed while planning")
             return True
     if found:
-        older = "an older run is taken up by its id: `orchestrator resume RUN`"
-        raise InterruptedRunError(_told(found[0]), advice=f"type it again, or {_GIVE_UP}; {older}")
+        older = "resume an older run by its ID: `orchestrator resume RUN`"
+        raise InterruptedRunError(_told(found[0]), advice=f"run it again, or {_GIVE_UP}; {older}")
     return False
 
 
 def _of_the_last(options: RunOptions) -> list[Begun]:
-    """Give the commands that were cut off after the last run, or were about the same as it: in the environment that
-    was named, where one was.
+    """Return the commands that were killed while planning after the last run, or that had its scope: in the chosen
+    environment, if any.
     """
     state_dir = state_dir_of(options.config, options.state_dir)
     with open_store(state_dir, read_only=True) as store:
@@ -167,5 +168,5 @@ def _of_the_last(options: RunOptions) -> list[Begun]:
 
 
 def _told(one: Begun) -> str:
-    how = f"ended before it had a run ({one.why})" if one.why else "was cut off while it planned"
+    how = f"ended before its run started ({one.why})" if one.why else "was killed while planning"
     return f"a later `{one.line}` {how}: nothing was sent"

@@ -1,4 +1,4 @@
-"""A plan that is carried out: its run in the journal, and its result as it was observed."""
+"""Executing a plan: its run in the journal, and its observed result."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from orchestrator.report.views import CommandResult, PlanView, ResultView
 from orchestrator.resilience.stop import StoppedError
 from orchestrator.version.adoption import NOTHING, Adoption
 
-# Actions of which nothing that was live before is needed later.
+# Actions that do not need what was live before.
 _UNTOUCHED = (Action.UNCHANGED, Action.PRUNE)
 
 
@@ -60,10 +60,10 @@ async def journaled(
     disabled: int = 0,
     rollout: Rollout | None = None,
 ) -> AsyncIterator[tuple[Bus, RunState, Recorder | None]]:
-    """Begin a run: its journal, its displays, its record in the bucket. What happens in it is told to the bus, and
-    folds into the state: of the whole chain where it takes up what is left of a run `before`. `rolls_back`: the id of
-    the run that it takes back; `approves`: of the paused one that it lets go on. `canary`, `disabled`: see
-    `RunStarted`. `rollout`: of its plan; a chain keeps that of its first run.
+    """Begin a run: its journal, displays and record. Events go to the bus and fold into the state, which covers the
+    whole chain where the run resumes `before`.
+    `rolls_back`: the ID of the run that it undoes. `approves`: the ID of the paused run that it continues. `canary`,
+    `disabled`: see `RunStarted`. `rollout`: that of the plan; a chain keeps the one of its first run.
     """
     then = RolloutState() if before is None else before.rollout
     options, identity = session.request.options, session.request.identity
@@ -109,7 +109,7 @@ async def journaled(
 
 @asynccontextmanager
 async def _reported(session: Session, chain: RunState) -> AsyncIterator[Sequence[Listener]]:
-    """Yield those who hear of a run elsewhere: who is to be notified, and what collects telemetry."""
+    """Yield the listeners that report a run elsewhere: notifications and telemetry."""
     about = About(session.run_id, __version__, session.request.identity.environment)
     sent = telemetry(session.messages, about, session.request.environ, lambda: bool(session.stop.called_off))
     async with notified(session, chain) as notifiers, sent as exporters:
@@ -122,13 +122,13 @@ def _note_end(session: Session, event: Event) -> None:
 
 
 def _keep_knowledge(store: Store, session: Session) -> None:
-    """Keep what was learned, and let old runs go."""
+    """Store what was learned, and prune old runs."""
     now = session.world.clock()
     try:
         store.learn(session.endpoint, session.world.knowledge.to_json(), now)
         gone = store.prune(now)
     except JournalError as error:
-        session.messages.warn(f"what was learned in this run is not kept: {error.message}")
+        session.messages.warn(f"could not store what was learned in this run: {error.message}")
         return
     if gone:
         structlog.get_logger().info("old runs pruned", runs=len(gone), oldest=gone[-1], newest=gone[0])
@@ -136,13 +136,13 @@ def _keep_knowledge(store: Store, session: Session) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """What the runs before have brought to an end already: the outcomes, and what counts of them against a budget."""
+    """What earlier runs have finished: the outcomes, and what counts of them against a budget."""
 
     outcomes: Mapping[str, Outcome] = field(default_factory=dict)
     before: Before = NOTHING_BEFORE
 
     def and_settled(self, outcomes: Mapping[str, Outcome]) -> Before:
-        """Count in what was asked for by the runs before, and has been seen to end since."""
+        """Return what counts, with the calls of earlier runs that were seen to end since."""
         before = self.before
         failed = [key for key, outcome in outcomes.items() if isinstance(outcome, Failed)]
         at = (*before.failed_at, *(before.turns.get(key, 0) for key in failed))
@@ -161,9 +161,9 @@ async def execute_planned(
     earlier: Earlier | None = None,
     finish: Callable[[Exit], Awaitable[Exit]] | None = None,
 ) -> int:
-    """Do a plan and end its run, which is the last of its `chain`; where a breach is to take that back, by a run of its
-    own before. `settled`: outcomes that are known already; `finish`: done last, with the exit code so far, and gives
-    it. Gives the exit code, of the chain.
+    """Execute a plan and end its run, which is the last of its `chain`; a rollback after a breach is a run of its own
+    before that. `settled`: outcomes that are known already. `finish`: called last with the exit code so far, and
+    returns the final one. Return the exit code of the chain.
     """
     world, rollout = session.world, planned.rollout
     earlier = earlier or Earlier()
@@ -197,7 +197,7 @@ async def execute_planned(
         if not result.unwritten:
             session.messages.warn(error.message)
     if result.interruption is not None and code != Exit.INTERRUPTED:
-        session.messages.mention(f"once all had come to an end: {result.interruption.message}")
+        session.messages.mention(f"after everything had ended: {result.interruption.message}")
     elif result.interruption is not None:
         session.messages.say(f"stopped: {result.interruption.message}")
         if result.interruption.advice:
@@ -210,7 +210,9 @@ async def _as_it_is(code: Exit) -> Exit:
 
 
 async def _roll_back(session: Session, chain: RunState, bus: Bus, recorder: Recorder | None) -> Exit:
-    """Take back what a chain of runs has changed, by a run of its own under the same lease. Gives the chain's code."""
+    """Roll back the changes of a chain of runs, in a run of its own under the same lease. Return the exit code of the
+    chain.
+    """
     with open_store(session.request.state_dir, read_only=True) as store:
         begun = store.rollback_of(chain)
     back = following(session, ROLLBACK)
@@ -228,14 +230,14 @@ async def _roll_back(session: Session, chain: RunState, bus: Bus, recorder: Reco
     except StoppedError:
         return Exit.INTERRUPTED
     except OrchestratorError as error:
-        session.messages.warn(f"the rollback could not begin: {error.message}")
+        session.messages.warn(f"the rollback could not start: {error.message}")
         return Exit.INTERRUPTED
     return rolled_back_code(code)
 
 
 def following(session: Session, verb: str) -> Session:
-    """Make the session of the run of this verb that follows on one: with a stop and an outlook of its own, and all that
-    the one was about.
+    """Return the session of a follow-up run of this verb. It has its own stop and outlook, and the scope of the first
+    run.
     """
     request, run_id = session.request, new_run_id()
     options = replace(
@@ -253,7 +255,7 @@ def following(session: Session, verb: str) -> Session:
 
 
 def _announce(bus: Bus, planned: Planned, at: float) -> None:
-    """Write down what the plan says of each function, and what was live before it is touched."""
+    """Record what the plan says of each function, and what is live before any change."""
     for unit in planned.plan.units:
         base = planned.live.versions.get(unit.base_version_id or "")
         before = remembered(base) if base is not None and unit.action not in _UNTOUCHED else {}
@@ -263,12 +265,12 @@ def _announce(bus: Bus, planned: Planned, at: float) -> None:
 
 
 def _packed(plan: Plan) -> dict[str, PackedFiles]:
-    """Give the files of the packages that are live once a plan is carried out, by the digests of their code."""
+    """Return the files of the packages that are live after a plan, by the digests of their code."""
     return {unit.fingerprint.code: unit.tree.files for unit in plan.units if unit.fingerprint and unit.tree}
 
 
 def result_of(session: Session, code: int, state: RunState) -> CommandResult:
-    """Give what became of every function, and how to go on where there is something to go on with."""
+    """Return the outcome of every function, and how to continue if there is something left."""
     kept = session.world.storage.bucket is not None or has_journal(session.request.state_dir)
     with open_store(session.request.state_dir, read_only=True) as store:
         back = store.rollback_of(state)

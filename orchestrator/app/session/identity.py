@@ -1,4 +1,4 @@
-"""What this run is about, who begins it and where; and the line that would be typed to have it again, or to go on."""
+"""The scope of a run, who starts it and where; and the command lines that start it again or continue it."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 def identity_of(options: RunOptions, manifest: Manifest, binding: Binding | None = None) -> Identity:
-    """Say what a run with these options is about. `binding`: of a job, which has folders of its own.
+    """Return the scope of a run with these options. `binding`: of a job, which has its own folders.
 
-    Raises `JobError` where the job cannot tell them.
+    Raises `JobError` where the job cannot name them.
     """
-    path = Path(os.path.abspath(manifest.path))  # noqa: PTH100 - links stay as they were named
+    path = Path(os.path.abspath(manifest.path))  # noqa: PTH100 - links keep their names
     tree = work_tree(path.parent)
     if binding is not None:
         folders = set(binding.job.folders(part_of(manifest, binding.spec), binding.given))
@@ -62,20 +62,20 @@ def _shown(name: str, value: str) -> str:
 def _user() -> str:
     try:
         return getpass.getuser()
-    except (OSError, KeyError):  # a container's user that has no name
+    except (OSError, KeyError):  # a container's user without a name
         return ""
 
 
 def work_tree(folder: Path) -> Path | None:
-    """Find the git work tree that a folder lies in."""
+    """Return the git work tree that contains a folder."""
     return next((parent for parent in (folder, *folder.parents) if (parent / ".git").exists()), None)
 
 
 def _commit(tree: Path) -> str:
-    """Read which commit a work tree is at, "" where its files do not tell. Nothing is run for it."""
+    """Read the commit of a work tree from its files, "" where that is impossible. Runs no command."""
     with suppress(OSError, UnicodeDecodeError):
         git = tree / ".git"
-        if git.is_file():  # of a linked work tree, or a submodule
+        if git.is_file():  # a linked work tree, or a submodule
             git = tree / git.read_text("utf-8").strip().removeprefix("gitdir: ")
         head = (git / "HEAD").read_text("utf-8").strip()
         if not head.startswith("ref: "):
@@ -94,7 +94,7 @@ def _commit(tree: Path) -> str:
 
 
 def line_of(verb: str, identity: Identity, endpoint: str, *more: str) -> str:
-    """Write the line that begins a run of that verb again, as it was typed. `more`: what else is to stand there."""
+    """Return the command line that starts a run of that verb again. `more`: further arguments."""
     selection = identity.selection
     words = ["orchestrator", *verb.split(" ", 1)]
     words += _manifest(identity.manifest)
@@ -103,7 +103,7 @@ def line_of(verb: str, identity: Identity, endpoint: str, *more: str) -> str:
     words += ["--env", environment] if environment else []
     words += [part for name, value in selection.variables.items() for part in ("--var", f"{name}={value}")]
     given = dict(selection.parameters)
-    if selection.plan_file:  # which says what is selected; what is done already is found so
+    if selection.plan_file:  # the plan file defines the selection, and what is done already
         more = tuple(one for one in more if one not in ("--failed", "--undone"))
         return shlex.join([*words, "--plan", _shortly(Path(selection.plan_file)), *more, *_reaching(endpoint)])
     words += [given.pop(RUN)] if verb == ROLLBACK and RUN in given else []
@@ -122,8 +122,8 @@ def line_of(verb: str, identity: Identity, endpoint: str, *more: str) -> str:
 
 
 def reaching_of(manifest: str, state_dir: Path | None, endpoint: str) -> tuple[str, ...]:
-    """Give the options that a line has to have to find a run of this manifest. `state_dir`: where one was given; the
-    one beside the manifest is found without.
+    """Return the options that a command line needs to find a run of this manifest. `state_dir`: if one was given; the
+    one next to the manifest is found without it.
     """
     words = _manifest(manifest)
     if state_dir is not None and state_dir.absolute() != state_dir_of(Path(manifest or "deploy.toml"), None):
@@ -141,29 +141,29 @@ def _shortly(path: Path) -> str:
 
 
 def undone_line(run: RunState) -> str:
-    """Write the line that begins a run of what a chain has left undone, of all functions."""
+    """Return the command line of a new run of what a chain has left undone, for all functions."""
     selection = replace(run.identity.selection, patterns=(), labels=(), left_by="")
     return line_of(run.verb, replace(run.identity, selection=selection), run.endpoint, "--undone")
 
 
 def resume_line(run_id: str, *more: str) -> str:
-    """Write the line that takes a run up."""
+    """Return the command line that resumes a run."""
     return shlex.join(["orchestrator", "resume", run_id, *more])
 
 
 def promote_line(run_id: str) -> str:
-    """Write the line that lets a paused run go on."""
+    """Return the command line that continues a paused run."""
     return shlex.join(["orchestrator", "promote", run_id])
 
 
 def rollback_line(run_id: str) -> str:
-    """Write the line that takes back what a run has changed."""
+    """Return the command line that undoes the changes of a run."""
     return shlex.join(["orchestrator", "rollback", run_id])
 
 
 def paused_ways(run_id: str) -> str:
-    """Say what somebody can do with a paused run."""
-    return f"`{promote_line(run_id)}` goes on, `{rollback_line(run_id)}` takes back what it has changed"
+    """Return what a user can do with a paused run."""
+    return f"continue with `{promote_line(run_id)}`, or undo its changes with `{rollback_line(run_id)}`"
 
 
 def _reaching(endpoint: str) -> list[str]:
@@ -173,25 +173,27 @@ def _reaching(endpoint: str) -> list[str]:
 
 
 def next_step(state: RunState, *, kept: bool = True) -> str:
-    """Say how to go on with a run, "" where it is done. After a breach that is a new run, not this one. `kept`: whether
-    the run still stands in a journal or in a bucket, so that it can be taken up.
+    """Return how to continue with a run, "" where it is done. After a breach that is a new run. `kept`: whether the run
+    is still in a journal or a bucket, so that it can be resumed.
     """
     line = f"`{line_of(state.verb, state.identity, state.endpoint)}`"
     if state.rollout.paused is not None and not state.given_up and kept:
         return paused_ways(state.run_id)
     if state.owes_rollback and kept:
-        return "`orchestrator resume` goes on with the rollback"
+        return "continue the rollback with `orchestrator resume`"
     if state.breach:
-        follow = "`orchestrator resume` sees what became of what is unknown, and starts nothing; "
-        back = "; what was rolled back is blocked until it changes, or `--again NAMES` says that it is good as it is"
+        follow = "`orchestrator resume` reads the unknown outcomes and starts nothing; "
+        back = "; what was rolled back is blocked until it changes, or until `--again NAMES` accepts it as it is"
         of_plan = bool(state.identity.selection.plan)
-        other = "; what is mended in the manifest or in a source needs a new plan" if of_plan else ""
+        other = "; fixes in the manifest or in a source need a new plan" if of_plan else ""
         return (
-            f"{follow if kept and state.outcomes.get('unknown') else ''}once it is mended, {line} is a new run, with"
-            f" all of its waves and a new budget of failures{other}{back if state.rollout.rollback else ''}"
+            f"{follow if kept and state.outcomes.get('unknown') else ''}after the fix, {line} starts a new run with all"
+            f" waves and a new budget of failures{other}{back if state.rollout.rollback else ''}"
         )
     if state.exit_code != Exit.INTERRUPTED and not state.outcomes.get("cancelled"):
         return ""
     if not kept:
-        return f"nothing is kept of this run, so it cannot be resumed: {line} looks at what is live, and does the rest"
-    return "`orchestrator resume` goes on: what was asked for already is found, not asked for again"
+        return (
+            f"this run was not recorded, so it cannot be resumed: {line} compares with the live state and does the rest"
+        )
+    return "continue with `orchestrator resume`: calls that were sent are found and not repeated"

@@ -1,8 +1,8 @@
-"""What commands that run for a while have in common: logs, signals, and an end that is an answer or an error.
+"""What long-running commands share: logs, signals, and an end with a result or an error.
 
-Signals become stops. Ctrl-C once: settle; twice: leave. SIGTERM, SIGHUP and SIGQUIT: settle for five seconds, since CI
-kills after ten; the end comes whatever a thread does. What was ignored when the program began (nohup, a job in a
-shell's background) stays ignored.
+Signals become stops. Ctrl-C once settles, twice leaves. SIGTERM, SIGHUP and SIGQUIT settle for five seconds, since CI
+kills after ten; the process ends then even if a thread is stuck. Signals that were ignored at the start (nohup, a
+background job of a shell) stay ignored.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ from orchestrator.resilience.stop import Stop, StoppedError
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """What a command is run with. What it opens is closed with `stack`; `stop` says whether it is to end early.
-    `looks`: of a command that looks at a manifest in several environments.
+    """What a command runs with. `stack` closes what it opens. `stop` says whether it must end early. `looks`: digests
+    for a command that reads a manifest in several environments.
     """
 
     options: RunOptions
     messages: Messages
     stack: AsyncExitStack
     stop: Stop
-    locks: list[LocalLock] = field(default_factory=list)  # of state folders, as far as they are held
+    locks: list[LocalLock] = field(default_factory=list)  # of state folders, while they are held
     looks: Looks | None = None
     begun: list[str] = field(default_factory=list)  # ids of the runs of which the journal has the first record
     ended: list[str] = field(default_factory=list)  # those of them that have reported their end
@@ -52,7 +52,7 @@ def invoke(
     main: Callable[[Invocation], Awaitable[CommandResult]],
     looks: Looks | None = None,
 ) -> CommandResult:
-    """Run a command to its result. Raises `OrchestratorError` where it cannot start."""
+    """Run a command and return its result. Raises `OrchestratorError` where it cannot start."""
     messages.outlet.redactor.add_variables(options.parameters)
     messages.configure(options.log_level, options.log_format)
 
@@ -69,13 +69,13 @@ def invoke(
 
 
 SETTLE_S = 5.0
-LEAVE_S = 10.0  # for leaving by itself; then the process is ended
+LEAVE_S = 10.0  # time to leave normally before the process is ended
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
 @asynccontextmanager
 async def watching(stop: Stop, say: Callable[[str], None]) -> AsyncIterator[None]:
-    """Turn signals into stops until the block ends. Its error comes out as it is, not inside a task group's."""
+    """Turn signals into stops until the block ends. An error leaves the block as it is, not inside a task group's."""
     with ungrouped(OrchestratorError):
         async with anyio.create_task_group() as group:
             await group.start(_watch, stop, say)
@@ -114,10 +114,10 @@ async def _leave_later(stop: Stop, name: str) -> None:
 
 @contextmanager
 def _last_resort(say: Callable[[str], None]) -> Iterator[None]:
-    """End the process where it does not leave by itself: its event loop, or a thread, may be stuck in a call.
+    """End the process where it does not leave by itself: its event loop or a thread may be stuck in a call.
 
-    A thread hears of signals before the event loop does, and passes them on. It outlives the block: a thread that is
-    stuck also holds up the end of the interpreter. It can do nothing against a C call that lets no other thread run.
+    A thread receives signals before the event loop does, and forwards them. It outlives the block, since a stuck thread
+    also delays the end of the interpreter. It cannot interrupt a C call that blocks all threads.
     """
     heard, told = socket.socketpair()
     told.setblocking(False)
@@ -134,7 +134,7 @@ def _listen(heard: socket.socket, loop: int, say: Callable[[str], None]) -> None
     interrupts = 0
     with heard:
         while numbers := heard.recv(64):
-            with suppress(OSError):  # the loop is full of them, or gone
+            with suppress(OSError):  # the loop has too many, or is gone
                 os.write(loop, numbers)
             for number in numbers:
                 interrupts += number == signal.SIGINT
@@ -148,7 +148,7 @@ def _listen(heard: socket.socket, loop: int, say: Callable[[str], None]) -> None
 
 def _leave_in(seconds: float, say: Callable[[str], None]) -> None:
     def leave() -> None:
-        say("leaving by force: something in this program does not end; the journal is intact")
+        say("leaving by force: a part of this program does not end; the journal is intact")
         os._exit(Exit.INTERRUPTED)
 
     timer = threading.Timer(seconds, leave)

@@ -1,6 +1,4 @@
-"""The runs of the journal; a run that somebody names, and its account: from the journal, or where that has none of the
-kind from the bucket.
-"""
+"""The runs of the journal, and a named run with its account: from the journal, or else from the bucket."""
 
 from __future__ import annotations
 
@@ -24,7 +22,7 @@ T = TypeVar("T")
 
 
 def known_runs(options: RunOptions) -> tuple[RunSummary, ...]:
-    """List the runs of the journal, the newest first. Raises `JournalError`."""
+    """Return the runs of the journal, newest first. Raises `JournalError`."""
     state_dir = state_dir_of(options.config, options.state_dir)
     since = alive_since(state_dir)
     with open_store(state_dir, read_only=True) as store:
@@ -44,7 +42,7 @@ def known_runs(options: RunOptions) -> tuple[RunSummary, ...]:
 
 
 def known_run(options: RunOptions, messages: Messages, named: str, find: Callable[[Store], T]) -> T:
-    """Find something of a run in the journal; what that does not have is looked for in the bucket's records, and kept.
+    """Find data of a run in the journal. A run that is not there is searched in the bucket's records, and stored.
 
     Raises `UsageError` as `find` does, and `JournalError`.
     """
@@ -60,7 +58,7 @@ def known_run(options: RunOptions, messages: Messages, named: str, find: Callabl
 
 
 def known_account(options: RunOptions, messages: Messages, named: str) -> Account:
-    """Make the account of the chain that a run belongs to. Raises as `known_run` does."""
+    """Return the account of the chain of a run. Raises as `known_run` does."""
     state_dir = state_dir_of(options.config, options.state_dir)
     return known_run(
         options, messages, named, lambda store: read_account(store, store.find(named, options.environment), state_dir)
@@ -68,8 +66,8 @@ def known_account(options: RunOptions, messages: Messages, named: str) -> Accoun
 
 
 def read_account(store: Store, run_id: str, state_dir: Path) -> Account:
-    """Make the account of the chain that a run belongs to, as far as the journal has it now. Raises `JournalError`."""
-    from orchestrator.report.account.accounting import Accounting  # noqa: PLC0415 - `show` makes none
+    """Return the account of the chain of a run, as far as the journal has it now. Raises `JournalError`."""
+    from orchestrator.report.account.accounting import Accounting  # noqa: PLC0415 - `show` does not need it
     from orchestrator.report.account.accounts import account_of  # noqa: PLC0415
 
     found = Accounting()

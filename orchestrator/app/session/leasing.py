@@ -1,4 +1,4 @@
-"""The lease of a run on its functions, where a bucket makes one possible, and what else lies in that bucket."""
+"""The lease of a run on its functions, which needs a bucket, and the other objects in that bucket."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from orchestrator.report.prunes.prune_text import size_words
 from orchestrator.resilience.groups import beside
 from orchestrator.resilience.stop import StoppedError
 
-_END_S = 3.0  # for giving a lease up: a machine that is to go down kills us after ten
+_END_S = 3.0  # for releasing a lease: a machine that shuts down kills us after ten seconds
 
 
 def leases_of(session: Session) -> Leases | None:
-    """Open the registry of leases; without a bucket only the lock of the state folder keeps runs apart."""
+    """Open the registry of leases. Without a bucket only the lock of the state folder separates runs."""
     place = registry_place(session)
     if place is None:
         return None
@@ -48,7 +48,7 @@ def leases_of(session: Session) -> Leases | None:
 
 
 def registry_place(session: Session) -> RecordPlace | None:
-    """Say where the registry of leases is, None where there is no bucket to hold it in."""
+    """Return the place of the registry of leases, None without a bucket."""
     records, world = bucket_records(session.world), session.world
     if records is None:
         return None
@@ -56,20 +56,20 @@ def registry_place(session: Session) -> RecordPlace | None:
 
 
 def probe_of(session: Session) -> str:
-    """Name the object on which conditional writes are tried."""
+    """Return the name of the object that tests conditional writes."""
     return f"{session.world.storage.prefix}conditions.json"
 
 
 async def look(leases: Leases | None) -> Registry:
-    """See who holds what, before what is live is read."""
+    """Return who holds what, before the live state is read."""
     try:
         return await leases.look() if leases is not None else Registry()
-    except CloudError:  # a refused token is best told by the API; the lease itself will tell of the rest
+    except CloudError:  # a refused token is best reported by the API, everything else by the lease itself
         return NOT_LOOKED
 
 
 def to_change(plan: Plan) -> dict[str, str]:
-    """Give the functions for which a plan does something: `folder/name` by key."""
+    """Return the functions that a plan changes: `folder/name` by key."""
     return {
         unit.key: f"{unit.spec.folder_id}/{unit.spec.name}"
         for unit in plan.units
@@ -81,7 +81,7 @@ def to_change(plan: Plan) -> dict[str, str]:
 async def leased(
     session: Session, leases: Leases | None, functions: Mapping[str, str], looked: Registry
 ) -> AsyncIterator[Lease | None]:
-    """Hold a lease on these functions. None: there is nothing to hold, or no bucket to hold it in.
+    """Hold a lease on these functions. Yields None where there are none, or no bucket.
 
     Raises `LockHeldError`, `StartError`.
     """
@@ -93,14 +93,14 @@ async def leased(
             if not await conditions_hold(leases.place, probe_of(session)):
                 session.messages.warn(
                     f"{session.connection.storage_endpoint} ignores the conditions of writes (If-Match, If-None-Match):"
-                    " two machines are not kept apart"
+                    " runs on two machines could collide"
                 )
             timeout_s = session.request.options.lock_timeout_s
             lease = await leases.acquire(functions, looked=looked, timeout_s=timeout_s)
     except CloudError as error:
         raise StartError(
             f"the leases in {leases.place.key} cannot be used: {with_facts(error)}",
-            advice=error.advice or "the account needs to read and write there: storage.editor on the bucket",
+            advice=error.advice or "give the account read and write access: storage.editor on the bucket",
         ) from error
     lease.lost = session.stop.lose
     try:
@@ -115,15 +115,15 @@ async def _end(lease: Lease, messages: Messages) -> None:
         try:
             await lease.end()
         except OrchestratorError as error:
-            messages.warn(f"the lease could not be given up, so other machines wait for half a minute: {error.message}")
+            messages.warn(f"the lease could not be released, so other machines wait for half a minute: {error.message}")
     if scope.cancelled_caught:
         messages.warn(
-            f"the lease could not be given up within {as_duration(_END_S)}, so other machines wait for half a minute"
+            f"the lease could not be released within {as_duration(_END_S)}, so other machines wait for half a minute"
         )
 
 
 def guarded(session: Session, lease: Lease | None) -> Session:
-    """Let nothing be asked of the cloud any more once the lease is lost, or the lock of the state folder."""
+    """Return a session that sends nothing once the lease, or the lock of the state folder, is lost."""
 
     async def guard() -> None:
         for held in session.locks:
@@ -139,7 +139,7 @@ def guarded(session: Session, lease: Lease | None) -> Session:
 
 
 def tell(lease: Lease | None, functions: int, session: Session, emit: Callable[[Event], None]) -> None:
-    """Write down that the lease is held, and once it is lost."""
+    """Emit that the lease is held, and later that it was lost."""
     if lease is None:
         return
     clock, stop = session.world.clock, session.stop
@@ -155,7 +155,7 @@ def tell(lease: Lease | None, functions: int, session: Session, emit: Callable[[
 
 
 def where_to(session: Session, planned: Planned) -> str:
-    """Say in which environment, to which folders functions go, of which clouds, and as whom, where that is known."""
+    """Return what changes: the environment, the folders and clouds of the functions, and the account, where known."""
     folders = Counter(function.split("/", 1)[0] for function in to_change(planned.plan).values())
     parts = []
     clouds = dict[str, list[str]]()
@@ -167,13 +167,15 @@ def where_to(session: Session, planned: Planned) -> str:
     whom = f", as service account {session.connection.account}" if session.connection.account else ""
     what = f"{counted(folders.total(), 'function')} to change"
     if planned.prune is not None:
-        what = f"{counted(planned.prune.goes, 'version')} of {counted(folders.total(), 'function')} to delete for good"
+        what = (
+            f"{counted(planned.prune.goes, 'version')} of {counted(folders.total(), 'function')} to delete permanently"
+        )
     said = [f"{what} in {' and '.join(parts)}"] if parts else []
     if planned.stored is not None and planned.stored.goes.number:
         goes = planned.stored.goes
         objects = (
             f"{counted(goes.number, 'object')} ({size_words(goes.size_bytes)}) of the bucket {planned.stored.bucket}"
         )
-        said.append(objects if said else f"{objects} to delete for good")
+        said.append(objects if said else f"{objects} to delete permanently")
     environment = session.request.manifest.environment
     return f"{f'environment {environment}: ' if environment else ''}{' and '.join(said)}{whom}"

@@ -1,10 +1,10 @@
-"""What of a manifest's functions cannot be deployed, as far as the disk alone tells: no cloud is asked, no build runs.
+"""What the local disk shows about functions that cannot be deployed: without the cloud, and without builds.
 
-| of a function                                               | whose source no build makes | that has a build |
+| of a function                                               | without a build             | with a build     |
 | ---                                                         | ---                         | ---              |
-| patterns that can match nothing                             | told                        | told             |
-| an entry point that names no function, too long a description | told                      | told             |
-| files that are missing, forbidden, too large; what `include` names; the entry point's file | told | after its build |
+| patterns that can match nothing                             | reported                    | reported         |
+| an entry point that names no function, too long a description | reported                  | reported         |
+| missing, forbidden, or too large files; what `include` names; the entry point's file | reported | after its build |
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ Finding = tuple[bool, str]
 
 
 def look(manifest: Manifest, state_dir: Path, digests: Digests = NOTHING_KNOWN) -> tuple[list[Mistake], list[str]]:
-    """Find what a plan would refuse, and what it would warn of, each thing once with the functions that it concerns.
-    `digests`: what is known of the contents of files.
+    """Return the errors and warnings of a plan, each once with the functions concerned. `digests`: known digests of
+    files.
 
-    Functions with mistakes in their tables are left out: those are told already.
+    Functions with mistakes in their tables are skipped: these are reported already.
     """
     around = Surroundings.of(manifest.path.parent, (*manifest.files, state_dir), digests)
     inline = manifest.storage.bucket is None
@@ -50,7 +50,7 @@ def look(manifest: Manifest, state_dir: Path, digests: Digests = NOTHING_KNOWN) 
 
 
 def _placed(rule: str, specs: list[FunctionSpec]) -> Iterator[Mistake]:
-    """Place what several functions share at the first of them, and name all."""
+    """Return a mistake of several functions at the place of the first, naming all."""
     first = specs[0]
     for spec in specs:
         function = spec.key if len(specs) > 1 else ""
@@ -88,14 +88,14 @@ def _of(
 
 
 def _read(code: SourceCode, around: Surroundings, *, inline: bool) -> Tree | Finding:
-    """Read a source as a plan does; what may be too large is packed, since only then its size is known."""
+    """Read a source as a plan does. A source that may be too large is packed, since only then its size is known."""
     try:
         tree = archive.scan(code, _go_on, around)
         if may_exceed(tree, INLINE_MAX_BYTES if inline else ZIPPED_MAX_BYTES):
             with tempfile.TemporaryDirectory() as folder:
                 size_bytes = archive.pack(code, Path(folder), _go_on, around).size_bytes
             failure = too_large(size_bytes) if inline else None
-            if failure is not None:  # a bucket may still be given by --bucket
+            if failure is not None:  # --bucket may still provide a bucket
                 return False, f"{failure.message}; {failure.advice}"
     except PackageError as error:
         return True, _said(error)
@@ -107,4 +107,4 @@ def _said(error: PackageError) -> str:
 
 
 def _go_on() -> None:
-    """Nobody cancels this but a signal."""
+    """Do nothing: only a signal cancels this."""

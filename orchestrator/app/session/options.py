@@ -1,4 +1,4 @@
-"""What a command was asked to do, as values."""
+"""The options of a command as values."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from orchestrator.manifest.variables.scoped import ENVIRONMENT
 from orchestrator.model import CloudAddress, Manifest, Storage
 from orchestrator.version.adoption import NOTHING, Adoption
 
-SANDBOX = "sandbox"  # the endpoint of sandbox runs, as the journal remembers it
+SANDBOX = "sandbox"  # the endpoint of sandbox runs in the journal
 
-ANY_FOLDER = "unknown-folder"  # where functions live may well be known only where they are deployed from
-SANDBOX_FOLDER = "sandbox-folder"  # where nothing says which: the sandbox knows every folder
+ANY_FOLDER = "unknown-folder"  # a placeholder: a folder may be known only where functions are deployed from
+SANDBOX_FOLDER = "sandbox-folder"  # the default in the sandbox, which accepts any folder
 DEFAULT_CONFIG = "deploy.toml"
-# Options that agree to something, function by function.
+# Options of consent for single functions.
 NAMING = {"again": "--again", "no_way_back": "--no-way-back", "lossy": "--lossy", "wider": "--wider"}
-ROLLBACK = "rollback"  # the verb, as the journal remembers it
+ROLLBACK = "rollback"  # the verb in the journal
 PRUNE = "prune"  # likewise
-RUN = "run"  # the parameter of a rollback without a run yet that names the run to take back
+RUN = "run"  # the parameter of a rollback that names the run to undo
 _NAMES_A_RUN = re.compile(r"last$|\d")  # what names a run: no Function's name begins with a digit
 
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """Names of functions, and globs of them, as a container of the names that fit."""
+    """Names of functions and globs, as a container of the names that match."""
 
     patterns: tuple[str, ...]
 
@@ -44,20 +44,21 @@ class Names:
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """Everything that `deploy`, `plan` and `run` take. None: not given, so the file or the default decides.
+    """All options of `deploy`, `plan` and `run`. None means not given: the file or the default decides.
 
-    `verb`: as the journal remembers it, "deploy", "plan" or "run NAME". `patterns`: names, globs, @FILE.
-    `environment`: its name, `NONE` for none of them, "" where nothing was said; `environment_typed`: as an option, not
-    by a variable; `variables`: of --var, and those `taken_over` from a former run; `as_then`: all that is that of a run
-    that is taken up, or of a saved plan, even none. `config_given`: the manifest was named.
+    `verb`: as in the journal, "deploy", "plan" or "run NAME". `patterns`: names, globs, @FILE. `config_given`: whether
+    the manifest was named. `environment`: its name, `NONE` for none, "" where not given; `environment_typed`: by the
+    option, not by the variable. `variables`: of --var, and those `taken_over` from a former run. `as_then`: environment
+    and variables are those of a resumed run or a saved plan, even if there are none.
+
     `failed`, `undone`: of the last run. `now`: without pauses and approvals. `again`, `no_way_back`, `lossy`, `wider`:
-    names of functions that may be deployed though they were rolled back, changed though they have no way back, rolled
-    back with a loss, made public by a rollback.
-    `run`: the one to roll back, as it was typed, "" for the last that changed something. `since`: a time, `to`: the id
-    of a Version, that functions go back to. `follows`: nobody typed it: it takes back the run that it follows on.
-    `out`: the file to save a plan to, for `expires_s`, with `upload` its packages in the bucket; `plan`: such a file to
-    be carried out.
-    `log_level`: debug … error, or "auto": warning under a live display, else info. `log_format`: console | json.
+    names of functions that may be deployed after a rollback, changed without a way back, rolled back with a loss, made
+    public by a rollback. `run`: the run to roll back as typed, "" for the last that changed something. `since`: a time,
+    `to`: a Version ID, to which functions return. `follows`: an automatic rollback that follows its run.
+
+    `out`: the file for a saved plan that is valid for `expires_s`, with its packages in the bucket if `upload`. `plan`:
+    a saved plan to apply. `log_level`: debug … error, or "auto": warning under a live display, else info. `log_format`:
+    console | json.
     """
 
     verb: str
@@ -113,23 +114,23 @@ class RunOptions:
 
     @property
     def choice(self) -> ManifestChoice:
-        """What is chosen of the manifest."""
+        """The environment and variables of the manifest."""
         named, exactly = self.environment, self.as_then or self.environment == NONE
         return ManifestChoice("" if named == NONE else named, self.variables, self.taken_over, exactly=exactly)
 
     @property
     def by_former_run(self) -> bool:
-        """Whether a former run that nobody names says what it is about."""
+        """Whether an unnamed former run sets the scope."""
         return self.failed or self.undone or (self.verb == ROLLBACK and not (self.since or self.to or self.run))
 
     @property
     def skips(self) -> tuple[str, ...]:
-        """What is not waited for, as a run's first event says it."""
+        """What is skipped, as recorded in the first event of a run."""
         return tuple(name for name, given in (("pauses", self.now), ("verification", self.no_verify)) if given)
 
 
 def read_options(verb: str, given: Mapping[str, Any]) -> RunOptions:
-    """Make the options of `deploy`, `plan` or `run` of what was typed. Raises `UsageError`."""
+    """Return the options of `deploy`, `plan` or `run` from the command line. Raises `UsageError`."""
     given = dict(given)
     job = given.pop("job", "")
     patterns = given.pop("functions", ())
@@ -168,21 +169,19 @@ def read_options(verb: str, given: Mapping[str, Any]) -> RunOptions:
         ("--failed", "--undone", options.failed and options.undone),
     ):
         if both:
-            raise UsageError(f"{one} and {other} exclude each other", advice="leave one of them out")
+            raise UsageError(f"{one} and {other} exclude each other", advice="keep only one of them")
     _check_saving(options, expires=expires)
     past = bool(options.since) + bool(options.to) + bool(options.run)
     if past > 1:
-        raise UsageError("RUN, --since and --to exclude each other", advice="leave all of them out but one")
+        raise UsageError("RUN, --since and --to exclude each other", advice="keep only one of them")
     if options.since:
         parse_time(options.since, 0.0)
     if options.simulate and not options.dry_run:
-        raise UsageError(
-            "--simulate goes with --dry-run", advice="it predicts what a run would take, and changes nothing"
-        )
+        raise UsageError("--simulate requires --dry-run", advice="it predicts a run without changing anything")
     return options
 
 
-# Options that shape a plan, so that a saved one has them: not to be given beside it.
+# Options that shape a plan. A saved plan includes them, so they cannot be given with it.
 _SHAPING = (
     "patterns", "labels", "failed", "undone", "force", "run_key", "adopt", "again", "no_way_back", "now", "no_verify",
 )  # fmt: skip
@@ -190,28 +189,28 @@ _CALLED = {"patterns": "FUNCTIONS", "labels": "--label"}
 
 
 def _check_saving(options: RunOptions, *, expires: str | None) -> None:
-    """See that what is said of a saved plan makes sense. Raises `UsageError`."""
+    """Check the options for saving a plan. Raises `UsageError`."""
     alone = [name for name, given in (("--upload", options.upload), ("--expires", expires is not None)) if given]
     if alone and options.out is None:
-        raise UsageError(f"{alone[0]} goes with --out", advice="name the file to save the plan to: --out FILE")
+        raise UsageError(f"{alone[0]} requires --out", advice="save the plan with --out FILE")
     if options.out is not None and options.expires_s <= 0:
-        raise UsageError(f"--expires {expires}: the plan could never be applied", advice="write --expires 24h, say")
+        raise UsageError(f"--expires {expires}: must be longer than 0", advice="write --expires 24h, for example")
     shaping = given_of(options, _SHAPING)
     if shaping and options.plan is not None and options.verb == "deploy":
         raise UsageError(
-            f"--plan is the whole plan, so {', '.join(shaping)} cannot change it",
-            advice="leave that out, or make another plan with it: `orchestrator plan … --out FILE`",
+            f"--plan cannot be combined with {', '.join(shaping)}: a saved plan cannot be changed",
+            advice="remove the option, or make a new plan with it: `orchestrator plan … --out FILE`",
         )
 
 
 def given_of(options: RunOptions, fields: Iterable[str]) -> list[str]:
-    """Give those of some options that were given, as they are typed."""
+    """Return the options among `fields` that were given, as typed."""
     given = (name for name in fields if getattr(options, name) not in ((), False, None, NOTHING))
     return [_CALLED.get(name, f"--{name.replace('_', '-')}") for name in given]
 
 
 def read_place(verb: str, given: Mapping[str, Any]) -> RunOptions:
-    """Make the options of a command that only looks at what is known of runs; nobody waits for a network to come."""
+    """Return the options of a command that only reads runs. It does not wait for a network."""
     return RunOptions(
         verb, given["config"], given["state"], environment=given["environment"], variables=given["variables"],
         endpoint=given["endpoint"], bucket=given["bucket"], start_timeout_s=0.0,
@@ -219,32 +218,34 @@ def read_place(verb: str, given: Mapping[str, Any]) -> RunOptions:
 
 
 def state_dir_of(config: Path, state_dir: Path | None) -> Path:
-    """Place the state folder: `.orchestrator/` beside deploy.toml unless told otherwise."""
+    """Return the state folder: `.orchestrator/` next to deploy.toml, unless it was given."""
     return state_dir if state_dir is not None else config.absolute().parent / ".orchestrator"
 
 
 def address_of(manifest: Manifest, endpoint: str | None) -> CloudAddress:
-    """Apply `--endpoint` over the file. Where another installation's Functions are called is not said there."""
+    """Return the address with `--endpoint` in place of the file's. The invocation endpoint of another installation is
+    unknown.
+    """
     if not endpoint or endpoint.rstrip("/") == manifest.cloud.endpoint.rstrip("/"):
         return manifest.cloud
     return replace(manifest.cloud, endpoint=endpoint, invoke_endpoint=None)
 
 
 def storage_of(manifest: Manifest, bucket: str | None) -> Storage:
-    """Apply `--bucket` over the file."""
+    """Return the storage with `--bucket` in place of the file's."""
     return replace(manifest.storage, bucket=bucket) if bucket else manifest.storage
 
 
 def environ_of_commands(manifest: Manifest) -> dict[str, str]:
-    """Give the environment of every command of the user's (builds, verifications, gates): this one, and which
-    environment of the manifest is chosen, however that was said.
+    """Return the environment of user commands (builds, verifications, gates): this one, with the name of the manifest's
+    chosen environment.
     """
     chosen = {ENVIRONMENT: manifest.environment} if manifest.environment else {}
     return {**os.environ, **chosen}
 
 
 def sandbox_environ(environ: Mapping[str, str], *, key_file: Path) -> dict[str, str]:
-    """Make the environment of a sandbox run: its own credentials only, so that no real token ever leaves for it."""
+    """Return the environment of a sandbox run: only its own credentials, so that no real token reaches it."""
     foreign = ("YC_", "AWS_")
     kept = {name: value for name, value in environ.items() if not name.startswith(foreign)}
     folder_id = environ.get("YC_FOLDER_ID") or SANDBOX_FOLDER

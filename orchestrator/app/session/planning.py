@@ -1,4 +1,4 @@
-"""From what is asked for to a plan: reading what is live, what a job wants, and what the sources hold."""
+"""From a request to a plan: reading the live state, the desired state of a job, and the sources."""
 
 from __future__ import annotations
 
@@ -65,18 +65,18 @@ _NAMED_MAX = 5  # functions that a warning names
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A plan with what it was made of. `back`: it takes a run back, or what was done by hand; `rolls_back`: the id of
-    that run. `settled`: outcomes that are known already, of units that are none of the plan's, but `told` of.
-    `forced`: see `planner.build`. `saved`: which saved plan it is, and whose, in words.
+    """A plan with its inputs. `back`: it undoes a run, or manual changes; `rolls_back`: the ID of that run. `settled`:
+    known outcomes of units that are `told` but not in the plan. `forced`: see `planner.build`. `saved`: a description
+    of the saved plan that it applies.
     """
 
     plan: Plan
     live: LiveState
     sources: Sources
     rollout: Rollout
-    undeclared: tuple[Undeclared, ...] = ()  # of folders that were looked through for what the manifest does not have
-    disabled: int = 0  # functions of the manifest that a plan of all leaves out
-    warnings: tuple[str, ...] = ()  # of what may fail, said already
+    undeclared: tuple[Undeclared, ...] = ()  # in searched folders, but not in the manifest
+    disabled: int = 0  # functions that a plan of all excludes
+    warnings: tuple[str, ...] = ()  # about possible failures, printed already
     adopt: Adoption = NOTHING
     back: bool = False
     rolls_back: str = ""
@@ -85,15 +85,15 @@ class Planned:
     verifying: Verifying = NOT_VERIFYING
     forced: str = ""
     saved: str = ""
-    desired: Mapping[str, FunctionSpec] = field(default_factory=dict)  # what a job wants, names unresolved
-    prune: PrunePlan | None = None  # of a prune: every Version, and why it goes or stays
+    desired: Mapping[str, FunctionSpec] = field(default_factory=dict)  # desired by a job, with unresolved names
+    prune: PrunePlan | None = None  # of a prune: every Version, and why it is deleted or kept
 
     @property
     def prunes_after(self) -> bool:
-        """Whether its run is to be followed by a prune of what it is about."""
+        """Whether a prune of the same functions follows the run."""
         return self.rollout.prune_after and not self.back
 
-    stored: StoredLeftovers | None = None  # of a prune: what goes from the bucket
+    stored: StoredLeftovers | None = None  # of a prune: what is deleted from the bucket
 
 
 async def plan_functions(session: Session, specs: Mapping[str, FunctionSpec]) -> Planned:
@@ -104,7 +104,7 @@ async def plan_functions(session: Session, specs: Mapping[str, FunctionSpec]) ->
     listed = {spec.folder_id for spec in specs.values()} if whole else set[str]()
     live, desired = await read_specs(session, specs, listed=listed)
     forced = forced_digest(options.run_key or session.run_id) if options.force else ""
-    if session.request.left is not None and not forced:  # what such a run's functions lack is a forced version
+    if session.request.left is not None and not forced:  # what was left undone in such a run is a forced version
         forced = forced_of(session.request.left.units)
     check_agreed(options, declared.values())
     planned = await plan_desired(session, desired, live, forced=forced, adopt=options.adopt)
@@ -117,23 +117,23 @@ async def plan_functions(session: Session, specs: Mapping[str, FunctionSpec]) ->
 async def read_specs(
     session: Session, specs: Mapping[str, FunctionSpec], *, listed: Iterable[str] = (), sources_read: bool = False
 ) -> tuple[LiveState, Desired]:
-    """Read what is live of functions of the manifest. `listed`: see `read_live`. `sources_read`: their sources need not
-    be read for their plan.
+    """Read the live state of functions of the manifest. `listed`: see `read_live`. `sources_read`: their sources need
+    not be read for the plan.
     """
     made_here = 0 if sources_read else sum(isinstance(spec.code, SourceCode) for spec in specs.values())
     what, of = counted(made_here, "function"), f" of {counted(len(specs), 'function')}"
     of = of if made_here < len(specs) else ""
-    session.messages.mention(f"reading {f'the sources of {what}, and ' if made_here else ''}what is live{of}")
+    session.messages.mention(f"reading {f'the sources of {what}, and ' if made_here else ''}the live state{of}")
     session.hide(specs.values())
     return await _live(session, specs.values(), listed=listed), Desired(specs, session.request.manifest.rollout)
 
 
 async def job_desires(session: Session, binding: Binding) -> tuple[LiveState, Desired]:
-    """Ask a job what it wants, of all that is live in its folders. Raises `JobError`, `StartError`."""
+    """Return what a job desires, given everything that is live in its folders. Raises `JobError`, `StartError`."""
     manifest = session.request.manifest
     part = part_of(manifest, binding.spec)
     folders = binding.job.folders(part, binding.given)
-    session.messages.mention(f"reading what is live in {counted(len(folders), 'folder')}")
+    session.messages.mention(f"reading the live state of {counted(len(folders), 'folder')}")
     session.hide(manifest.functions.values())
     live = await _live(session, (), whole=folders, runtimes=True)
     desired = binding.job.desired(part, live_part_of(live, manifest, binding.spec), binding.given)
@@ -144,9 +144,9 @@ async def job_desires(session: Session, binding: Binding) -> tuple[LiveState, De
 
 
 def specs_of_job(session: Session, binding: Binding, desired: Desired) -> Mapping[str, FunctionSpec]:
-    """Give what a job wants, or that part of it which the options select. Raises `UsageError`."""
+    """Return the selected part of what a job desires. Raises `UsageError`."""
     options = session.request.options
-    specs, of = desired.specs, f'what job "{binding.name}" has to do'
+    specs, of = desired.specs, f'the work of job "{binding.name}"'
     if options.patterns or options.labels:
         known = session.request.manifest.functions
         specs = choose(specs, expanded(options.patterns), options.labels, of=of, known=known)
@@ -156,7 +156,7 @@ def specs_of_job(session: Session, binding: Binding, desired: Desired) -> Mappin
 async def plan_job(
     session: Session, binding: Binding, live: LiveState, desired: Desired, *, run_key: str = ""
 ) -> Planned:
-    """Plan what a job wants, as `job_desires` gave it, or that part of it which the options select."""
+    """Plan the selected part of what a job desires, as `job_desires` returned it."""
     options, specs = session.request.options, specs_of_job(session, binding, desired)
     forced = forced_digest(options.run_key or run_key or session.run_id) if desired.force else ""
     adopt, declared = options.adopt | binding.adopt, session.request.manifest.functions
@@ -167,8 +167,10 @@ async def plan_job(
 
 
 def cannot_read(error: CloudError) -> StartError:
-    """Say that what is live cannot be read, so that nothing can be planned."""
-    return StartError(f"what is live cannot be read: {with_facts(error)}", advice=error.advice or "nothing was changed")
+    """Return the error of a live state that cannot be read, so that nothing can be planned."""
+    return StartError(
+        f"the live state cannot be read: {with_facts(error)}", advice=error.advice or "nothing was changed"
+    )
 
 
 async def _live(
@@ -188,8 +190,8 @@ async def _live(
     homeless = sorted(folder_id for folder_id, cloud_id in live.clouds.items() if cloud_id == UNKNOWN_CLOUD)
     if len(homeless) > 1:
         session.messages.warn(
-            f"nobody tells which cloud the folders {', '.join(homeless)} are in: they share the operation slots of one;"
-            " set YC_CLOUD_ID where that is so, or give the account resource-manager.viewer"
+            f"the cloud of the folders {', '.join(homeless)} is not visible: they are assumed to share one quota;"
+            " set YC_CLOUD_ID to confirm this, or give the account resource-manager.viewer"
         )
     return live
 
@@ -205,15 +207,15 @@ async def plan_desired(
     going_on: bool = False,
     sources: Sources | None = None,
 ) -> Planned:
-    """Plan what is desired. `forced`, `adopt`, `jobs`: see `planner.build`. `going_on`: with a run, which has its own
-    ways to end with its rollback. `sources`: what they hold, where that was read already. Raises
-    `ManifestError`, `StartError`.
+    """Plan the desired state. `forced`, `adopt`, `jobs`: see `planner.build`. `going_on`: resuming a run, which reports
+    its own ways to finish its rollback. `sources`: their contents, if read already. Raises `ManifestError`,
+    `StartError`.
     """
     require_sound(desired.specs.values())
     require_promote(desired.specs.values(), desired.rollout)
     world = session.world
     if any(isinstance(spec.code, SourceCode) for spec in desired.specs.values()):
-        await check_bucket(world)  # after a first call: a refused token is best named by the API's own client
+        await check_bucket(world)  # after a first call: a refused token is best reported by the API's own client
     try:
         resolved = await resolve_names(world, desired.specs, live)
     except CloudError as error:
@@ -230,7 +232,7 @@ async def plan_desired(
             resolved.specs, live, sources.prepared, failures, forced=forced, adopt=adopt, jobs=jobs,
             verifying=verifying, packed=trees.files, opened=opened,
         )  # fmt: skip
-    session.hide(unit.spec for unit in plan.units if unit.spec.as_live)  # they have values that are live
+    session.hide(unit.spec for unit in plan.units if unit.spec.as_live)  # they have live values
     options, rollout = session.request.options, desired.rollout
     again = Names((*options.again, *session.again))
     journal = session.request.state_dir, session.endpoint
@@ -254,26 +256,26 @@ async def plan_desired(
 
 
 def _takes_tags(change: Change) -> bool:
-    """Say whether a change takes a tag from the Version that holds it, or may."""
+    """Return whether a change takes a tag, or may take it, from the Version that has it."""
     if change.kind is ChangeKind.TAG:
         return True
     return change.kind is ChangeKind.VERSION and any(held for tag, held in change.before.items() if tag != LATEST)
 
 
 def _doubtful_objects(keys: Sequence[str]) -> tuple[str, ...]:
-    """Say of which functions nobody can tell whether their zip in a bucket is still the one that is live."""
+    """Return a warning for functions whose zip in a bucket may differ from the live one, which cannot be checked."""
     if not keys:
         return ()
     names = ", ".join(keys[:_NAMED_MAX]) + (f" and {len(keys) - _NAMED_MAX} more" if len(keys) > _NAMED_MAX else "")
     doubt = (
-        f"whether the package of {names} was overwritten cannot be told: the object may not be looked at, or the"
-        " live version is older than this check; `sha256` tells, and so does the next deployment (--force)"
+        f"could not check whether the package of {names} was overwritten: the object is not accessible, or the"
+        " live version is older than this check; declare `sha256`, or deploy again with --force"
     )
     return (doubt,)
 
 
 async def predicted(session: Session, planned: Planned) -> Prediction:
-    """Predict how long a plan will take. The clock of the simulation is its own, and so is its event loop's thread."""
+    """Predict the duration of a plan. The simulation has its own clock, and its event loop its own thread."""
     session.messages.mention("simulating the plan")
     world = session.world
     limits = await find_limits(world.directory, planned.live.clouds, world.limits, world.knowledge)

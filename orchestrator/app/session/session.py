@@ -1,4 +1,4 @@
-"""Everything that a run works with, opened in an order in which whatever is wrong shows before anything is sent."""
+"""Everything that a run works with, opened in an order that reports every problem before anything is sent."""
 
 from __future__ import annotations
 
@@ -51,17 +51,17 @@ class Session:
     stop: Stop
     run_id: str
     messages: Messages
-    endpoint: str  # as the journal remembers it: "sandbox", or the installation's
-    locks: Sequence[LocalLock]  # those that the invocation holds by now
+    endpoint: str  # as in the journal: "sandbox", or the installation's
+    locks: Sequence[LocalLock]  # those that the invocation holds so far
     outlook: Outlook
-    again: set[str] = field(default_factory=set)  # functions that somebody says are to be deployed though withdrawn
+    again: set[str] = field(default_factory=set)  # functions to deploy although they were rolled back
     ended_runs: EndedRuns = field(default_factory=EndedRuns)  # whose records were read
     begun: list[str] = field(default_factory=list)  # the invocation's: runs of which the journal has the first record
     ended: list[str] = field(default_factory=list)  # likewise: those that have reported their end
 
     def hide(self, specs: Iterable[FunctionSpec]) -> None:
-        """Let the secret values of these functions show up nowhere, even where the cloud repeats them; and let a CI
-        tell where they are declared.
+        """Redact the secret values of these functions everywhere, even where the cloud repeats them, and give the CI
+        output the places of functions.
         """
         for spec in specs:
             self.messages.outlet.redactor.add_function(spec)
@@ -69,14 +69,14 @@ class Session:
 
 
 async def hold_lock(invocation: Invocation, request: Request) -> None:
-    """Be the only run of this state folder. Raises `LockHeldError`, `JournalError`."""
+    """Become the only run of this state folder. Raises `LockHeldError`, `JournalError`."""
     options = request.options
     held = lock(request.state_dir, verb=request.what, timeout_s=options.lock_timeout_s)
     invocation.locks.append(await invocation.stack.enter_async_context(held))
 
 
 async def open_session(invocation: Invocation, request: Request) -> Session:
-    """Connect, and say what the connection warns of. With --sandbox the lock is held. Raises `StartError`."""
+    """Connect, and report the warnings of the connection. With --sandbox the lock is held. Raises `StartError`."""
     stack = invocation.stack
     options, manifest, state_dir = request.options, request.manifest, request.state_dir
     make_state_dir(state_dir)
@@ -87,7 +87,7 @@ async def open_session(invocation: Invocation, request: Request) -> Session:
         )
         address = CloudAddress(served.endpoint, address.folder_id, address.cloud_id)
 
-    def say_waits(seconds: float, why: str) -> None:  # until a run begins, which writes them down
+    def say_waits(seconds: float, why: str) -> None:  # until a run begins and records them
         invocation.messages.say(f"waiting for {as_duration(round(seconds))}: {why}")
 
     patience_s = options.start_timeout_s
@@ -131,7 +131,7 @@ async def open_session(invocation: Invocation, request: Request) -> Session:
 
 
 async def open_packager(invocation: Invocation, request: Request) -> ZipPackager:
-    """Make ready to build and pack; what is built is told. Raises `StartError`."""
+    """Prepare to build and pack, with progress of builds. Raises `StartError`."""
     manifest, messages = request.manifest, invocation.messages
     around = Surroundings.of(manifest.path.parent, (*manifest.files, request.state_dir))
     packages = request.state_dir / PACKAGES
@@ -145,7 +145,7 @@ async def open_packager(invocation: Invocation, request: Request) -> ZipPackager
 
 
 def build_rows(packager: ZipPackager, manifest: Manifest) -> list[BuildRow]:
-    """Give the builds that run, with the functions that wait for them."""
+    """Return the running builds, with the functions that wait for them."""
     now, rows = anyio.current_time(), []
     for one in packager.building:
         waiting = [
@@ -163,7 +163,7 @@ def _same(one: Build, other: Build) -> bool:
 
 
 def new_run_id() -> str:
-    """Make an id that sorts by time."""
+    """Return an ID that sorts by time."""
     return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
 
 
@@ -171,5 +171,5 @@ def _knowledge(state_dir: Path, endpoint: str) -> Knowledge:
     try:
         with open_store(state_dir, read_only=True) as store:
             return from_json(store.knowledge(endpoint))
-    except JournalError:  # which is told where the journal is needed
+    except JournalError:  # reported where the journal is needed
         return Knowledge()

@@ -1,4 +1,4 @@
-"""A rollback that was cut off is taken up: what is back stays, the rest is planned anew."""
+"""Resuming a rollback: what is restored stays, and the rest is planned again."""
 
 from __future__ import annotations
 
@@ -20,13 +20,15 @@ from orchestrator.report.views import CommandResult, PlanView
 
 
 def is_left(before: RunState) -> bool:
-    """Say whether there is something to take up: of what the chain was to do, its rollback, or a prune's bucket."""
+    """Return whether something is left to resume: of the chain's own work, of its rollback, or of the bucket of a
+    prune.
+    """
     return bool(left_of(before)) or before.owes_rollback or prunes_on(before)
 
 
 def of_its_run(options: RunOptions, before: RunState) -> tuple[RunState, RunState | None]:
-    """Of a rollback, give the run that it takes back as well; where a breach began it, that run is taken up in its
-    place, and ends with it.
+    """Return the run to resume, and for a rollback by hand the run that it undoes. A rollback after a breach is resumed
+    through that run, and ends with it.
     """
     if before.verb != ROLLBACK or not before.rollout.rolls_back:
         return before, None
@@ -37,8 +39,8 @@ def of_its_run(options: RunOptions, before: RunState) -> tuple[RunState, RunStat
 
 
 async def take_back(session: Session, before: RunState, of: RunState | None) -> CommandResult:
-    """Go on with a rollback that was cut off: what is back stays, the rest is planned anew. `of`: the run that it takes
-    back; None: it goes back to a Version, or to a time.
+    """Resume a rollback: what is restored stays, and the rest is planned again. `of`: the run that it undoes; None for
+    a rollback to a Version or a time.
     """
     left = to_resume(before)
     session.messages.say(f"resuming run {before.run_id}: {counted(len(left), 'function')}")

@@ -1,7 +1,7 @@
-"""Taking up a former run, to go on with it or for what it left undone: only as what it was about.
+"""Resuming a former run, or what it left undone: only within its own scope.
 
-Every verb that does so comes through `check_same`. A run that would be taken up in another installation, with another
-manifest, in another environment or in other folders is refused, with the line to type.
+Every verb that does so uses `check_same`. It refuses to resume a run in another installation, with another manifest, in
+another environment or in other folders, and prints the command to run.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from orchestrator.report.history import who
 
 
 class Differs(StrEnum):
-    """In what a command is about something else than a former run. The first that differs is told."""
+    """How the scope of a command differs from that of a former run. The first difference is reported."""
 
     INSTALLATION = "installation"
     MANIFEST = "manifest"
@@ -33,7 +33,7 @@ class Differs(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Now:
-    """What a command that takes a run up is about, and which option makes it do so ("" for `resume`)."""
+    """The scope of a command that resumes a run, and the option that makes it do so ("" for `resume`)."""
 
     verb: str
     endpoint: str
@@ -43,19 +43,19 @@ class Now:
 
 
 def endpoint_of(options: RunOptions, manifest: Manifest) -> str:
-    """Say how the journal remembers where these options lead to. Raises `StartError` for what is no URL."""
+    """Return the endpoint of these options as stored in the journal. Raises `StartError` for an invalid URL."""
     return SANDBOX if options.sandbox else clean_endpoint(address_of(manifest, options.endpoint).endpoint)
 
 
 def with_disabled(identity: Identity, manifest: Manifest) -> Identity:
-    """Count in the folders of functions that are disabled by now: a run that was about these was about the same."""
+    """Add the folders of functions that are disabled now: a run that included these has the same scope."""
     disabled = {spec.folder_id for spec in manifest.functions.values() if not spec.enabled and spec.folder_id}
     return replace(identity, folders=tuple(sorted({*identity.folders, *disabled})))
 
 
 def manifest_of(run: RunState, state_dir: Path) -> Path | None:
-    """Find the manifest that a run was about: where it was, beside the state folder that has moved with it, or in the
-    work tree of another machine. None where it is gone. Former programs remembered it as it was typed.
+    """Return the manifest of a run: at its place, next to a state folder that was moved with it, or in another
+    machine's work tree. None where it is gone. Former programs stored the path as typed.
     """
     identity = run.identity
     places = [Path(identity.manifest)] if identity.manifest else []
@@ -66,37 +66,37 @@ def manifest_of(run: RunState, state_dir: Path) -> Path | None:
 
 
 def folders_then(run: RunState) -> set[str]:
-    """Give the folders that a run was about; of former programs those of its functions."""
+    """Return the folders of a run; for former programs those of its functions."""
     return set(run.identity.folders) or {unit.folder_id for unit in run.units.values() if unit.folder_id}
 
 
 def same_manifest(one: Identity, other: Identity) -> bool:
-    """Say whether two runs were about one manifest: by its path, or by its place in clones of one repository."""
+    """Return whether two runs used the same manifest, by its path or by its place in clones of one repository."""
     return one.manifest == other.manifest or bool(one.place and one.place == other.place)
 
 
 def difference(run: RunState, now: Now) -> tuple[Differs, str] | None:
-    """Say in what a command is about something else than a run, and how; None where it is about the same.
+    """Return how the scope of a command differs from that of a run, None where it is the same.
 
-    Folders may have been added since. A manifest that is gone may be anywhere by now.
+    New folders are no difference. A manifest that is gone may have been moved anywhere.
     """
     then = run.identity
     if run.endpoint != now.endpoint:
-        return Differs.INSTALLATION, f"it went to {_place(run.endpoint)}, and this goes to {_place(now.endpoint)}"
+        return Differs.INSTALLATION, f"it used {_place(run.endpoint)}, and this command uses {_place(now.endpoint)}"
     own = manifest_of(run, now.state_dir)
     if own is not None and str(own) != now.identity.manifest and not same_manifest(then, now.identity):
-        return Differs.MANIFEST, f"it was about {own}, and this is about {now.identity.manifest}"
+        return Differs.MANIFEST, f"it used {own}, and this command uses {now.identity.manifest}"
     if then.environment != now.identity.environment and (then.manifest or then.environment):
         was, is_now = (f'"{name}"' if name else "none" for name in (then.environment, now.identity.environment))
         return Differs.ENVIRONMENT, f"its environment was {was}, and now it is {is_now}"
     if gone := folders_then(run) - set(now.identity.folders):
         is_now = ", ".join(now.identity.folders) or "none"
-        return Differs.FOLDERS, f"it was about the folder {', '.join(sorted(gone))}, and this is about {is_now}"
+        return Differs.FOLDERS, f"it used the folder {', '.join(sorted(gone))}, and this command uses {is_now}"
     return None
 
 
 def check_same(run: RunState, now: Now) -> None:
-    """Let a run be taken up as what it was about, and as nothing else. Raises `UsageError` with the line to type."""
+    """Check that a command has the scope of the run that it resumes. Raises `UsageError` with the command to run."""
     found = difference(run, now)
     if found is None:
         return
@@ -107,49 +107,50 @@ def check_same(run: RunState, now: Now) -> None:
         line = line_of(now.verb, _as_it_was(run, now), run.endpoint, f"--{now.option}")
     give_up = resume_line(run.run_id, "--give-up")
     because = {
-        Differs.FOLDERS: f" with the variables that it had then, or give it up: `{give_up}`",
-        Differs.ENVIRONMENT: f", or give up what it has left: `{give_up}`",
+        Differs.FOLDERS: f" with the variables of that run, or give it up: `{give_up}`",
+        Differs.ENVIRONMENT: f", or give up the rest: `{give_up}`",
     }
     raise UsageError(
-        f"{f'--{now.option} is about run' if now.option else 'run'} {run.run_id}, which cannot be taken up here: {how}",
-        advice=f"type `{line}`{because.get(kind, '')}",
+        f"{f'--{now.option} selects from ' if now.option else ''}run {run.run_id}"
+        f"{', which' if now.option else ''} cannot be resumed here: {how}",
+        advice=f"run `{line}`{because.get(kind, '')}",
     )
 
 
 def choice_then(then: Identity, whose: str, typed: RunOptions, line: str) -> RunOptions:
-    """Be about the environment of what is gone on with, with the variables that it had, but for what is typed now.
-    `whose`: "run R1", "plan P1". `line`, and raises: as `parameters_then`, and `UsageError` for another environment.
+    """Return the environment and variables of what is resumed, with the values given now on top. `whose`: "run R1",
+    "plan P1". `line` and errors: as `parameters_then`, and `UsageError` for another environment.
     """
     if not then.is_in(typed.environment) and (then.manifest or then.environment):
         of = f"the environment {then.environment}" if then.environment else "no environment"
         again = f"type `{line} --env {then.environment}`" if then.environment else "leave --env (ORCHESTRATOR_ENV) out"
-        raise UsageError(f"{whose} is of {of}, and this is --env {typed.environment}", advice=again)
+        raise UsageError(f"{whose} belongs to {of}, and this command has --env {typed.environment}", advice=again)
     environment = then.environment or typed.environment
     return replace(variables_then(then, whose, typed, line), environment=environment, as_then=True)
 
 
 def variables_then(then: Identity, whose: str, typed: RunOptions, line: str) -> RunOptions:
-    """Give the variables of what is gone on with: those that it had, but for what is typed now. As `choice_then`."""
+    """Return the variables of what is resumed, with the values given now on top. Otherwise as `choice_then`."""
     variables = _as_then(then.selection.variables, typed.variables, "--var", whose, line)
     taken_over = frozenset(then.selection.variables.keys() - typed.variables.keys())
     return replace(typed, variables=variables, taken_over=taken_over)
 
 
 def parameters_then(run: RunState, typed: Mapping[str, str], line: str) -> dict[str, str]:
-    """Give the parameters of a run that is gone on with: those that it had, but for what is typed now. `line`: what is
-    typed to go on with it. Raises `UsageError` where one of them is kept nowhere, since it is secret.
+    """Return the parameters of a resumed run, with the values given now on top. `line`: the command line that resumes
+    it. Raises `UsageError` where a secret one was not stored.
     """
     return _as_then(run.identity.selection.parameters, typed, "--param", f"run {run.run_id}", line)
 
 
 def _as_then(given: Mapping[str, str], typed: Mapping[str, str], option: str, whose: str, line: str) -> dict[str, str]:
-    """Lay what is typed over what was given then. Raises `UsageError` where some of that is kept nowhere."""
+    """Return the former values with the given ones on top. Raises `UsageError` where some were not stored."""
     values = {**given, **typed}
     hidden = [part for name, value in values.items() if value == HIDDEN for part in (option, f"{name}={HIDDEN}")]
     if hidden:
         raise UsageError(
-            f"{whose} was given {_CALLED[option]} that are kept nowhere, since they are secret",
-            advice=f"give them again: `{line} {shlex.join(hidden)}`",
+            f"{whose} had {_CALLED[option]} that were not stored because they are secret",
+            advice=f"pass them again: `{line} {shlex.join(hidden)}`",
         )
     return values
 
@@ -158,25 +159,25 @@ _CALLED = {"--param": "parameters", "--var": "variables"}
 
 
 def check_not_taken_back(run: RunState) -> None:
-    """Let what somebody has rolled back not be begun again by going on with its run. Raises `UsageError` with the lines
-    to type.
+    """Raise `UsageError`, with the commands to run, where a run was rolled back: resuming it must not deploy that
+    again.
     """
     back = run.taken_back.whole
     if back is None:
         return
     by = f" ({who(back.identity)})" if who(back.identity) else ""
     if back.exit_code in (None, Exit.INTERRUPTED):
-        advice = f"`{resume_line(back.id)}` goes on with the rollback"
+        advice = f"continue the rollback with `{resume_line(back.id)}`"
     elif run.verb == ROLLBACK:
-        advice = f"`{line_of(run.verb, run.identity, run.endpoint, run.rollout.rolls_back)}` is a new one"
+        advice = f"start a new one with `{line_of(run.verb, run.identity, run.endpoint, run.rollout.rolls_back)}`"
     else:
         line = line_of(run.verb, run.identity, run.endpoint)
-        advice = f"`{line}` is a new run; `{undone_line(run)}` is one of what this one has left undone"
-    raise UsageError(f"run {run.run_id} was rolled back by run {back.id}{by}, so it does not go on", advice=advice)
+        advice = f"start a new run with `{line}`, or one of what this run left undone with `{undone_line(run)}`"
+    raise UsageError(f"run {run.run_id} was rolled back by run {back.id}{by}, so it cannot continue", advice=advice)
 
 
 def _as_it_was(run: RunState, now: Now) -> Identity:
-    """Give what the line to type is made of: the manifest as it was, and nothing of the selection but the job's."""
+    """Return the identity for the command to run: the manifest as it was, and of the selection only the job's."""
     own, then = manifest_of(run, now.state_dir), run.identity
     given = then.selection.parameters if run.verb == now.verb else {}
     selection = Selection(parameters=given, variables=then.selection.variables)

@@ -1,4 +1,4 @@
-"""Texts that were typed as options, read as what they mean."""
+"""Parsing of option values."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NUMBER = re.compile(r"\d+(\.\d+)?", re.ASCII)
 
 
 def typed_names(option: str, given: Iterable[str]) -> tuple[str, ...]:
-    """Read the names of functions, with commas between them or given one by one."""
+    """Return names of functions, given one by one or separated by commas."""
     names = tuple(dict.fromkeys(name.strip() for text in given for name in text.split(",")))
     if "" in names:
         raise UsageError(f"{option} has an empty name", advice=f"write {option} NAME, or {option} NAME,NAME")
@@ -23,19 +23,22 @@ def typed_names(option: str, given: Iterable[str]) -> tuple[str, ...]:
 
 
 def typed_adoption(given: Iterable[str]) -> Adoption:
-    """Read --adopt. In ORCHESTRATOR_ADOPT, 1, true … say what the bare option says, and 0, false … nothing."""
+    """Parse --adopt. In ORCHESTRATOR_ADOPT, 1, true, yes and on mean the bare option; 0, false, no and off mean
+    nothing.
+    """
     texts = [EVERYTHING if text.lower() in _YES else text for text in given if text.lower() not in _NO]
     try:
         return adoption_of(texts)
     except ValueError as error:
         raise UsageError(
-            f"--adopt: {error}", advice="write it as the plan prints it; for all, --adopt stands last"
+            f"--adopt: {error}", advice="copy the option from the plan; to adopt everything, put --adopt last"
         ) from error
 
 
 def with_adoption(args: list[str]) -> list[str]:
-    """Give --adopt its value: what follows it, or at the end and before another option that for everything. Where a
-    name follows, whether that one is meant or all decides what is lost: it is a mistake, told with the others.
+    """Give --adopt its value: the argument that follows, or "everything" at the end and before another option. Where a
+    name follows, it could be a value or a selection, with different losses: it becomes the value, and the value check
+    rejects it.
     """
     found: list[str] = []
     for number, arg in enumerate(args):
@@ -51,15 +54,15 @@ def with_adoption(args: list[str]) -> list[str]:
 
 
 def typed_parameter(text: str) -> tuple[str, str]:
-    """Read --param NAME=VALUE. Raises `UsageError`."""
+    """Parse --param NAME=VALUE. Raises `UsageError`."""
     name, sign, value = text.partition("=")
     if not sign or not name:
-        raise UsageError(f'"{text}" is no parameter', advice="write --param NAME=VALUE")
+        raise UsageError(f'"{text}" is not a parameter', advice="write --param NAME=VALUE")
     return name.strip(), value
 
 
 def seconds(option: str, text: str) -> float:
-    """Read a duration that was given as an option. Raises `UsageError`."""
+    """Parse the duration of an option. Raises `UsageError`."""
     try:
         return duration(float(text) if _NUMBER.fullmatch(text) else text)
     except ValueError as error:
@@ -67,7 +70,7 @@ def seconds(option: str, text: str) -> float:
 
 
 def parse_time(text: str, now_s: float) -> datetime:
-    """Read a time: ISO 8601, in UTC where it names no zone, or a duration ago ("2h"). Raises `UsageError`."""
+    """Parse a time: ISO 8601, in UTC where it has no zone, or an age ("2h"). Raises `UsageError`."""
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
@@ -75,6 +78,6 @@ def parse_time(text: str, now_s: float) -> datetime:
             return datetime.fromtimestamp(now_s - duration(text), UTC)
         except ValueError as error:
             raise UsageError(
-                f"--since {text} is no time", advice='write 2026-03-01T03:00:00Z, or "2h" for two hours ago'
+                f"--since {text}: not a time", advice='write 2026-03-01T03:00:00Z, or "2h" for two hours ago'
             ) from error
     return at if at.tzinfo is not None else at.replace(tzinfo=UTC)

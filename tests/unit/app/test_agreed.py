@@ -1,4 +1,4 @@
-"""What somebody has agreed to of a rollback holds for those that go on with it."""
+"""Consent given to a rollback also applies when it is resumed."""
 
 from __future__ import annotations
 

@@ -37,11 +37,11 @@ def manifest_in(environment: str, folder: Path, *, declared: bool = True) -> Man
 @pytest.mark.parametrize(
     ("environment", "options", "terminal", "said"),
     [
-        (NONE, BARE, True, "name it: --env dev or --env prod"),
-        (NONE, replace(BARE, yes=True), False, "name it: --env dev or --env prod"),
+        (NONE, BARE, True, "choose one: --env dev or --env prod"),
+        (NONE, replace(BARE, yes=True), False, "choose one: --env dev or --env prod"),
         (NONE, replace(BARE, as_then=True), False, ""),
-        (NONE, replace(BARE, failed=True), False, "--env prod; what runs without one are about: --env none"),
-        (NONE, replace(BARE, environment="none"), False, "but what a former run is about that had none"),
+        (NONE, replace(BARE, failed=True), False, "--env prod; for runs without an environment: --env none"),
+        (NONE, replace(BARE, environment="none"), False, "except by a former run that had none"),
         (NONE, replace(BARE, environment="none", failed=True), False, ""),
         (NONE, replace(BARE, environment="none", undone=True), False, ""),
         (NONE, replace(BARE, verb="rollback", environment="none"), False, ""),
@@ -50,14 +50,14 @@ def manifest_in(environment: str, folder: Path, *, declared: bool = True) -> Man
         (NONE, replace(BARE, dry_run=True), False, ""),
         (NONE, replace(BARE, status=True), False, ""),
         (DEV, BARE, False, ""),
-        (PROD, BY_VARIABLE, True, ""),  # its name is asked for
+        (PROD, BY_VARIABLE, True, ""),  # its name is typed
         (
             PROD,
             replace(BY_VARIABLE, yes=True),
             False,
-            "add --env prod; only the option counts for it",
+            "add --env prod; the environment variable is not enough",
         ),
-        (PROD, BY_VARIABLE, False, "add --env prod and --yes; only the option"),
+        (PROD, BY_VARIABLE, False, "add --env prod and --yes; the environment variable is not enough"),
         (PROD, TYPED, False, "add --yes"),
         (PROD, replace(TYPED, sandbox=True), False, "add --yes"),
         (PROD, replace(TYPED, yes=True), False, ""),

@@ -1,4 +1,4 @@
-"""Verbs: one file each, which gives back a value and prints nothing."""
+"""Verbs: one file each, which returns a value and prints nothing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from orchestrator.report.views import CommandResult, DocumentView, FindingsView,
 from tests.unit.manifest.test_tables import FUNCTION
 
 COMMANDS = Path(__file__).parents[3] / "orchestrator" / "app" / "commands"
-# Those that serve stand in a room of their own, with what serves them.
+# Commands that serve have their own folder, with the code that serves.
 FILES = {
     path.stem: path
     for path in COMMANDS.rglob("*.py")
@@ -30,7 +30,7 @@ OF_VERBS = {f"orchestrator.app.commands{room}.{verb}" for verb in VERBS for room
 
 
 def test_each_verb_has_its_file() -> None:
-    # import_.py: `import` is a word of Python's. `completion` is read by each new shell, so it imports little.
+    # import_.py: `import` is a Python keyword. Each new shell runs `completion`, so it imports little.
     assert sorted(cli.commands) == sorted([*(stem.rstrip("_") for stem in VERBS), "completion"])
 
 

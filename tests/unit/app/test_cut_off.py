@@ -1,4 +1,4 @@
-"""Commands that were cut off while they planned, and what takes a former run up after them."""
+"""Commands that were killed while planning, and how resuming verbs treat them."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def cut_off(
     run_id: str = "",
     later_run_id: str = "",
 ) -> None:
-    """Begin a command, and end it by an error: by none, it was killed."""
+    """Begin a command and end it with an error, or kill it without one."""
     options = options_of(folder, verb, force=force, dry_run=dry_run)
     manifest = Manifest(options.config, CloudAddress(), Storage(), Limits(), Rollout(), {}, {})
     request = Request(options, {}, folder / "state", manifest, identity_of(folder, selection))
@@ -97,7 +97,7 @@ def got_to_a_run(folder: Path, selection: Selection = WHOLE, *, verb: str = "dep
 
 
 def told(folder: Path) -> str:
-    """Give what `resume` says of it, "" where it goes on with a run."""
+    """Return what `resume` reports, "" where it resumes a run."""
 
     async def main() -> None:
         async with AsyncExitStack() as stack:
@@ -114,11 +114,11 @@ def told(folder: Path) -> str:
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (None, "was cut off while it planned: nothing was sent"),
-        (StoppedError("interrupted"), "was cut off while it planned"),
-        (StartError("no network"), "ended before it had a run (no network)"),
-        (LockHeldError("run R2 holds f"), "ended before it had a run (run R2 holds f)"),
-        (InterruptedRunError("the token has expired"), "was cut off while it planned: nothing was sent"),
+        (None, "was killed while planning: nothing was sent"),
+        (StoppedError("interrupted"), "was killed while planning"),
+        (StartError("no network"), "ended before its run started (no network)"),
+        (LockHeldError("run R2 holds f"), "ended before its run started (run R2 holds f)"),
+        (InterruptedRunError("the token has expired"), "was killed while planning: nothing was sent"),
         (DeclinedError("not deployed"), ""),
         (UsageError("add --yes"), ""),
     ],
@@ -129,7 +129,7 @@ def test_what_ended_a_command_before_its_run_is_told(folder: Path, error: BaseEx
     assert bool(told(folder)) == bool(said)
 
 
-# what was cut off, what got to a run since, and whether that makes up for it
+# the killed command, the run that started since, and whether that makes up for it
 @pytest.mark.parametrize(
     ("selection", "force", "later", "later_force", "made_up"),
     [
@@ -235,7 +235,7 @@ def test_one_of_another_manifest_long_ago_stops_nobody(folder: Path) -> None:
 BACK = Selection(("a",), parameters={"since": "2026-11-27T03:00:00+00:00"})
 
 
-# the run that a rollback was to take back when it was cut off, what its line is then, and what another takes back
+# the run that the killed rollback undid, its command line, and the run of a later rollback
 @pytest.mark.parametrize(
     ("was", "selection", "line", "back", "made_up"),
     [
@@ -262,4 +262,4 @@ def test_a_rollback_makes_up_for_one_of_the_same_run(
 def test_a_rollback_names_its_run_once_it_knows_it(folder: Path) -> None:
     cut_off(folder, verb="rollback", later_run_id="R7")
     assert "rollback -c " in told(folder)
-    assert " R7` was cut off" in told(folder)
+    assert " R7` was killed" in told(folder)

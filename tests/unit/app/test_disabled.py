@@ -1,4 +1,4 @@
-"""Functions that are disabled, and what a run of all says of them."""
+"""Disabled functions, and what a run of all functions reports of them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_a_run_of_all_says_how_many_are_disabled_and_which_of_them_failed(tmp_pa
     manifest = Manifest(config, CloudAddress(), Storage(), Limits(), Rollout(), functions, {})
     about = Identity(str(config), folders=("b1g",))
     request = Request(RunOptions("deploy", config), {}, tmp_path / "state", manifest, about)
-    assert disabled(request) == "left out: 2 functions with enabled = false"
+    assert disabled(request) == "skipped: 2 functions with enabled = false"
     assert disabled(replace(request, identity=replace(about, selection=Selection(("on",))))) == ""
     with open_store(tmp_path / "state") as store:
         started = RunStarted(1.0, "R1", "deploy", CloudAddress().endpoint, "deploy.toml", 2, "", identity=about)
@@ -31,6 +31,6 @@ def test_a_run_of_all_says_how_many_are_disabled_and_which_of_them_failed(tmp_pa
             journal.append(UnitPlanned(1.0, name, name, "b1g", "", Action.VERSION, "", "", "a.b"))
         for name in ("on", "off"):
             journal.append(UnitEnded(1.0, name, failed()))
-    assert disabled(request).endswith("of what run R1 left undone a run of all gives up: off")
+    assert disabled(request).endswith("a run of all functions gives up what run R1 left undone of off")
     all_on = {name: replace(one, enabled=True) for name, one in functions.items()}
     assert disabled(replace(request, manifest=replace(manifest, functions=all_on))) == ""

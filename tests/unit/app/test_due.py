@@ -1,4 +1,4 @@
-"""A due time whose claimant died: what this machine knows of how its run stood."""
+"""A due time whose claimant was killed: what this machine knows of its run."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.runs import RUN_ID, STARTED_AT, failed, planned, started
 
 
 def without_bucket(state_dir: Path) -> Session:
-    """Give as much of a session as is asked for where there is no bucket."""
+    """Return a minimal session without a bucket."""
     request, world = SimpleNamespace(state_dir=state_dir), SimpleNamespace(store=None)
     return cast("Session", SimpleNamespace(request=request, world=world))
 
@@ -84,13 +84,13 @@ TO_TEST = replace(PLAIN, parameters={"select": "f00*"})
         (PLAIN, PLAIN, False, ""),
         (TO_TEST, PLAIN, False, "had other parameters (--param)"),
         (PLAIN, TO_TEST, False, "had other parameters (--param)"),
-        (TO_TEST, TO_TEST, False, ""),  # the crontab has them, and what is advised after a breach, too
-        (replace(PLAIN, left_by="failed"), PLAIN, True, "was only about what had failed (--failed)"),
-        (replace(PLAIN, left_by="undone"), PLAIN, False, "was about what another run had left (--undone)"),
+        (TO_TEST, TO_TEST, False, ""),  # the crontab has these options, and the advice after a breach too
+        (replace(PLAIN, left_by="failed"), PLAIN, True, "selected only failures (--failed)"),
+        (replace(PLAIN, left_by="undone"), PLAIN, False, "selected what another run left (--undone)"),
         (replace(PLAIN, left_by="undone"), PLAIN, True, ""),
-        (replace(PLAIN, patterns=("f001",)), PLAIN, False, "was about some functions only"),
-        (replace(PLAIN, labels=("team=a",)), PLAIN, False, "was about some functions only"),
-        (replace(PLAIN, patterns=("f001",), left_by="undone"), PLAIN, True, "was about some functions only"),
+        (replace(PLAIN, patterns=("f001",)), PLAIN, False, "selected only some functions"),
+        (replace(PLAIN, labels=("team=a",)), PLAIN, False, "selected only some functions"),
+        (replace(PLAIN, patterns=("f001",), left_by="undone"), PLAIN, True, "selected only some functions"),
         (replace(PLAIN, patterns=("f001",)), replace(PLAIN, patterns=("f001",)), False, ""),
         (PLAIN, replace(PLAIN, patterns=("f001",)), False, ""),
     ],

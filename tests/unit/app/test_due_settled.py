@@ -1,4 +1,4 @@
-"""What people have done since a due time came, so that no call begins it by itself."""
+"""What users have done since a due time, so that no call starts it automatically."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DONE, LEFT = Deployed("v", read_back=True), Cancelled("stopped")
 def run(
     at: int, outcomes: dict[str, Outcome], *more: Event, code: int | None = 3, of: Iterable[str] = (), **how: Any
 ) -> list[Event]:
-    """Run the job at a time, in seconds, which is its id, too."""
+    """Run the job at a time in seconds, which is also its ID."""
     how = {"verb": JOB, **how}
     selection = Selection(tuple(of), job="" if "rolls_back" in how else how["verb"].removeprefix("run "))
     identity = replace(ABOUT, selection=selection, environment=how.pop("environment", ""))
@@ -59,13 +59,13 @@ TURN = "all that run r11 left out has had its turn"
         ((CUT,), ""),
         ((KILLED, back(13, "r11")), BACK),
         ((CUT, back(13, "r11")), BACK),
-        ((CUT, back(13, "r11", code=1)), BACK),  # something was left alone, and named
-        ((CUT, back(13, "r11", code=3)), ""),  # it waits for the rollback's end
+        ((CUT, back(13, "r11", code=1)), BACK),  # something was left as it is, and reported
+        ((CUT, back(13, "r11", code=3)), ""),  # it waits for the end of the rollback
         ((CUT, back(13, "r11", of=["a"])), ""),
         ((CUT, run(12, HALF, resumes="r11"), back(13, "r12")), BACK),
         ((CUT, back(13, "r11"), run(14, HALF)), BACK),
-        ((CUT, back(12, "r11"), back(13, "r12")), ""),  # the rollback was taken back itself
-        ((PAUSED, back(13, "r05")), BACK.replace("r11", "r05")),  # it had waited behind that
+        ((CUT, back(12, "r11"), back(13, "r12")), ""),  # the rollback was itself rolled back
+        ((PAUSED, back(13, "r05")), BACK.replace("r11", "r05")),  # the due time had waited behind that run
         ((PAUSED, back(9, "r05")), ""),
         ((PAUSED, run(12, {"b": DONE, "c": DONE}, code=0, resumes="r05", approves="r05")), ""),
         ((PAUSED, given_up(12, "r05")), ""),
@@ -73,7 +73,7 @@ TURN = "all that run r11 left out has had its turn"
         ((CUT, REST), TURN),
         ((CUT, run(12, {"b": DONE}, code=0)), ""),
         ((CUT, run(12, {"b": DONE}, code=0), run(13, {"c": DONE}, code=0, of=["c"])), TURN),
-        ((run(5, HALF), REST), ""),  # of the due time before
+        ((run(5, HALF), REST), ""),  # of the previous due time
         ((run(11, HALF, of=["a", "b", "c"]), back(13, "r11")), ""),
         ((run(11, HALF, verb="run other"), back(13, "r11")), ""),
         ((run(11, HALF, verb="deploy"), back(13, "r11")), ""),

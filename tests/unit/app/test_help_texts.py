@@ -11,7 +11,7 @@ import pytest
 from orchestrator.cli import cli
 
 COLUMNS = 80
-EXAMPLES = range(2, 5)  # how many a verb has
+EXAMPLES = range(2, 5)  # per verb
 # Parts of a shell line that are not arguments: a pipe, a redirection and its file.
 _SHELL = re.compile(r"\s(?:>>?|\|).*")
 # First words of clauses that describe an option indirectly, as in "Where it listens".

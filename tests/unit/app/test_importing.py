@@ -1,4 +1,4 @@
-"""`import`: the manifest of what is live says just that, so that a plan has nothing to do."""
+"""`import`: the manifest declares exactly the live state, so that a plan has no changes."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ EVERYTHING = settings(
 
 
 def test_every_field_of_a_version_is_spelled() -> None:
-    """The table of fields alone says what there is: a row without its key in the text would be lost."""
+    """The table of fields is complete: a row without a key in the text would be lost."""
     live = live_state([live_function("one", EVERYTHING)])
     function = tomllib.loads(imported(live)[1])["functions"]["one"]
     given_rows = [row for row in (*FIELDS, TAGS) if getattr(EVERYTHING, row.setting) not in (None, (), {}, "")]
@@ -137,11 +137,11 @@ def test_functions_of_one_name_have_keys_of_their_own() -> None:
 @pytest.mark.parametrize(
     ("raw", "said"),
     [
-        ({"executionTimeout": None}, "live is otherwise: timeout none → 10s"),
+        ({"executionTimeout": None}, "live value differs: timeout none → 10s"),
         ({"runtime": {"name": "x"}}, ""),
-        ({"description": "x" * 501}, "not said here: description must have at most 500 characters"),
-        ({"environment": {"1A": "x"}}, 'not said here: environment.1A "1A" must begin with a letter'),
-        ({"logOptions": {"minLevel": 5}}, "live is otherwise: log cannot be read"),
+        ({"description": "x" * 501}, "not declared here: description must have at most 500 characters"),
+        ({"environment": {"1A": "x"}}, 'not declared here: environment.1A "1A" must begin with a letter'),
+        ({"logOptions": {"minLevel": 5}}, "live value differs: log cannot be read"),
         ({"status": "OBSOLETE"}, "the live version is OBSOLETE"),
     ],
 )
@@ -159,7 +159,7 @@ def test_what_a_manifest_cannot_say_is_named_and_left_out_of_runs(
         assert tomllib.loads(text)["functions"]["one"]["enabled"] is False
     else:
         assert "runtime is not known" in made.left_out["one"]
-        assert "# left out: one" in text
+        assert "# skipped: one" in text
     assert [unit.action for unit in planned_from(tmp_path, text, live).units] == [Action.UNCHANGED]
 
 
@@ -167,12 +167,12 @@ def test_a_new_field_of_the_cloud_is_named_and_keeps_the_function_in_runs(tmp_pa
     function, version = live_function("one", settings())
     live = live_state([(function, replace(version, raw={**version.raw, "newThing": {"a": 1}}))])
     made, text = imported(live)
-    assert made.notes["one"] == ("not said here, since this program does not know it: newThing",)
+    assert made.notes["one"] == ("not declared here, since this program does not know it: newThing",)
     assert [unit.action for unit in planned_from(tmp_path, text, live).units] == [Action.UNCHANGED]
 
 
 def test_what_is_shown_is_what_is_written_whatever_things_are_called() -> None:
-    """Redaction is for what is no word of the manifest; secrets are out of its text before."""
+    """Redaction covers what is not a word of the manifest. Secrets were removed from its text before."""
     environment = {"TOKEN_URL": "https://a.b/c?token=${x}", "KEY_ID": "abcdefgh1234", "BASIC": "basic training 12345"}
     labels = {"token": "a1b2c3d4e5", "password": "none"}
     live = live_state([
@@ -187,7 +187,7 @@ def test_what_is_shown_is_what_is_written_whatever_things_are_called() -> None:
 
 
 def test_functions_that_anybody_may_invoke_say_so_each_by_itself() -> None:
-    """What is inherited, or in a template, would open the next function as well."""
+    """A setting in [defaults] or a template would open the next function too."""
     live = live_state([live_function(f"f{number}", settings(), public={ROLE: True}) for number in range(6)])
     read = tomllib.loads(imported(live)[1])
     assert "public" not in read["defaults"]

@@ -1,4 +1,4 @@
-"""A rollback that has not come to its end is gone on with before anything else changes what it has left."""
+"""An unfinished rollback is completed before anything else changes its functions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from orchestrator.report.views import PlanView
 from tests.builders import spec
 
 ENDPOINT = "https://api.example"
-WHY = ("rollback R2 of run R1 has not come to its end", "`orchestrator resume R2` goes on")
+WHY = ("rollback R2 of run R1 is not finished", "continue with `orchestrator resume R2`")
 
 
 def wrote(folder: Path, number: int, verb: str, ended: dict[str, bool], code: int | None, resumes: str = "") -> None:
@@ -71,7 +71,7 @@ def test_one_cause_is_told_once_and_again_overrides_it() -> None:
     said = f"{WHY[0]}: {WHY[1]}; functions of this plan to roll back"
     assert unended(plan, known) == (f"{said}: 2",)
     assert unended(plan, known, again={"b"}) == (f"{said}: 1",)
-    unchanged = replace(unit("a"), action=Action.UNCHANGED, changes=())  # what is live is not to stay all the same
+    unchanged = replace(unit("a"), action=Action.UNCHANGED, changes=())  # the live version must be replaced anyway
     assert unended(not_over_rollbacks(Plan((unchanged, unit("c"))), known), known) == (f"{said}: 1",)
     again = not_over_rollbacks(Plan((unit("a"), unit("b"))), known, again={"a"})
     assert [one.action for one in again.units] == [Action.RETAG, Action.BLOCKED]
@@ -83,7 +83,7 @@ def test_one_cause_is_told_once_and_again_overrides_it() -> None:
         ([f"api-{n}" for n in range(5)], [], "--again api-0,api-1,api-2,api-3,api-4"),
         ([f"api-{n}" for n in range(6)], ["web"], "--again 'api-*'"),
         ([f"{name}-fn" for name in "abcdef"], [], "--again '*'"),
-        (list("abcdef"), ["web"], "--again a,b,c,d,e,f"),  # a pattern would take what another cause holds back
+        (list("abcdef"), ["web"], "--again a,b,c,d,e,f"),  # a pattern would include functions that another cause blocks
     ],
 )
 def test_many_functions_are_named_by_a_pattern(keys: list[str], others: list[str], option: str) -> None:
@@ -91,7 +91,7 @@ def test_many_functions_are_named_by_a_pattern(keys: list[str], others: list[str
 
 
 def test_what_nothing_is_needed_of_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    wrote(tmp_path, 1, "deploy", {"a": True, "b": True}, 3)  # cut off, and no breach was to take it back
+    wrote(tmp_path, 1, "deploy", {"a": True, "b": True}, 3)  # killed, and without a breach that rolls it back
     wrote(tmp_path, 2, "rollback", {"a": True}, 0)
     read = list[str]()
     whole = Store.events

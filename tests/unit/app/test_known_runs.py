@@ -1,4 +1,4 @@
-"""What is known of runs before a prune: of the journal and of the bucket's records, and what nobody can tell."""
+"""What the journal and the bucket's records say of runs before a prune, and what remains unknown."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ FOUND = PrunedFunctions(
 
 
 def bucket(runs: Iterable[list[Event]], *, missing: Iterable[str] = (), endpoint: str = ENDPOINT) -> MemoryRecords:
-    """Records of these runs, the newest first, and an index that names them."""
+    """Return records of these runs, newest first, with an index."""
     records, rows = MemoryRecords(), []
     for events in runs:
         (started,) = [one for one in events if isinstance(one, RunStarted)]
@@ -56,7 +56,7 @@ def known(
     runs: int = 2,
     journal: Iterable[list[Event]] = (),
 ) -> tuple[KnownNeeds, tuple[str, ...]]:
-    """What is known of the one function."""
+    """Return what is known of the one function."""
     with open_store(folder) as store:
         for events in journal:
             store.keep(events)
@@ -93,7 +93,7 @@ def test_a_journal_alone_does_not_tell_of_other_machines(tmp_path: Path, monkeyp
 def test_a_bucket_without_an_index_has_no_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     needs, notes = known(tmp_path, MemoryRecords(), monkeypatch)
     assert needs == KnownNeeds()
-    assert "has no records of runs yet" in notes[0]
+    assert "has no run records yet" in notes[0]
 
 
 def test_fewer_runs_than_wanted_do_not_tell_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""What a manifest names in its text stays, and a file that is gone is no file that names nothing."""
+"""What a manifest mentions in its text is kept, and a missing file is an error."""
 
 from __future__ import annotations
 
@@ -18,5 +18,5 @@ def test_what_stands_anywhere_in_the_text_is_named(tmp_path: Path) -> None:
     manifest, ids = load(path, {}), re.compile(r"\b[a-z0-9]{20}\b")
     assert named_in(manifest, ids) == {"d4eaaaaaaaaaaaaaaaaa"}
     path.unlink()
-    with pytest.raises(StartError, match="what it names is not known"):
+    with pytest.raises(StartError, match="its references are unknown"):
         named_in(manifest, ids)

@@ -1,4 +1,4 @@
-"""What the journal of this machine tells of one function: its runs, who made a version, what is waited for now."""
+"""What this machine's journal says of one function: its runs, who made a version, what it waits for."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ def write(state_dir: Path, run_id: str, events: list[Event], *, at: float = STAR
 
 
 def never(error: JournalError) -> None:
-    """A run that cannot be read fails the test."""
+    """Fail the test for a run that cannot be read."""
     raise error
 
 
 def alive(state_dir: Path, since: float = STARTED_AT - 10) -> None:
-    """Let a living process of this machine hold the lock."""
+    """Let a live process of this machine hold the lock."""
     holder = {"host": socket.gethostname(), "pid": os.getpid(), "since": since, "command": "orchestrator deploy"}
     (state_dir / LOCK).write_bytes(orjson.dumps(holder))
 
@@ -77,7 +77,7 @@ def test_who_made_a_version_is_told_however_long_ago(tmp_path: Path) -> None:
 def test_a_version_was_made_by_the_run_that_has_sent_the_call_not_by_the_one_that_followed_it(tmp_path: Path) -> None:
     events, later = deployment("auth"), deployment("auth", STARTED_AT + 60)
     number = next(number for number, event in enumerate(events) if isinstance(event, OperationAccepted))
-    write(tmp_path, "r0", events[:number])  # killed before it heard the answer
+    write(tmp_path, "r0", events[:number])  # killed before the response arrived
     journal = write(tmp_path, "r1", [*later, ended(at=STARTED_AT + 99)], at=STARTED_AT + 60, resumes="r0")
     for made_s, by, followed_by in ((4, "r0", "r1"), (63, "r1", "")):
         maker = journal.maker("version-auth", utc(STARTED_AT + made_s))
@@ -113,7 +113,7 @@ def test_what_is_waited_for_in_a_run_that_lives_and_in_none_that_is_dead(tmp_pat
     ("outcome", "waits"),
     [
         (None, 1),
-        (Cancelled("wave 1 of 2 has ended"), 1),  # as a run that ends as paused leaves it
+        (Cancelled("wave 1 of 2 has ended"), 1),  # as a run leaves it that ends as paused
         (Failed(Step.CREATE, Failure("no", kind="no")), 0),
         (Unchanged("v1"), 0),
     ],
@@ -127,7 +127,7 @@ def test_a_paused_run_waits_for_somebody(tmp_path: Path, outcome: Outcome | None
     for told in found:
         assert told.kind is WaitsFor.APPROVAL
         assert told.words == "run r0 is paused: wave 1 has ended: it waits for approval"
-        assert told.advice == "`orchestrator promote r0` goes on"
+        assert told.advice == "continue with `orchestrator promote r0`"
 
 
 @pytest.mark.parametrize(
@@ -155,8 +155,8 @@ def test_a_command_that_has_no_run_yet_is_told_where_it_may_be_about_the_functio
 
 
 def test_in_a_run_of_many_it_is_told_as_by_a_look_at_all_of_their_records(tmp_path: Path) -> None:
-    """The records of others are counted, not folded: at each moment of a chain, of which the second run calls a
-    function by another key, the answer for each function is the one that all events lead to.
+    """The other functions are counted, not folded. At each moment of a chain whose second run uses another key for a
+    function, the answer equals that from all events.
     """
     keys = [f"f{number}" for number in range(6)]
     plan = [planned(key) for key in keys] + [planned("rest", action=Action.UNCHANGED)]
@@ -183,7 +183,7 @@ def test_in_a_run_of_many_it_is_told_as_by_a_look_at_all_of_their_records(tmp_pa
             names = replace(AUTH, key=key, name=key, function_id=f"d4e-{key}")
             told = [*journal.waiting(names, None)]
             unit = next(unit for unit in whole.run.units.values() if unit.name == key)
-            if other is not None and key in keys[:2]:  # the second run is not about it
+            if other is not None and key in keys[:2]:  # the second run does not include it
                 assert told == []
                 continue
             by_all = what_it_waits_for(whole, unit.key, packs=False, now_s=STARTED_AT + 1e9)
@@ -206,7 +206,7 @@ def test_a_run_of_a_newer_program_is_told_and_hides_no_other(tmp_path: Path) -> 
 
 
 def test_runs_of_other_machines_are_told_with_what_took_them_up_or_back() -> None:
-    """As the journal tells its own."""
+    """The same as for runs of the journal."""
     plain = replace(started("r0", units=1), identity=Identity(user="ann"))
     back = replace(plain, run_id="r1", at=STARTED_AT + 100, verb="rollback", rolls_back="r0")
     cut_off = replace(plain, run_id="r2", at=STARTED_AT + 200)

@@ -1,4 +1,4 @@
-"""`validate` finds what a plan refuses, as far as neither the cloud nor a build has to be asked."""
+"""`validate` finds the errors of a plan that need neither the cloud nor a build."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is read from the command line."""
+"""Parsing of the command line."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_what_is_no_duration_is_told_with_its_option(text: str) -> None:
         seconds("--lock-timeout", text)
 
 
-# Every option that selects functions or a job's parameters, by the environment variables that it has.
+# Every option that selects functions or job parameters, by its environment variables.
 SELECTING = [
     (verb, name)
     for verb, names in {

@@ -1,4 +1,4 @@
-"""`cloud_id` is held against what resource-manager tells of each folder."""
+"""`cloud_id` is compared with the cloud of each folder in resource-manager."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FUNCTION = (
 
 
 class Told:
-    """A session whose resource-manager tells this of folders; an error code is raised."""
+    """A session whose resource-manager returns this for folders; an error code is raised."""
 
     def __init__(self, root: Path, told: Mapping[str, str | Code | None], text: str, **environ: str) -> None:
         (root / "deploy.toml").write_text(text + FUNCTION)
@@ -74,10 +74,10 @@ def test_what_nobody_tells_is_said_and_taken_as_it_is(tmp_path: Path, untold: Co
     told = Told(tmp_path, {"a": "own", "b": untold, "c": untold}, CLOUD)
     assert told.check() is None
     (said,) = told.said
-    assert said.startswith("cloud.cloud_id = own is taken as it is: nobody tells which cloud folders b, c are in")
+    assert said.startswith("cloud.cloud_id = own could not be checked: folders b, c are in an unknown cloud")
     told = Told(tmp_path, {"b": untold}, "", YC_CLOUD_ID="own")
     assert told.check() is None
-    assert told.said[0].startswith("YC_CLOUD_ID = own is taken as it is: nobody tells which cloud folder b is in")
+    assert told.said[0].startswith("YC_CLOUD_ID = own could not be checked: folder b is in an unknown cloud")
 
 
 def test_the_file_wins_over_the_variable(tmp_path: Path) -> None:

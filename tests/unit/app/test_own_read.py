@@ -1,4 +1,4 @@
-"""What no listing shows is read for `import`; what may not be read is said once for all that it concerns."""
+"""`import` reads settings that no listing shows; unreadable ones are reported once for all functions concerned."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def session(refused: Code | None) -> Session:
         return [AccessBinding("functions.functionInvoker", "allUsers", "system")]
 
     async def read(call: Callable[[], Awaitable[Any]]) -> Any:
-        await anyio.lowlevel.checkpoint()  # so that both kinds are read at once
+        await anyio.lowlevel.checkpoint()  # so that both kinds are read at the same time
         return await call()
 
     functions = SimpleNamespace(list_scaling=list_scaling, list_access=list_access)
@@ -47,7 +47,7 @@ def test_scaling_and_access_of_each_function_are_read() -> None:
     functions, unread = read(None)
     assert unread == ()
     text = manifest_text(entries_of(functions, KnownNames(), no_secret), {})
-    assert text.count('"$latest" = { provisioned = 1 }') == 1  # [defaults] have it
+    assert text.count('"$latest" = { provisioned = 1 }') == 1  # in [defaults]
     assert text.count("public = true") == 2
 
 
@@ -55,11 +55,11 @@ def test_what_may_not_be_read_is_left_open_and_told_once() -> None:
     functions, (unread,) = read(Code.PERMISSION_DENIED)
     assert unread.words == "public of one, two: its access bindings cannot be read: no right to see FUNCTION"
     text = manifest_text(entries_of(functions, KnownNames(), no_secret), {}, [unread.words])
-    assert "# Not said here, so left as it is live:\n#   public of one, two: its access" in text
+    assert "# Not declared here, so the live settings are kept:\n#   public of one, two: its access" in text
     assert "public =" not in text
     assert '"$latest" = { provisioned = 1 }' in text
 
 
 def test_a_token_that_is_not_accepted_ends_it() -> None:
-    with pytest.raises(StartError, match="what is live cannot be read: no right"):
+    with pytest.raises(StartError, match="the live state cannot be read: no right"):
         read(Code.UNAUTHENTICATED)

@@ -1,4 +1,4 @@
-"""What a prune is about: by what was asked for, and whether only some functions are selected."""
+"""What a prune covers, by its options and whether only some functions are selected."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ def test_it_is_about_what_was_asked_for(only: tuple[str, ...], pruned: set[str],
 
 
 @pytest.mark.parametrize(
-    ("only", "some", "said"), [(("packages",), True, "are of no function"), (("images",), False, 'no "images"')]
+    ("only", "some", "said"),
+    [(("packages",), True, "cannot be combined with FUNCTIONS"), (("images",), False, 'unknown kind "images"')],
 )
 def test_what_cannot_be_is_refused(only: tuple[str, ...], said: str, *, some: bool) -> None:
     with pytest.raises(UsageError, match=said):

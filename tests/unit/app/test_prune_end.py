@@ -1,4 +1,4 @@
-"""Quotas before and after a prune: asked again once Versions are gone, and computed where nobody answers."""
+"""Quotas before and after a prune: read again after Versions were deleted, and computed where they cannot be read."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ONE, OTHER = Usage("b1c", "versions.count", 60.0, 100.0, 3), Usage("b2c", "versi
 
 
 def deletions(folder: str, done: int) -> RunState:
-    """A run that has deleted so many Versions in a folder."""
+    """Return a run that has deleted this many Versions in a folder."""
     changes = tuple(Change(ChangeKind.DELETE, {f"v{n}": ""}, {f"v{n}": None}) for n in range(3))
     planned = UnitPlanned(1.0, "f", "f", folder, "d4e", Action.PRUNE, "", "v9", "", changes=changes)
     asked = [Requested(2.0, "f", ChangeKind.DELETE, "d4e", f"k{n}", 1, n) for n in range(3)]
@@ -38,7 +38,7 @@ def deletions(folder: str, done: int) -> RunState:
 def ends(
     monkeypatch: pytest.MonkeyPatch, state: RunState, quotas: Callable[[str], Awaitable[object]]
 ) -> tuple[list[UsageAfter], list[str]]:
-    """The end of a prune of two clouds, and which clouds were asked."""
+    """Return the usage after a prune of two clouds, and which clouds were queried."""
     asked = list[str]()
 
     async def told(cloud_id: str) -> object:

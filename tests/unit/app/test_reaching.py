@@ -1,4 +1,4 @@
-"""The options with which a line finds the run that it is about."""
+"""The options of a command line that finds its run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from orchestrator.app.session.options import SANDBOX
 from orchestrator.model import CloudAddress
 
 
-# the manifest, the state folder (each below the working directory), the endpoint, what the line has
+# the manifest, the state folder (each below the working directory), the endpoint, the expected options
 @pytest.mark.parametrize(
     ("manifest", "state", "endpoint", "words"),
     [

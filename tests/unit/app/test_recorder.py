@@ -1,4 +1,4 @@
-"""The record of a run that goes on with others: it follows the last of them that the bucket knows."""
+"""The record of a run that resumes others follows the last of them in the bucket."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def session(run_id: str) -> Any:
 
 
 def written(records: MemoryRecords, run_id: str, chain: Sequence[str], *, resumes: str = "") -> str:
-    """Write the record of a run that goes on with others. Gives the id of the one that it follows by its record."""
-    links = [Link(one, 0.0) for one in (*chain, run_id)]  # itself as well: the chain hears of it before it is written
+    """Write the record of a run that resumes others. Return the ID of the run that it follows."""
+    links = [Link(one, 0.0) for one in (*chain, run_id)]  # the chain knows the run itself before it is written
 
     async def main() -> None:
         recorder = Recorder(session(run_id), records, links)
@@ -47,8 +47,8 @@ def written(records: MemoryRecords, run_id: str, chain: Sequence[str], *, resume
     ("recorded", "follows"),
     [
         (("one", "two"), "two"),
-        (("one",), "one"),  # "two" was cut off before it asked for anything
-        ((), "two"),  # nobody else knows either: as it is
+        (("one",), "one"),  # "two" was killed before it sent anything
+        ((), "two"),  # no record exists, so the chain is used as it is
     ],
 )
 def test_a_record_follows_the_last_one_that_is_there(recorded: Sequence[str], follows: str) -> None:

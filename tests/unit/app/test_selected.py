@@ -1,4 +1,4 @@
-"""What a selection leaves of what a former run left undone."""
+"""What a selection keeps of what a former run left undone."""
 
 from __future__ import annotations
 

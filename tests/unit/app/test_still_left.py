@@ -1,4 +1,4 @@
-"""What counts as undone once it was rolled back, and once that was."""
+"""What counts as undone after a rollback, and after a rollback of that."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ AGAIN = run("3", {"a": Deployed("x", read_back=True)}, rolls_back="2")
     ("runs", "left"),
     [
         ([DEPLOY], {"c"}),
-        ([BACK, DEPLOY], {"a", "c"}),  # b was left alone
+        ([BACK, DEPLOY], {"a", "c"}),  # b was not rolled back
         ([AGAIN, BACK, DEPLOY], {"c"}),  # a is as the first run left it
         ([run("4", {"a": Deployed("y", read_back=True)}), BACK, DEPLOY], set()),  # a deploy of all functions
     ],
@@ -64,7 +64,7 @@ def test_what_was_selected_as_left_is_done_whatever_values_it_was_given() -> Non
 def test_times() -> None:
     assert parse_time("2026-03-01T03:00:00Z", 0.0) == parse_time("2026-03-01T03:00:00", 0.0)
     assert parse_time("1h", 7200.0).timestamp() == 3600.0
-    with pytest.raises(UsageError, match="is no time"):
+    with pytest.raises(UsageError, match="not a time"):
         parse_time("yesterday", 0.0)
 
 

@@ -1,4 +1,4 @@
-"""What somebody has rolled back is not begun again by going on with its run."""
+"""Resuming a run does not deploy again what was rolled back."""
 
 from __future__ import annotations
 
@@ -71,18 +71,18 @@ def chain(tmp_path: Path, *runs: list[Event]) -> RunState:
     [
         ((CUT,), {"auth-b", "c"}, {}),
         ((CUT, back(2, "auth-a")), set(), {"auth-b": "2", "c": "2"}),
-        ((CUT, back(2, "auth-a", code=1)), set(), {"auth-b": "2", "c": "2"}),  # something was left alone
+        ((CUT, back(2, "auth-a", code=1)), set(), {"auth-b": "2", "c": "2"}),  # something was left as it is
         ((CUT, back(2, "auth-a", code=None)), set(), {"auth-b": "2", "c": "2"}),  # it was killed
         ((CUT, CUT_AGAIN, back(3, "auth-a", "auth-b", rolls_back="2")), set(), {"c": "3"}),
-        ((CUT, back(2, "auth-a", of=["auth-a"])), {"auth-b", "c"}, {}),  # nothing is left of that one anyhow
-        ((CUT, back(2, "auth-a", of=["auth-*"])), {"c"}, {"auth-b": "2"}),  # it was named, and not begun
+        ((CUT, back(2, "auth-a", of=["auth-a"])), {"auth-b", "c"}, {}),  # nothing is left of that one anyway
+        ((CUT, back(2, "auth-a", of=["auth-*"])), {"c"}, {"auth-b": "2"}),  # it was named, but not started
         ((CUT, back(2, "auth-a", of=["auth-*", "!auth-b"])), {"auth-b", "c"}, {}),
-        ((CUT, back(2, "auth-a", of=["label:team=auth"])), {"auth-b", "c"}, {}),  # what was begun of them is known
+        ((CUT, back(2, "auth-a", of=["label:team=auth"])), {"auth-b", "c"}, {}),  # which of them were started is known
         ((CUT, back(2, "c", of=["label:team=c"])), {"auth-b"}, {"c": "2"}),
         ((CUT, back(2, "auth-a", of=["auth-*"]), back(3, "c", of=["c"])), set(), {"auth-b": "2", "c": "3"}),
-        ((CUT, back(2, "auth-a"), back(3, "auth-a", rolls_back="2")), {"auth-b", "c"}, {}),  # taken back again
+        ((CUT, back(2, "auth-a"), back(3, "auth-a", rolls_back="2")), {"auth-b", "c"}, {}),  # rolled back again
         ((CUT, back(2, "auth-b", of=["auth-*"]), back(3, "auth-b", of=["x"], rolls_back="2")), {"auth-b", "c"}, {}),
-        ((OWED, back(2, "auth-a", code=3)), set(), {}),  # its own: `resume` goes on with that
+        ((OWED, back(2, "auth-a", code=3)), set(), {}),  # its own rollback: `resume` continues it
     ],
 )
 def test_what_of_a_run_is_gone_on_with(
@@ -112,20 +112,20 @@ def test_a_rollback_of_some_functions_that_cannot_be_read_counts_as_one_of_all(t
     [
         (
             0,
-            "`orchestrator deploy -c /p/deploy.toml` is a new run; `orchestrator deploy -c /p/deploy.toml --undone` is",
+            "start a new run with `orchestrator deploy -c /p/deploy.toml`, or one of what this run left undone with",
         ),
         (
             1,
-            "`orchestrator deploy -c /p/deploy.toml` is a new run; `orchestrator deploy -c /p/deploy.toml --undone` is",
+            "start a new run with `orchestrator deploy -c /p/deploy.toml`, or one of what this run left undone with",
         ),
-        (3, "`orchestrator resume 2` goes on with the rollback"),
-        (None, "`orchestrator resume 2` goes on with the rollback"),
+        (3, "continue the rollback with `orchestrator resume 2`"),
+        (None, "continue the rollback with `orchestrator resume 2`"),
     ],
 )
 def test_who_has_rolled_a_run_back_is_said_and_what_to_type(tmp_path: Path, code: int | None, says: str) -> None:
     found = chain(tmp_path, CUT, back(2, "auth-a", code=code))
     with pytest.raises(
-        UsageError, match=r"run 1 was rolled back by run 2 \(anna@laptop\), so it does not go"
+        UsageError, match=r"run 1 was rolled back by run 2 \(anna@laptop\), so it cannot continue"
     ) as refused:
         check_not_taken_back(found)
     assert says in refused.value.advice
@@ -153,7 +153,7 @@ def test_undone_counts_what_was_rolled_back(tmp_path: Path) -> None:
     [
         ((), False, "run 1 was rolled back by run 2"),
         (("auth-*",), True, ""),  # the others still wait
-        (("*",), False, "run 1 is not paused any more: of all that it had left, run 2 has rolled it back"),
+        (("*",), False, "run 1 is not paused any more: everything that it left: run 2 has rolled it back"),
     ],
 )
 def test_a_paused_run_of_which_some_was_rolled_back_goes_on_with_the_others(
@@ -177,8 +177,8 @@ def test_a_paused_run_of_which_some_was_rolled_back_goes_on_with_the_others(
     [
         ((OWED,), False),
         ((OWED, back(2, "auth-a", code=3)), False),
-        ((OWED, run(3, {}, resumes="1", code=5)), True),  # `resume` has ended its rollback
-        ((OWED, run(3, {}, resumes="1", code=1)), True),  # something was left alone
+        ((OWED, run(3, {}, resumes="1", code=5)), True),  # `resume` has finished its rollback
+        ((OWED, run(3, {}, resumes="1", code=1)), True),  # something was left as it is
         ((CUT, back(2, "auth-a")), True),
         ((CUT, back(2, "auth-a", code=None)), False),
         ((CUT, back(2, "auth-a", of=["auth-a"])), False),

@@ -1,4 +1,4 @@
-"""Every verb that takes up a former run, and everything in which it may be about something else."""
+"""Every verb that resumes a former run, and every way in which its scope may differ."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ from tests.builders import spec
 from tests.runs import ended
 
 ENDPOINT = "https://api.cloud.yandex.net"
-# verb, the option that takes a run up
+# verb, the option that selects from a run
 VERBS = [
     ("resume", ""),
     ("deploy", "failed"),
@@ -57,7 +57,7 @@ VERBS = [
     ("run nightly", "failed"),
     ("run nightly", "undone"),
 ]
-# in what a command is about something else than the run, and a part of the line that is to be typed
+# how the scope differs from the run, and a part of the command line to run
 Change = Callable[[Now], Now]
 DIFFERENCES: dict[str, tuple[Change, Differs, str]] = {
     "installation": (lambda now: replace(now, endpoint="sandbox"), Differs.INSTALLATION, "orchestrator"),
@@ -126,7 +126,7 @@ def test_a_run_that_was_about_something_else_is_refused(
         check_same(run, now)
     assert refused.value.exit == Exit.USAGE
     typed = f"orchestrator {verb}" if option else "orchestrator resume R1"
-    assert f"type `{typed}" in refused.value.advice
+    assert f"run `{typed}" in refused.value.advice
     assert not option or f"--{option}" in refused.value.advice
     assert line in refused.value.advice or not option
 
@@ -160,7 +160,7 @@ def test_the_same_place_in_a_work_tree_is_the_same_manifest(tmp_path: Path) -> N
 
 
 def test_a_manifest_that_was_elsewhere_on_another_machine_is_one_with_itself(tmp_path: Path) -> None:
-    (tmp_path / "prod.toml").touch()  # where the run's manifest is taken to be by now
+    (tmp_path / "prod.toml").touch()  # the manifest of the run now
     gone = replace(about(tmp_path), manifest="/builds/7/prod.toml")
     run = fold([begun(gone)])
     assert manifest_of(run, tmp_path / "state") == tmp_path / "prod.toml"
@@ -169,7 +169,7 @@ def test_a_manifest_that_was_elsewhere_on_another_machine_is_one_with_itself(tmp
 
 def test_a_run_of_a_former_program_is_known_by_what_it_wrote(tmp_path: Path) -> None:
     former = fold([begun(NOTHING_KNOWN), planned("f")])
-    state_dir = tmp_path / ".orchestrator"  # beside the manifest, as it was typed then
+    state_dir = tmp_path / ".orchestrator"  # next to the manifest, as it was typed then
     now = Now("deploy", ENDPOINT, about(tmp_path), state_dir, "failed")
     assert difference(former, now) is None
     other = replace(now, identity=replace(now.identity, folders=("b1gprod",)))
@@ -259,9 +259,9 @@ def test_a_small_run_in_between_hides_nothing_that_is_undone(tmp_path: Path) -> 
     assert resumed() == "R1"
     said = left_elsewhere(tmp_path / "state", ENDPOINT, some)
     assert "run R1 has left 2 functions undone" in said
-    assert not left_elsewhere(tmp_path / "state", ENDPOINT, about(tmp_path))  # all functions are its own
+    assert not left_elsewhere(tmp_path / "state", ENDPOINT, about(tmp_path))  # all functions are selected
     with open_store(tmp_path / "state") as store:
-        ran(store, "R3", 3.0, some, c=done)  # whoever did it
+        ran(store, "R3", 3.0, some, c=done)  # whichever run did it
     assert found("undone") == ("R1", {"b"})
     with open_store(tmp_path / "state") as store:
         ran(store, "R4", 4.0, some, b=done)
@@ -269,7 +269,7 @@ def test_a_small_run_in_between_hides_nothing_that_is_undone(tmp_path: Path) -> 
     assert resumed() == "R4"
     with open_store(tmp_path / "state") as store:
         ran(store, "R5", 5.0, some, a=None)
-        ran(store, "R6", 6.0, about(tmp_path), b=done)  # a run of all there is: what was left before is wanted no more
+        ran(store, "R6", 6.0, about(tmp_path), b=done)  # a run of all functions settles what was left before
     assert found("undone") == ("R6", set())
     assert resumed() == "R6"
 
@@ -304,7 +304,7 @@ DONE = Deployed("v", read_back=True)
 
 
 def wrote(store: Store, started: RunStarted, breach: str = "", **outcomes: Outcome | None) -> None:
-    """Write a run of these functions, whole but for those without an outcome."""
+    """Write a run of these functions, complete except for those without an outcome."""
     journal = store.start_run(replace(started, units=len(outcomes)))
     for key in outcomes:
         journal.append(planned(key))
@@ -316,18 +316,39 @@ def wrote(store: Store, started: RunStarted, breach: str = "", **outcomes: Outco
     journal.append(RunEnded(started.at, 1))
 
 
-# how a chain has ended → what is the way on with what it left, and what a command exits with that does nothing of it
+# how a chain ended → how to continue it, and the exit code of a command that does nothing about it
 UNKNOWN = Unknown("not seen to end")
 WAYS: list[tuple[str, str, dict[str, Outcome | None], list[str], list[str], int]] = [
-    ("deploy", "", {"a": FAILED, "b": Cancelled()}, ["resume R1` goes on", "prod.toml --undone` selects them"], [], 3),
-    ("deploy", "", {"a": FAILED}, ["prod.toml --undone` selects it"], ["resume"], 1),
-    ("deploy", "", {"a": UNKNOWN}, ["resume R1` goes on"], [], 3),
-    ("deploy", "", {"a": None}, ["resume R1` goes on"], [], 3),
-    ("deploy", "2 of 9 failed", {"a": FAILED, "b": Cancelled()}, ["prod.toml` is a new run"], ["resume", "-ed"], 1),
-    ("deploy", "2 of 9 failed", {"a": FAILED, "b": UNKNOWN}, ["resume` sees", "prod.toml` is a new run"], [], 3),
-    ("run n", "", {"a": Cancelled()}, ["resume R1` goes on", "run n -c", "--param x=1 --undone`"], ["deploy"], 3),
-    ("rollback", "", {"a": Cancelled()}, ["resume R1` goes on"], ["--undone"], 3),
-    ("deploy", "", {"a": DONE}, ["prod.toml` does what is left"], ["resume"], 1),  # not all of it is in the journal
+    (
+        "deploy",
+        "",
+        {"a": FAILED, "b": Cancelled()},
+        ["continue with `orchestrator resume R1`", "or select them with `"],
+        [],
+        3,
+    ),
+    ("deploy", "", {"a": FAILED}, ["select it with `orchestrator deploy"], ["resume"], 1),
+    ("deploy", "", {"a": UNKNOWN}, ["continue with `orchestrator resume R1`"], [], 3),
+    ("deploy", "", {"a": None}, ["continue with `orchestrator resume R1`"], [], 3),
+    ("deploy", "2 of 9 failed", {"a": FAILED, "b": Cancelled()}, ["prod.toml` starts a new run"], ["resume", "-ed"], 1),
+    ("deploy", "2 of 9 failed", {"a": FAILED, "b": UNKNOWN}, ["resume` reads", "prod.toml` starts a new run"], [], 3),
+    (
+        "run n",
+        "",
+        {"a": Cancelled()},
+        ["continue with `orchestrator resume R1`", "run n -c", "--param x=1 --undone`"],
+        ["deploy"],
+        3,
+    ),
+    ("rollback", "", {"a": Cancelled()}, ["continue with `orchestrator resume R1`"], ["--undone"], 3),
+    (
+        "deploy",
+        "",
+        {"a": DONE},
+        ["do the rest with `orchestrator"],
+        ["resume"],
+        1,
+    ),  # not all of it is in the journal
 ]
 
 
@@ -406,10 +427,10 @@ def test_a_job_with_other_parameters_settles_nothing(tmp_path: Path) -> None:
     assert (left.run.run_id, set(left.units)) == ("R1", {"a"})
 
 
-# --var of a run, what is typed now → what counts, and what of it nobody types; None: it has to be given again
+# --var of a run, --var now → the result, and which are not given now; None: must be given again
 GIVEN: list[tuple[dict[str, str], dict[str, str], dict[str, str] | None, set[str]]] = [
     ({"A": "1"}, {"A": "1"}, {"A": "1"}, set()),  # the same
-    ({"A": "1"}, {"A": "2"}, {"A": "2"}, set()),  # another
+    ({"A": "1"}, {"A": "2"}, {"A": "2"}, set()),  # another value
     ({"A": "1"}, {}, {"A": "1"}, {"A"}),  # missing
     ({"A": "1"}, {"B": "2"}, {"A": "1", "B": "2"}, {"A"}),
     ({}, {"B": "2"}, {"B": "2"}, set()),
@@ -426,7 +447,7 @@ def test_variables_are_those_of_the_run_but_for_what_is_typed(
     options = RunOptions("resume", Path("prod.toml"), variables=typed)
     for take_over in (choice_then, variables_then):
         if counts is None:
-            with pytest.raises(UsageError, match="kept nowhere"):
+            with pytest.raises(UsageError, match="were not stored"):
                 take_over(was, "run R1", options, "orchestrator resume R1")
             continue
         made = take_over(was, "run R1", options, "orchestrator resume R1")
@@ -444,7 +465,7 @@ def test_what_goes_on_does_so_in_its_own_environment(tmp_path: Path, then: str, 
         made = choice_then(was, "run R1", options, "orchestrator resume R1")
         assert (made.choice.environment, made.choice.exactly) == (then, True)
         return
-    with pytest.raises(UsageError, match=f"and this is --env {typed}"):
+    with pytest.raises(UsageError, match=f"and this command has --env {typed}"):
         choice_then(was, "run R1", options, "orchestrator resume R1")
 
 

@@ -1,4 +1,4 @@
-"""A Terraform state: its functions with all that is declared of them, and what is wrong with a file that is none."""
+"""A Terraform state: its functions with their declared settings, and the errors of files that are not a state."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_what_terraform_declares_is_written_and_what_is_live_otherwise_is_named(
     read = tomllib.loads(text)
     assert read["functions"] == {"one-fn": {"id": "id-b1g-one-fn"}, "two-fn": {"id": "id-b1g-two-fn"}}
     assert read["defaults"]["version_id"] == "$latest"
-    assert made.notes == {"two-fn": ("live is otherwise: memory 256MB → 128MB", "live is otherwise: labels")}
+    assert made.notes == {"two-fn": ("live value differs: memory 256MB → 128MB", "live value differs: labels")}
     assert "# code: x.zip\none-fn" in text
     plan = {unit.key: unit.action for unit in planned_from(tmp_path, text, live).units}
     assert plan["one-fn"] is Action.UNCHANGED
@@ -148,10 +148,10 @@ def test_scaling_and_access_of_their_own_resources_are_read(tmp_path: Path) -> N
     ("declared", "own", "notes"),
     [
         ({"public": True}, {"public": {ROLE: True}}, ()),
-        ({"public": True}, {"public": {}}, ("live is otherwise: public",)),
+        ({"public": True}, {"public": {}}, ("live value differs: public",)),
         ({"public": True}, {}, ()),  # it could not be read
         ({"scaling": {"a": {"zone_instances": 2}}}, {"scaling": {"a": {"zone_instances": 2, "provisioned": 1}}}, ()),
-        ({"scaling": {"a": {"zone_instances": 2}}}, {"scaling": {}}, ("live is otherwise: scaling",)),
+        ({"scaling": {"a": {"zone_instances": 2}}}, {"scaling": {}}, ("live value differs: scaling",)),
     ],
 )
 def test_scaling_and_access_that_are_live_otherwise_are_named(
@@ -168,11 +168,11 @@ def test_scaling_and_access_that_are_live_otherwise_are_named(
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("no json", "this is no JSON"),
-        ('{"version": 3}', "no Terraform state of version 4 but of 3"),
-        ("[]", "no Terraform state of version 4"),
-        ('{"version": 4, "resources": []}', "it has no yandex_function"),
-        (f'{{"version": 4, "resources": [{BROKEN}]}}', "a resource of it cannot be read: KeyError"),
+        ("no json", "not JSON"),
+        ('{"version": 3}', "not a Terraform state of version 4 but of 3"),
+        ("[]", "not a Terraform state of version 4"),
+        ('{"version": 4, "resources": []}', "no yandex_function in this state"),
+        (f'{{"version": 4, "resources": [{BROKEN}]}}', "cannot read a resource: KeyError"),
     ],
 )
 def test_a_file_that_is_no_state_is_refused(tmp_path: Path, text: str, told: str) -> None:

@@ -1,4 +1,4 @@
-"""How a browser is started: without the token where everybody sees it, and none that takes the terminal."""
+"""How a browser is started: without the token in its arguments, and not as a program on the terminal."""
 
 from __future__ import annotations
 
@@ -59,4 +59,4 @@ def test_a_browser_for_terminals_is_opened_only_where_it_is_named(
     monkeypatch.setenv("BROWSER", named)
     anyio.run(ui._open, "file:///open.html", Messages())
     assert urls == (["file:///open.html"] if opened else [])
-    assert ("no browser was opened here" in capsys.readouterr().err) is not opened
+    assert ("no browser was opened" in capsys.readouterr().err) is not opened

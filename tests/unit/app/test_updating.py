@@ -1,4 +1,4 @@
-"""`import --update`: what is live goes back into the manifest, and nothing else of it changes."""
+"""`import --update`: the live state is written into the manifest, and nothing else in it changes."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def updated(
     names: KnownNames | None = None,
     environment: str = "",
 ) -> tuple[Rewriting, str]:
-    """Put what is live into a manifest that names ids alone."""
+    """Write the live state into a manifest that has only IDs."""
     path = folder / "deploy.toml"
     path.write_text(text, "utf-8")
     found = survey(path, {"LEVEL": "info"}, choice=ManifestChoice(environment))
@@ -99,7 +99,7 @@ def test_a_plan_after_an_update_has_nothing_to_do_at_length(before: list[Setting
 
 
 def test_what_a_removed_key_had_displaced_does_not_come_back() -> None:
-    """Two log to one folder, which is a default then; the third one's group goes."""
+    """Two functions log to one folder, which becomes a default; the group of the third one is removed."""
     folder, group = settings(log=LogOptions(folder_id="b1g")), settings(log=LogOptions(group_id="e23"))
     check([folder, group, folder], [folder, settings()])
 
@@ -115,7 +115,7 @@ def test_a_variable_is_not_written_over_in_silence(tmp_path: Path) -> None:
     made, told = updated(tmp_path, text, [live_function("one", settings(environment={"LEVEL": "debug"}))])
     assert told == text
     assert [left_words(one).rpartition(" at ")[0] for one in made.left] == [
-        "one.environment.LEVEL is left alone: it is written as a variable"
+        "one.environment.LEVEL is skipped: it is written as a variable"
     ]
 
 
@@ -171,7 +171,7 @@ def test_what_the_cloud_fills_in_is_not_written_for_a_function_with_a_source(tmp
 def test_what_no_manifest_can_say_is_left_alone(tmp_path: Path) -> None:
     made, _ = updated(tmp_path, HEAD + "[functions.one]\n", [live_function("one", settings(description="x" * 501))])
     assert [left_words(one) for one in made.left] == [
-        "one.description is left alone: description must have at most 500 characters"
+        "one.description is skipped: description must have at most 500 characters"
     ]
 
 
@@ -255,7 +255,7 @@ def test_a_file_is_written_whole_with_its_rights_and_where_a_link_leads(tmp_path
     assert link.is_symlink()
     assert (real.read_text(), stat.S_IMODE(real.stat().st_mode)) == ("a = 2\n", 0o640)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["deploy.toml", "real.toml"]
-    with pytest.raises(StartError, match="was changed meanwhile"):
+    with pytest.raises(StartError, match="was changed in the meantime"):
         write_all([FileChange(str(link), "deploy.toml", "a = 1\n", "a = 3\n")])
     assert real.read_text() == "a = 2\n"
 
@@ -267,7 +267,7 @@ def test_a_file_is_written_whole_with_its_rights_and_where_a_link_leads(tmp_path
         ("public = false", {"public": {ROLE: True}}, "public = true"),
         ("public = true", {"public": {OTHER_ROLE: True}}, "public = true"),
         ("public = true", {}, "public = true"),  # it could not be read
-        ("", {"public": {ROLE: True}, "scaling": {"a": {"provisioned": 1}}}, ""),  # declared by nobody: as it is
+        ("", {"public": {ROLE: True}, "scaling": {"a": {"provisioned": 1}}}, ""),  # not declared: kept as it is
         ("scaling.a = { provisioned = 1 }", {"scaling": {"a": MANY}}, "scaling.a = { provisioned = 3 }"),
         ("scaling.a = { zone_requests = 5 }", {"scaling": {"a": MANY}}, "scaling.a = { zone_requests = 0 }"),
         ("scaling.a = { provisioned = 3 }", {"scaling": {"a": MANY, "b": MANY}}, "scaling.a = { provisioned = 3 }"),

@@ -1,4 +1,4 @@
-"""Which options each verb takes: what several verbs share is spelled the same in all of them, and stands after each."""
+"""Which options each verb takes: shared options have the same names everywhere, and work after each verb."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import pytest
 from orchestrator.cli import cli
 
 CHANGES = ("deploy", "run", "resume", "promote", "rollback", "prune")
-# Another option in each, so another variable, too: functions of `show`, versions of `prune`; a plan, a manifest; files.
+# A different option in each verb, so with different variables.
 OTHERWISE = {"--all", "--out", "--list"}
 PLANS = ("deploy", "run", "resume", "promote", "plan")
-REACHES = (*CHANGES, "plan", "why", "import", "package")  # the cloud
-LOOKS = (*REACHES, "runs", "show", "report")  # at what is known of runs
-MANIFEST = LOOKS  # read one
+REACHES = (*CHANGES, "plan", "why", "import", "package")  # contact the cloud
+LOOKS = (*REACHES, "runs", "show", "report")  # read runs
+MANIFEST = LOOKS  # read a manifest
 # option → the verbs that take it
 TABLE = {
     "--config -c": (*LOOKS, "jobs", "validate", "render", "init", "sandbox", "ui"),
@@ -47,7 +47,7 @@ TABLE = {
         "package",
         "ui",
     ),  # a run knows its own installation
-    "--adopt": ("deploy", "run", "plan", "why"),  # what was agreed to is recorded in the run
+    "--adopt": ("deploy", "run", "plan", "why"),  # consent is recorded in the run
     "--label -l": ("deploy", "run", "plan", "rollback", "prune", "import", "render"),
     "--failed": ("deploy", "run", "plan", "prune"),
     "--undone": ("deploy", "run", "plan", "prune"),

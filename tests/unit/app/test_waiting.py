@@ -1,4 +1,4 @@
-"""Which runs wait for somebody, so that no due time decides for them."""
+"""Which runs wait for a user, so that no due time decides for them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DONE, LEFT = Deployed("v", read_back=True), Cancelled("stopped")
 def run(
     number: int, verb: str, outcomes: dict[str, Outcome], *more: Event, code: int | None = 3, **of: Any
 ) -> list[Event]:
-    """A run of these functions, each of which was given a new version where it was deployed."""
+    """Return a run of these functions; deployed ones got a new version."""
     begun = replace(started(str(number), units=len(outcomes)), verb=verb, identity=ABOUT, **of)
     events: list[Event] = [begun]
     for key, outcome in outcomes.items():
@@ -58,8 +58,8 @@ def waits(tmp_path: Path, runs: tuple[list[Event], ...], verb: str, *functions: 
     return "; ".join(waits_for(tmp_path, ENDPOINT, ABOUT, verb, Plan(tuple(units))))
 
 
-PROMOTE = "run 1 is paused: `orchestrator promote 1` goes on, `orchestrator rollback 1` takes back what it has changed"
-RESUME = "the rollback of run 1 is not at its end: `orchestrator resume {}` goes on with it"
+PROMOTE = "run 1 is paused: continue with `orchestrator promote 1`, or undo its changes with `orchestrator rollback 1`"
+RESUME = "the rollback of run 1 is not finished: continue it with `orchestrator resume {}`"
 
 
 @pytest.mark.parametrize(
@@ -68,9 +68,9 @@ RESUME = "the rollback of run 1 is not at its end: `orchestrator resume {}` goes
         ((PAUSED,), JOB, (), PROMOTE),
         ((PAUSED,), JOB, ("z",), PROMOTE),
         ((PAUSED,), OTHER, ("b",), PROMOTE),
-        ((PAUSED,), OTHER, ("a", "z"), ""),  # that is deployed
-        ((PAUSED,), OTHER, ("=b",), ""),  # nothing is done to it
-        ((PAUSED, run(2, OTHER, {"b": DONE}, code=0)), JOB, (), PROMOTE),  # some of it
+        ((PAUSED,), OTHER, ("a", "z"), ""),  # that one is deployed
+        ((PAUSED,), OTHER, ("=b",), ""),  # nothing changes in it
+        ((PAUSED, run(2, OTHER, {"b": DONE}, code=0)), JOB, (), PROMOTE),  # some of them
         ((PAUSED, run(2, OTHER, {"b": DONE, "c": DONE}, code=0)), JOB, (), ""),
         ((PAUSED, run(2, OTHER, {"b": DONE}, code=0), run(3, OTHER, {"c": DONE}, code=0)), JOB, (), ""),
         ((PAUSED, run(2, OTHER, {"b": DONE}, code=0)), OTHER, ("b",), ""),
@@ -83,7 +83,7 @@ RESUME = "the rollback of run 1 is not at its end: `orchestrator resume {}` goes
         ((OWED,), OTHER, ("a",), RESUME.format(1)),
         ((OWED,), OTHER, ("=a",), RESUME.format(1)),
         ((OWED,), OTHER, ("b",), ""),  # nothing was done for it
-        ((OWED, run(3, OTHER, {"a": DONE}, code=0)), JOB, (), ""),  # somebody has decided
+        ((OWED, run(3, OTHER, {"a": DONE}, code=0)), JOB, (), ""),  # a user has decided
         ((OWED, run(3, JOB, {}, GivenUp(3.0, 1), code=0, resumes="1")), JOB, (), ""),
         ((BY_HAND, CUT), JOB, (), RESUME.format(2)),
         ((BY_HAND, CUT, run(3, "rollback", {}, GivenUp(3.0, 1), code=0, resumes="2")), JOB, (), ""),
@@ -92,7 +92,7 @@ RESUME = "the rollback of run 1 is not at its end: `orchestrator resume {}` goes
         ((BY_HAND, CUT), OTHER, ("b",), ""),
         ((BY_HAND, run(2, "rollback", {"a": DONE}, code=0, rolls_back="1")), JOB, (), ""),
         ((BY_HAND,), JOB, ("a",), ""),
-        ((run(1, JOB, {"a": DONE, "b": LEFT}),), JOB, ("b",), ""),  # cut off: the next call takes it up
+        ((run(1, JOB, {"a": DONE, "b": LEFT}),), JOB, ("b",), ""),  # killed: the next call resumes it
     ],
 )
 def test_what_keeps_a_due_run_from_starting(

@@ -1,4 +1,4 @@
-"""Which function `why` is about where names are alike, and which run has made a Version that no record tells of yet."""
+"""Which function `why` selects where names are equal, and which run made a Version that no record has yet."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_a_name_that_is_a_key_as_well_is_said(tmp_path: Path) -> None:
     auth, two = spec("auth"), replace(spec("two"), name="auth", folder_id="b1gtwo")
     manifest = replace(load(tmp_path / "deploy.toml", {}), functions={"auth": auth, "two": two, "bill": spec("bill")})
     assert declared("auth", manifest) == auth
-    assert also_called("auth", manifest) == "auth is also the name of two (folder b1gtwo): name it by its key"
+    assert also_called("auth", manifest) == "auth is also the name of two (folder b1gtwo): choose it by its key"
     assert also_called("bill", manifest) == also_called("two", manifest) == ""
     both = replace(manifest, functions={"one": replace(auth, key="one"), "two": two})
     with pytest.raises(UsageError, match='"auth" is the name of several functions: one, two'):

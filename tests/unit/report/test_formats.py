@@ -110,7 +110,7 @@ PRUNE = PrunePlan(
             (JudgedVersion("v2", None, 0, Why.LATEST), JudgedVersion("v1", None, 3 * MB, Why.OLD)),
         ),
     ),
-    ("the bucket has no records of runs yet",),
+    ("the bucket has no run records yet",),
     (Usage("b1c", "versions.count", 60.0, 100.0),),
 )
 FAILED_RUN = [started(), *deployment("auth", outcome=failed()), ended(1)]

@@ -1,7 +1,7 @@
-"""What the page may do with --allow-actions: each is the command that a person would type, in a process of its own.
+"""The actions of the page with --allow-actions. Each is the command that a user would type, in its own process.
 
-So locks, leases, checks of the manifest and what a protected environment wants hold as they do there: the command has
-no terminal, so it wants `--env` with the name that was typed on the page. It outlives the page.
+So locks, leases, checks of the manifest and protected environments work as usual: the command has no terminal, so it
+needs `--env` with the name that was typed on the page. It survives the page.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from orchestrator.ui.server import Act
 
 PAUSE = "pause"
 _VERBS = ("resume", "promote", "rollback")
-_TOLD_BYTES = 16_000  # of what a command has said, its end
+_TOLD_BYTES = 16_000  # of the end of a command's output
 _FOLDER = "ui"
 _LOGS_KEPT = 20  # files of what commands have printed, the newest
 _LOG = re.compile(r"\d+-[a-z]+\.log")  # their names begin with the time, in nanoseconds
@@ -38,7 +38,7 @@ _LOCK_S = 15
 
 @dataclass(slots=True)
 class _Begun:
-    """A command that was begun. `exit_code` None: it runs, or nobody has looked since it ended."""
+    """A started command. `exit_code` is None while it runs, or until someone looks."""
 
     act: Act
     at: float
@@ -48,7 +48,7 @@ class _Begun:
 
 
 class PageActions:
-    """The commands that pages have begun since the program was started."""
+    """The commands that pages have started since the program began."""
 
     def __init__(self, options: RunOptions, outlet: Outlet) -> None:
         self._options, self._outlet = options, outlet
@@ -56,51 +56,51 @@ class PageActions:
         self._begun: list[_Begun] = []
 
     def begin(self, act: Act) -> Safe:
-        """Begin a command, or pause a run. Raises `UsageError` where it is none, or cannot be done to this run now."""
+        """Start a command, or pause a run. Raises `UsageError` where there is no such action, or it is impossible for
+        this run now.
+        """
         run = self._run(act)
         if act.verb == PAUSE:
             pid = interrupt_run(self._state_dir, run.started_at)
             return self._outlet.json({"verb": PAUSE, "run": run.id, "pid": pid})
         if act.verb not in _VERBS:
-            raise UsageError(f"{act.verb!r} is nothing that the page can do", advice=f"{PAUSE}, {', '.join(_VERBS)}")
+            raise UsageError(f"{act.verb!r} is not an action of the page", advice=f"{PAUSE}, {', '.join(_VERBS)}")
         if any(one.process.poll() is None for one in self._begun):
-            raise UsageError("a command of this page is under way", advice="wait until it has ended")
+            raise UsageError("a command of this page is running", advice="wait until it ends")
         begun = self._start(act)
         self._begun.append(begun)
         return self._outlet.json(self._facts(begun))
 
     def told(self) -> Safe:
-        """Tell of the commands that were begun, the newest first."""
+        """Return the started commands, newest first."""
         return self._outlet.json({"allowed": True, "actions": [self._facts(one) for one in reversed(self._begun)]})
 
     def _run(self, act: Act) -> RunSummary:
         run = next((one for one in known_runs(self._options) if one.id == act.run), None)
         if run is None:
-            raise UsageError(f"there is no run {act.run!r}", advice="look at the list of runs")
+            raise UsageError(f"there is no run {act.run!r}", advice="see the list of runs")
         environment = run.identity.environment
         if environment and act.environment != environment:
-            raise UsageError(
-                f"the run is one in the environment {environment}", advice="type that name to say that it is meant"
-            )
+            raise UsageError(f"the run belongs to the environment {environment}", advice="type that name to confirm")
         return run
 
     def _start(self, act: Act) -> _Begun:
         options = self._options
         command = [sys.executable, "-m", "orchestrator", act.verb, act.run, "--yes", f"--state={self._state_dir}"]
-        command += [f"--lock-timeout={_LOCK_S}s"]  # what the page has looked at before may still be ending
+        command += [f"--lock-timeout={_LOCK_S}s"]  # what the page read before may still be ending
         command += [*manifest_words(options, act.environment), *bucket_words(options)]
         said = self._state_dir / _FOLDER / f"{time.time_ns()}-{act.verb}.log"
         try:
             make_private_folder(said.parent)
             _remove_old_logs(said.parent, keep=_LOGS_KEPT - 1)
             with open(said, "wb", opener=open_private) as file:
-                # Not in our group of processes: Ctrl-C ends the page, and no run.
-                process = subprocess.Popen(  # noqa: S603 - a command of ours
+                # Not in our process group: Ctrl-C ends the page, but no run.
+                process = subprocess.Popen(  # noqa: S603 - one of our own commands
                     command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, start_new_session=True,
                     env={**os.environ, "NO_COLOR": "1"},
                 )  # fmt: skip
         except OSError as error:
-            raise StartError(f"{act.verb} cannot be begun: {error.strerror}", advice=f"see to {said.parent}") from error
+            raise StartError(f"{act.verb} cannot start: {error.strerror}", advice=f"check {said.parent}") from error
         return _Begun(act, time.time(), process, said)
 
     def _facts(self, one: _Begun) -> Mapping[str, Any]:
@@ -118,8 +118,8 @@ def _ended(code: int) -> str:
         Exit.DONE: "done",
         Exit.FAILED: "some functions failed or were blocked",
         Exit.USAGE: "refused",
-        Exit.INTERRUPTED: "interrupted or paused: there is something to go on with",
-        Exit.LOCKED: "refused: another run is under way",
+        Exit.INTERRUPTED: "interrupted or paused: it can be continued",
+        Exit.LOCKED: "refused: another run is in progress",
         Exit.ROLLED_BACK: "failed and rolled back",
         Exit.NOT_STARTED: "could not start",
     }

@@ -1,7 +1,6 @@
-"""What the page asks of other verbs, each in a process of its own: the very command that a person would type.
+"""The verbs that the page runs to read something. Each is the command that a user would type, in its own process.
 
-So it plans, redacts and refuses exactly as that does, its builds and calls hold up no page, and it ends with whoever
-has asked for it.
+So it plans, redacts and refuses as usual, its builds and calls do not delay the page, and it ends with the request.
 """
 
 from __future__ import annotations
@@ -19,25 +18,25 @@ from orchestrator.app.session.options import RunOptions
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.ui.server import Answered
 
-_AT_ONCE = 2  # plans of thousands of functions: two processors' worth
+_AT_ONCE = 2  # plans of thousands of functions take two processors
 _STOP_S = 5.0
-_ADVICE = "       "  # how `Messages` writes what to do next, under an error
+_ADVICE = "       "  # the indentation of advice below an error in `Messages`
 
 
 def manifest_words(options: RunOptions, environment: str) -> list[str]:
-    """Give the options by which a command of the page has the page's manifest."""
+    """Return the options that give a command the page's manifest."""
     words = [f"--config={options.config.absolute()}"]
     words += [f"--env={environment}"] if environment else []
     return words + [f"--var={name}={value}" for name, value in options.variables.items()]
 
 
 def bucket_words(options: RunOptions) -> list[str]:
-    """Give the option by which it has the page's bucket."""
+    """Return the option that gives a command the page's bucket."""
     return [f"--bucket={options.bucket}"] if options.bucket else []
 
 
 class AskedVerbs:
-    """Verbs that change nothing, as to this manifest and state folder."""
+    """Verbs that change nothing, for this manifest and state folder."""
 
     def __init__(self, options: RunOptions, outlet: Outlet) -> None:
         self._outlet = outlet
@@ -50,23 +49,23 @@ class AskedVerbs:
         self._manifest, self._cloud = chosen, chosen + reached
 
     async def why(self, function: str) -> Answered:
-        """Tell what `why FUNCTION` does."""
+        """Return the output of `why FUNCTION`."""
         return await self._ask("why", *self._cloud, "--", function)
 
     async def plan(self, patterns: Sequence[str]) -> Answered:
-        """Tell what `plan FUNCTIONS` does."""
+        """Return the output of `plan FUNCTIONS`."""
         return await self._ask("plan", *self._cloud, "--", *patterns)
 
     async def jobs(self) -> Answered:
-        """Tell what `jobs` does: what there is, and when it is due."""
+        """Return the output of `jobs`: the jobs and when they are due."""
         return await self._ask("jobs", *self._manifest)
 
     async def board(self, job: str) -> Answered:
-        """Tell how far a job is, as `run JOB --status` does."""
+        """Return the progress of a job, from `run JOB --status`."""
         return await self._ask("run", "--status", *self._cloud, "--", job)
 
     async def way_back(self, run: str) -> Answered:
-        """Tell what `rollback RUN` would take back, and what it would leave."""
+        """Return what `rollback RUN` would undo, and what it would leave."""
         return await self._ask("rollback", "--dry-run", *self._cloud, "--", run)
 
     async def _ask(self, verb: str, *words: str) -> Answered:
@@ -82,7 +81,7 @@ class AskedVerbs:
             finally:
                 with anyio.CancelScope(shield=True):
                     await _end(process)
-        if data.strip():  # a plan with blocked functions, say, ends with 1, and is told
+        if data.strip():  # a plan with blocked functions ends with 1, and is shown
             return Answered(200, self._outlet.rendered(data))
         return Answered(422, self._outlet.json(_error_of(said)))
 
@@ -94,7 +93,7 @@ async def _read(process: anyio.abc.Process) -> tuple[str, str]:
         async for part in stream:
             found[name] += part
 
-    assert process.stdout is not None  # noqa: S101 - asked for above
+    assert process.stdout is not None  # noqa: S101 - requested above
     assert process.stderr is not None  # noqa: S101 - the same
     async with anyio.create_task_group() as group:
         group.start_soon(read, "out", process.stdout)
@@ -103,17 +102,17 @@ async def _read(process: anyio.abc.Process) -> tuple[str, str]:
 
 
 def _error_of(said: str) -> dict[str, str]:
-    """Give the error that ended a verb, what to do next, and what was said before: mistakes, say."""
+    """Return the error that ended a verb, its advice, and the output before it, such as mistakes."""
     lines = said.rstrip("\n").split("\n")
     at = next((number for number, line in enumerate(lines) if line.startswith("error: ")), None)
     if at is None:
-        return {"error": lines[-1] or "the command has ended without a word", "advice": "", "detail": ""}
+        return {"error": lines[-1] or "the command ended without output", "advice": "", "detail": ""}
     advice = " ".join(line.strip() for line in lines[at + 1 :] if line.startswith(_ADVICE))
     return {"error": lines[at].removeprefix("error: "), "advice": advice, "detail": "\n".join(lines[:at])}
 
 
 async def _end(process: anyio.abc.Process) -> None:
-    """End a process that goes on though nobody waits for it any more, and whatever it has started."""
+    """End a process that no one waits for any more, with everything that it started."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         if process.returncode is not None:
             break

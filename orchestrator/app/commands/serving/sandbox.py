@@ -1,4 +1,4 @@
-"""`sandbox`: the embedded cloud served alone."""
+"""`sandbox`: serves the built-in cloud alone."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 def sandbox_command(given: Mapping[str, Any], messages: Messages) -> CommandResult:
-    """Serve until a signal, or the end of standard input, says otherwise. Raises `UsageError`, `StartError`."""
+    """Serve until a signal, or until standard input closes if requested. Raises `UsageError`, `StartError`."""
     state_dir = state_dir_of(given["config"], given["state"])
     make_state_dir(state_dir)
     options = Options(
@@ -52,16 +52,16 @@ def sandbox_command(given: Mapping[str, Any], messages: Messages) -> CommandResu
 
 
 def _how_to_use(url: str, options: Options) -> str:
-    """Write what another terminal needs, ready to be pasted."""
+    """Return the lines that a user pastes into another terminal."""
     key_file = shlex.quote(str((options.state_dir or Path()).absolute() / "key.json"))
     printed = shlex.quote(str((options.state_dir or Path()).absolute() / HANDLERS_LOG))
-    buckets = ", ".join(options.buckets) or "none (--bucket NAME makes one)"
+    buckets = ", ".join(options.buckets) or "none (add one with --bucket NAME)"
     return (
-        f"to deploy to it, elsewhere:\n"
+        f"to deploy to it from another terminal:\n"
         f"  export YC_FOLDER_ID={SANDBOX_FOLDER} YC_SERVICE_ACCOUNT_KEY_FILE={key_file}\n"
         f"  orchestrator deploy --endpoint {url}\n"
-        f"functions are invoked at {url}{PREFIX}/ID (`httpInvokeUrl`); what they print: {printed}\n"
-        f"buckets: {buckets}; stop it with Ctrl-C"
+        f"functions are invoked at {url}{PREFIX}/ID (`httpInvokeUrl`); their output: {printed}\n"
+        f"buckets: {buckets}; press Ctrl-C to stop"
     )
 
 
@@ -69,7 +69,9 @@ def _settings(given: Mapping[str, Any]) -> CloudSettings:
     creating = given["creating"]
     share = creating.removesuffix("%") if creating.endswith("%") else ""
     if share and not (share.isdecimal() and int(share) <= 100):
-        raise UsageError(f"{creating!r} is no share of the versions", advice="mend --creating, such as 80%")
+        raise UsageError(
+            f"{creating!r} is not a share of the versions", advice="fix --creating: write 80%, for example"
+        )
     delayed = creating not in ("hidden", "visible") and not share
     return CloudSettings(
         creating_visible=creating != "hidden",

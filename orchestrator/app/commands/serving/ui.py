@@ -1,4 +1,4 @@
-"""`ui`: what there is to see of runs, as a page in the browser of this machine."""
+"""`ui`: shows the runs as a page in a browser on this machine."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """What was asked for besides the page."""
+    """The options of the page itself."""
 
     open_page: bool
     may_act: bool
@@ -60,9 +60,9 @@ async def _serve(options: RunOptions, messages: Messages, port: int, wanted: _Wa
         async with served_page(server, guard, port):
             url = f"{guard.address}#token={guard.token}"
             messages.announce(url)
-            may = "look at your runs"
-            may += ", pause, resume, promote and roll them back" if wanted.may_act else ""
-            messages.say(f"whoever has this address can {may}; Ctrl-C ends the page, and no run")
+            may = "see your runs"
+            may += ", and pause, resume, promote and roll them back" if wanted.may_act else ""
+            messages.say(f"anyone who has this address can {may}; Ctrl-C ends the page, but no run")
             with ExitStack() as stack:
                 if wanted.open_page:
                     await _open(stack.enter_context(door(url, messages.outlet)), messages)
@@ -72,8 +72,8 @@ async def _serve(options: RunOptions, messages: Messages, port: int, wanted: _Wa
 
 @contextmanager
 def door(url: str, outlet: Outlet) -> Iterator[str]:
-    """Give the address of a file that leads to the page, and that only this user can read: what a browser is started
-    with, the token in it, is shown to every user of the machine by the list of processes.
+    """Yield the address of a file that redirects to the page and that only this user can read. The arguments of a
+    browser, and so a token among them, are visible to every user in the list of processes.
     """
     page = outlet.page(
         '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<meta name="referrer" content="no-referrer">\n'
@@ -86,11 +86,13 @@ def door(url: str, outlet: Outlet) -> Iterator[str]:
 
 
 async def _open(url: str, messages: Messages) -> None:
-    """Open a browser that has a window of its own: one for terminals would take this one, unless BROWSER names it."""
+    """Open a graphical browser. A browser for terminals would take over this one, so it is used only where BROWSER
+    names it.
+    """
     with anyio.move_on_after(_OPEN_S):
         if _has_window() and await anyio.to_thread.run_sync(webbrowser.open, url, abandon_on_cancel=True):
             return
-    messages.say("no browser was opened here: open the address above in one")
+    messages.say("no browser was opened: open the address above")
 
 
 def _has_window() -> bool:
@@ -101,7 +103,7 @@ def _has_window() -> bool:
 
 
 def sources_of(options: RunOptions, outlet: Outlet, *, may_act: bool = False) -> PageSources:
-    """Give what the page of a state folder is told."""
+    """Return the data sources of the page of a state folder."""
     state_dir = state_dir_of(options.config, options.state_dir)
 
     def runs() -> Safe:

@@ -1,4 +1,4 @@
-"""Finding a run that somebody names: in the journal, else in the bucket's records, whatever manifest it was of."""
+"""Finding a named run in the journal, or else in the bucket's records, whatever its manifest."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ T = TypeVar("T")
 
 
 async def find_run(invocation: Invocation, named: str, find: Callable[[Store], T]) -> T:
-    """Find a run in the journal, or in the bucket's records where that has none of the kind. `named`: as it was typed.
+    """Find a run in the journal, or in the bucket's records where the journal has no match. `named`: as typed.
 
-    Raises `UsageError` as `find` does, with what else the bucket has.
+    Raises `UsageError` as `find` does, with a hint about other runs in the bucket.
     """
     state_dir = state_dir_of(invocation.options.config, invocation.options.state_dir)
     try:
@@ -32,7 +32,9 @@ async def find_run(invocation: Invocation, named: str, find: Callable[[Store], T
 
 
 def found_after(state_dir: Path, fetched: Fetched, find: Callable[[Store], T]) -> T:
-    """Look again after the bucket's records were read. Raises `UsageError`, with what else the bucket has."""
+    """Search again after the bucket's records were read. Raises `UsageError` with a hint about other runs in the
+    bucket.
+    """
     try:
         with open_store(state_dir, read_only=True) as store:
             return find(store)
@@ -41,18 +43,18 @@ def found_after(state_dir: Path, fetched: Fetched, find: Callable[[Store], T]) -
 
 
 def with_others(error: UsageError, fetched: Fetched) -> UsageError:
-    """Say besides that no run was found which runs of other manifests there are."""
+    """Return the error with a hint about runs of other manifests."""
     if not fetched.others:
         return error
     return UsageError(error.message, advice=f"{error.advice}; {fetched.said}" if error.advice else fetched.said)
 
 
 def say_where(messages: Messages, run: RunState, typed: RunOptions, options: RunOptions) -> None:
-    """Say by which manifest a run is gone on with, where that is not the one of this folder, or not the run's own."""
+    """Report by which manifest a run continues, where that is not the one of this folder, or not the run's own."""
     then = run.identity.manifest
     if typed.config_given or not then:
         return
     if str(options.config.absolute()) != then:
-        messages.say(f"run {run.run_id} was about {then}, which is not on this machine: going by {options.config}")
+        messages.say(f"run {run.run_id} used {then}, which is not on this machine: using {options.config}")
     elif str(typed.config.absolute()) != then and typed.config.exists():
-        messages.say(f"run {run.run_id} was about {then}: going by that, not by {typed.config}")
+        messages.say(f"run {run.run_id} used {then}: using that, not {typed.config}")

@@ -1,4 +1,4 @@
-"""Going on with a run as what it was about: what it asked for is followed, what is left is planned anew and done."""
+"""Resuming a run within its own scope: its calls in flight are followed, and the rest is planned again and done."""
 
 from __future__ import annotations
 
@@ -63,21 +63,21 @@ from orchestrator.version.stamp import read_stamp
 
 
 def as_then(options: RunOptions, before: RunState) -> RunOptions:
-    """Be about what the run was about: its installation, its manifest, its job with the parameters that it had.
+    """Return the options with the scope of the run: its installation, its manifest, its job and parameters.
 
-    Raises `UsageError` where that cannot be, with the line to type.
+    Raises `UsageError` where that is impossible, with the command to run.
     """
     sandbox = before.endpoint == SANDBOX
     if sandbox and options.endpoint:
-        raise UsageError(f"run {before.run_id} went to the sandbox", advice="leave --endpoint out")
+        raise UsageError(f"run {before.run_id} used the sandbox", advice="remove --endpoint")
     config = options.config
     if not options.config_given:
         found = manifest_of(before, state_dir_of(options.config, options.state_dir))
         if found is None:
             raise UsageError(
-                f"the manifest of run {before.run_id}, {before.identity.manifest or before.manifest}, is not there",
-                advice=f"put it back, or say where it is now: `{resume_line(before.run_id, '-c', 'FILE')}`; or give up"
-                f" what is undone: `{resume_line(before.run_id, '--give-up')}`",
+                f"the manifest of run {before.run_id}, {before.identity.manifest or before.manifest}, does not exist",
+                advice=f"restore it, or pass its new place: `{resume_line(before.run_id, '-c', 'FILE')}`; or give up"
+                f" the rest: `{resume_line(before.run_id, '--give-up')}`",
             )
         config = found
     options = choice_then(before.identity, f"run {before.run_id}", options, resume_line(before.run_id))
@@ -91,7 +91,7 @@ def as_then(options: RunOptions, before: RunState) -> RunOptions:
 
 
 def request_of(invocation: Invocation, before: RunState) -> tuple[Request, Binding | None]:
-    """Read what a run was about, as its manifest has it now, with its job. Raises `UsageError`, `ManifestError`."""
+    """Read the scope of a run from its manifest as it is now, with its job. Raises `UsageError`, `ManifestError`."""
     options, binding = invocation.options, None
     request = request_to_change(invocation, has_sources=not before.identity.selection.plan)
     if options.job:
@@ -99,7 +99,7 @@ def request_of(invocation: Invocation, before: RunState) -> tuple[Request, Bindi
     identity = identity_of(options, request.manifest, binding)
     about = with_disabled(identity, request.manifest)
     check_same(before, Now("resume", endpoint_of(options, request.manifest), about, request.state_dir))
-    # What was selected then is what is taken up; who takes it up, where, and with which other values, is news.
+    # The selection is that of the run. Who resumes it, where, and with which other values, is new.
     given = identity.selection
     selection = replace(before.identity.selection, parameters=given.parameters, variables=given.variables)
     return replace(request, identity=replace(identity, selection=selection)), binding
@@ -107,10 +107,9 @@ def request_of(invocation: Invocation, before: RunState) -> tuple[Request, Bindi
 
 @dataclass(frozen=True, slots=True)
 class Going:
-    """What is gone on with. `wanted`: what is left of the chain, `left` the same by the keys of today. `ended`: what is
-    not gone on with, since somebody has rolled it back, and its outcome. `approves`: the id of the paused run that
-    somebody lets go on, "" for `resume`. `holding`: the saved plan that it carries out. `beside`: what is written into
-    the manifest of it.
+    """What is resumed. `wanted`: what is left of the chain; `left`: the same by the current keys. `ended`: what is not
+    resumed because it was rolled back, with its outcome. `approves`: the ID of the paused run that is continued, "" for
+    `resume`. `holding`: the saved plan of the run. `beside`: what is written into the manifest.
     """
 
     session: Session
@@ -125,7 +124,7 @@ class Going:
 
     @property
     def functions(self) -> dict[str, str]:
-        """The functions, for their lease."""
+        """Return the functions, for their lease."""
         functions = {key: f"{unit.folder_id}/{unit.name}" for key, unit in self.left.items()}
         if self.before.owes_rollback:
             functions |= {key: f"{one.folder_id}/{one.name}" for key, one in touched_by(self.before).items()}
@@ -134,21 +133,21 @@ class Going:
 
 @dataclass(frozen=True, slots=True)
 class PlannedLeft:
-    """A plan that was shown before anything was begun. `settled`: what needs nothing more."""
+    """A plan that was shown before anything was started. `settled`: what needs no more work."""
 
     planned: Planned
     settled: dict[str, Outcome] = field(default_factory=dict)
 
 
 async def going_on(session: Session, binding: Binding | None, before: RunState, *, approves: str = "") -> Going:
-    """Find what is left of a chain among the functions of today. Raises `ManifestError`; `UsageError` where it carries
-    out a saved plan that is not there any more, and something is still to be done of it.
+    """Find what is left of a chain among the current functions. Raises `ManifestError`; `UsageError` where the saved
+    plan of the run is gone and something of it is still to be done.
     """
     session, holding = await held_as_then(session, before, promote_line(approves) if approves else "")
     if lost := before.total - len(before.units):
         session.messages.warn(
-            f"run {before.run_id} was killed before {counted(lost, 'function')} of its plan stood in the journal:"
-            f" nothing was asked for them; `{line_of(before.verb, before.identity, before.endpoint)}` does"
+            f"run {before.run_id} was killed before the plan of {counted(lost, 'function')} was recorded:"
+            f" nothing was sent for them; deploy them with `{line_of(before.verb, before.identity, before.endpoint)}`"
         )
     wanted = left_of(before)
     found, gone = named_now(wanted, session.request.manifest.functions)
@@ -157,13 +156,13 @@ async def going_on(session: Session, binding: Binding | None, before: RunState, 
         require_sound(spec for spec in named if spec.enabled)
     ended = ended_by_rollback(before)
     for why, number in Counter(outcome.reason for outcome in ended.values()).items():
-        session.messages.say(f"not gone on with: {counted(number, 'function')}: {why}")
+        session.messages.say(f"not resumed: {counted(number, 'function')}: {why}")
     beside = JobManifest(session)
     return Going(session, binding, before, wanted, found | gone, ended, approves, holding, beside=beside)
 
 
 async def plan_left(going: Going) -> PlannedLeft:
-    """Plan what is left before anything is begun, to be shown."""
+    """Plan what is left before anything is started, to show it."""
     settled: dict[str, Outcome] = {}
     with going.session.stop.interruptible():
         planned = await _plan(going, going.left, settled)
@@ -172,8 +171,8 @@ async def plan_left(going: Going) -> PlannedLeft:
 
 
 async def go_on(going: Going, lease: Lease | None, foreseen: PlannedLeft | None = None) -> CommandResult:
-    """Follow what was asked for, and do the rest. `foreseen`: its plan, where nothing can have changed since it was
-    made but by what was in flight.
+    """Follow the calls in flight and do the rest. `foreseen`: the plan, where only calls in flight can have changed
+    anything since it was made.
     """
     session, before, left = going.session, going.before, going.left
     ended = {key: before.units[key] for key in going.ended}
@@ -206,7 +205,9 @@ async def go_on(going: Going, lease: Lease | None, foreseen: PlannedLeft | None 
 async def _followed(
     session: Session, bus: Bus, planned: Planned, left: Mapping[str, UnitState], settled: dict[str, Outcome]
 ) -> Planned:
-    """Look for what was asked for without an answer before a breach: it is unknown, and followed next time."""
+    """Search for calls without a response from before a breach. Their outcome is unknown, and the next resume follows
+    them.
+    """
     units = []
     for unit in planned.plan.units:
         then = left[unit.key]
@@ -218,12 +219,14 @@ async def _followed(
             continue
         known = (operation.id, unit.function_id or "", operation.version_id or "")
         bus(OperationAccepted(session.world.clock(), unit.key, ChangeKind.VERSION, *known))
-        settled[unit.key] = Unknown("asked for before the run was stopped", operation.id, operation.version_id or "")
+        settled[unit.key] = Unknown("requested before the run was stopped", operation.id, operation.version_id or "")
     return replace(planned, plan=Plan(tuple(units)))
 
 
 async def _plan(going: Going, left: Mapping[str, UnitState], settled: dict[str, Outcome]) -> Planned:
-    """Plan what is left, in its chain's waves. What is live already, or is not wanted any more, goes into `settled`."""
+    """Plan what is left, in the waves of its chain. Functions that are live already or not desired any more go into
+    `settled`.
+    """
     session, binding, then = going.session, going.binding, going.before.rollout
     sources = going.holding.sources if going.holding is not None else None
     if binding is not None:
@@ -247,12 +250,12 @@ async def _plan(going: Going, left: Mapping[str, UnitState], settled: dict[str, 
         settled[key] = await _not_wanted(session, left[key], planned.live)
     rollout, otherwise = as_begun(planned.rollout, then)
     if otherwise:
-        session.messages.say(f"{otherwise}: the same command again is a new run with what holds now")
+        session.messages.say(f"{otherwise}: run the command again to start a new run with the current rollout")
     return replace(planned, plan=plan, rollout=rollout, desired=desired.specs if binding is not None else {})
 
 
 async def _not_wanted(session: Session, then: UnitState, live: LiveState) -> Outcome:
-    """Say what became of a unit that nobody wants any more: perhaps because it is done."""
+    """Return the outcome of a unit that is not desired any more: it may have been deployed."""
     world = session.world
     with suppress(CloudError):
         get = partial(world.functions.get_version, then.version_id)

@@ -1,4 +1,4 @@
-"""What former runs have left undone: for --failed and --undone, and told by runs of some functions only."""
+"""What former runs left undone: selected by --failed and --undone, and reported by runs of some functions only."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from orchestrator.report.plain_text import counted
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """What the chain before left: the functions that an option selects. `said`: why there are none."""
+    """What the earlier chain left: the functions that an option selects. `said`: why there are none."""
 
     run: RunState
     option: str
@@ -32,12 +32,11 @@ class Left:
 
 
 def left_by_last(options: RunOptions, now: Now, *, elsewhere: str = "") -> Left:
-    """Find what --failed or --undone is about: the newest run, with what took it up, that has left something which no
-    later one has done since.
+    """Find the scope of --failed or --undone: the newest chain that left something which no later one has done.
 
-    What was given on the command line chooses among the runs (an installation, a manifest); what was not must be as
-    in the last of all. Raises `UsageError` where there is no such run, or it was about something else. `elsewhere`:
-    what is known of runs that are not about this.
+    Options given on the command line select among the runs (an installation, a manifest). Everything else must be as in
+    the last run. Raises `UsageError` where there is no such run, or its scope differs. `elsewhere`: what is known of
+    runs with another scope.
     """
     with open_store(now.state_dir, read_only=True) as store:
         found = list(still_left(_chosen(store, options, now, elsewhere), undone, back=True))
@@ -60,43 +59,46 @@ def left_by_last(options: RunOptions, now: Now, *, elsewhere: str = "") -> Left:
 
 
 def ways_on(run: RunState, left: Mapping[str, UnitState]) -> tuple[str, Exit]:
-    """Say how to go on with what a chain has left, and what a command exits with that finds it so and does nothing.
+    """Return how to continue what a chain has left, and the exit code of a command that finds this and does nothing.
 
     | of the chain                                | the way on                               | exit |
     | ---                                         | ---                                      | ---  |
-    | somebody has rolled all of it back          | --undone: a new run                      | 1    |
+    | it was rolled back completely               | --undone: a new run                      | 1    |
     | paused                                      | `promote`, or `rollback`                 | 3    |
     | stopped for good, and an end is unknown     | `resume` to see it, then its own command | 3    |
     | stopped for good                            | its own command: a new run               | 1    |
-    | some of what is left can be taken up        | `resume`, or --undone                    | 3    |
+    | some of what is left can be resumed         | `resume`, or --undone                    | 3    |
     | all of what is left has failed              | --undone                                 | 1    |
-    | what is left does not stand in the journal  | its own command                          | 1    |
+    | what is left is not in the journal          | its own command                          | 1    |
     """
-    selects = f"`{undone_line(run)}` selects {'it' if len(left) == 1 else 'them'}"
+    selects = f"select {'it' if len(left) == 1 else 'them'} with `{undone_line(run)}`"
     if run.taken_back.whole is not None and left:
-        return f"run {run.taken_back.whole.id} has rolled it back; {selects}", Exit.FAILED
+        return f"run {run.taken_back.whole.id} rolled it back; {selects}", Exit.FAILED
     if run.rollout.paused is not None:
         return paused_ways(run.run_id), Exit.INTERRUPTED
     if run.breach:
         unknown = any(isinstance(unit.outcome, Unknown) for unit in run.units.values())
         return f"it was stopped for good; {next_step(run)}", Exit.INTERRUPTED if unknown else Exit.FAILED
     if not left:
-        return f"`{line_of(run.verb, run.identity, run.endpoint)}` does what is left", Exit.FAILED
+        return f"do the rest with `{line_of(run.verb, run.identity, run.endpoint)}`", Exit.FAILED
     if left_of(run).keys().isdisjoint(left):
         return selects, Exit.FAILED
-    goes_on = f"`{resume_line(run.run_id)}` goes on"
-    return f"{goes_on}, {selects}" if run.verb == "deploy" or run.identity.selection.job else goes_on, Exit.INTERRUPTED
+    goes_on = f"continue with `{resume_line(run.run_id)}`"
+    return (
+        f"{goes_on}, or {selects}" if run.verb == "deploy" or run.identity.selection.job else goes_on,
+        Exit.INTERRUPTED,
+    )
 
 
 def about_the_same(store: Store, now: Now) -> Iterator[RunState]:
-    """Give the chains that are about the same, the newest first."""
+    """Yield the chains with the same scope, newest first."""
     return (run for run in _candidates(store, now) if difference(run, now) is None)
 
 
 def left_elsewhere(state_dir: Path, endpoint: str, identity: Identity, left: Left | None = None) -> str:
-    """Say what other runs have left undone, before a run of some functions only; "" where there is nothing.
+    """Return what other runs have left undone, before a run of some functions only; "" where there is nothing.
 
-    `left`: what --failed or --undone selects, which this run is about.
+    `left`: what --failed or --undone selects for this run.
     """
     if is_whole(identity):
         return ""
@@ -117,8 +119,8 @@ def left_elsewhere(state_dir: Path, endpoint: str, identity: Identity, left: Lef
 
 
 def _chosen(store: Store, options: RunOptions, now: Now, elsewhere: str) -> Iterator[RunState]:
-    """Give the runs that are about the same, the newest first. What chooses is what was said: an installation,
-    variables, -c; a manifest that is only the default is no choice, so the last run there must be of that one.
+    """Yield the runs with the same scope, newest first. Only given options select: an installation, variables, -c. A
+    default manifest selects nothing, so the last run must be of that one.
     """
     first: RunState | None = None
     candidates = _candidates(store, now)
@@ -134,16 +136,16 @@ def _chosen(store: Store, options: RunOptions, now: Now, elsewhere: str) -> Iter
     if first is None:
         what = "failures" if now.option == "failed" else "undone functions"
         raise UsageError(
-            f"there is no run yet whose {what} could be selected",
-            advice=f"leave --{now.option} out{f'; {elsewhere}' if elsewhere else ''}",
+            f"there is no run with {what} to select",
+            advice=f"remove --{now.option}{f'; {elsewhere}' if elsewhere else ''}",
         )
     check_same(first, now)
     yield first
 
 
 def _candidates(store: Store, now: Now) -> Iterator[RunState]:
-    """Give the chains, the newest first; for a job, or a prune, its own; of another installation only the newest, to
-    tell of it. What a prune has left is selected by no other verb.
+    """Yield the candidate chains, newest first. A job or a prune considers its own runs only, and no other verb
+    considers those of a prune. Of another installation only the newest is included, to report it.
     """
     wanted = now.verb if now.verb.startswith("run ") or now.verb == PRUNE else ""
     others = (PRUNE,) if now.option and not wanted else ()
@@ -154,8 +156,8 @@ def _candidates(store: Store, now: Now) -> Iterator[RunState]:
 
 
 def last_chain(state_dir: Path, endpoint: str, *, verb: str, environment: str) -> RunState | None:
-    """Read the last run at this endpoint, in this environment, of this verb, with all that it took up; None where there
-    was none.
+    """Return the last run at this endpoint, in this environment, of this verb, with its resumes; None where there is
+    none.
     """
     wanted = (endpoint, environment, verb)
     with open_store(state_dir, read_only=True) as store:

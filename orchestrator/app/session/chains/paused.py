@@ -1,4 +1,4 @@
-"""Runs that are paused: which one is meant, whether it still can go on, and what a later run does to it."""
+"""Paused runs: which one is selected, whether it can still continue, and how a later run affects it."""
 
 from __future__ import annotations
 
@@ -20,8 +20,7 @@ from orchestrator.report.plain_text import counted
 
 
 def last_paused(store: Store, state_dir: Path, environment: str = "") -> str:
-    """Find the last run that waits until somebody lets it go on, of the manifest and the environment of the last run of
-    all, or of the last one in `environment`.
+    """Return the last paused run of the last run's manifest and environment, or of `environment`.
 
     Raises `UsageError` where there is none.
     """
@@ -37,39 +36,41 @@ def last_paused(store: Store, state_dir: Path, environment: str = "") -> str:
                 where = f"in the environment {named}" if named else "without an environment"
                 raise UsageError(
                     f"no run is paused{f' in the environment {then.environment}' if then.environment else ''}",
-                    advice=f"the last one {where} is: `{promote_line(run.run_id)}`",
+                    advice=f"continue the last one {where} with `{promote_line(run.run_id)}`",
                 )
     raise UsageError("no run is paused", advice="`orchestrator runs` lists all of them")
 
 
 def check_paused(store: Store, run: RunState, state_dir: Path) -> None:
-    """See that a run waits until somebody lets it go on. Raises `UsageError` that says how else it stands."""
+    """Check that a run is paused. Raises `UsageError` with its actual state."""
     what = f"run {run.run_id} is not paused"
     if run.given_up:
-        raise UsageError(f"{what}: what it left undone was given up", advice="deploy again")
+        raise UsageError(f"{what}: what it left undone was given up", advice="deploy the functions again")
     check_not_taken_back(run)
     if run.rollout.paused is None:
         if run.ended_at is None or to_resume(run):
-            advice = f"`{resume_line(run.run_id)}` goes on with what is left of it"
+            advice = f"continue it with `{resume_line(run.run_id)}`"
         else:
-            advice = "it has come to its end: there is nothing to go on with"
+            advice = "it has ended: there is nothing to continue"
         raise UsageError(what, advice=advice)
     if why := _in_the_way(store, run, state_dir):
-        raise UsageError(f"{what} any more: {why}", advice="`orchestrator plan` shows what is to be done now")
+        raise UsageError(f"{what} any more: {why}", advice="`orchestrator plan` shows the remaining changes")
 
 
 def _in_the_way(store: Store, run: RunState, state_dir: Path) -> str:
-    """Say why a paused run cannot go on, "" where it can: all that it left was done by others, or rolled back."""
+    """Return why a paused run cannot continue; "" where it can. It cannot where all that it left was done by others, or
+    rolled back.
+    """
     left, done_by = left_since(store, run, state_dir)
     if left:
         return ""
     if done_by:
-        return f"run {done_by} has superseded it: all that it had left is deployed"
-    return next((f"of all that it had left, {one.reason}" for one in ended_by_rollback(run).values()), "")
+        return f"run {done_by} has superseded it: everything that it left is deployed"
+    return next((f"everything that it left: {one.reason}" for one in ended_by_rollback(run).values()), "")
 
 
 def left_since(store: Store, run: RunState, state_dir: Path) -> tuple[dict[str, UnitState], str]:
-    """Give what a paused run has left that no later one has made, or found as wanted, and the newest that did so."""
+    """Return what a paused run has left that no later one has made or found unchanged, and the newest run that did."""
     left, done_by = to_resume(run), ""
     for later in about_the_same(store, Now("", run.endpoint, run.identity, state_dir)):
         if later.run_id == run.run_id:
@@ -83,11 +84,11 @@ def left_since(store: Store, run: RunState, state_dir: Path) -> tuple[dict[str, 
 
 
 def superseded_by(store: Store, run_id: str, state_dir: Path) -> str:
-    """Give the later run that supersedes a paused one, "" for none.
+    """Return the later run that supersedes a paused one, "" for none.
 
     | all that the paused run has left | and the later run           | it is |
     | ---                              | ---                         | ---   |
-    | was made, or found as wanted     | did so last                 | that  |
+    | was made, or found unchanged     | did so last                 | that  |
     | is left in a later run, too      | is paused, and is the newest | that |
     | anything else                    |                             | none  |
     """
@@ -106,7 +107,9 @@ def superseded_by(store: Store, run_id: str, state_dir: Path) -> str:
 
 
 def superseded(state_dir: Path, endpoint: str, identity: Identity, functions: Collection[str]) -> Iterator[str]:
-    """Say which paused runs a run supersedes, whole or in part, that changes these functions, each as FOLDER/NAME."""
+    """Yield which paused runs a run supersedes, in whole or in part, when it changes these functions, given as
+    FOLDER/NAME.
+    """
     if not functions:
         return
     wanted = {tuple(function.split("/", 1)) for function in functions}
@@ -120,7 +123,7 @@ def superseded(state_dir: Path, endpoint: str, identity: Identity, functions: Co
 
 
 def paused_runs(store: Store, now: Now) -> Iterator[RunState]:
-    """Give the chains that are paused, and can still go on, the newest first, whatever their folders."""
+    """Yield the chains that are paused and can still continue, newest first, whatever their folders."""
     for summary in store.runs():
         if summary.paused and summary.endpoint == now.endpoint:
             run = store.chain_state(summary.id)

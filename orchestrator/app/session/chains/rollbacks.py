@@ -1,4 +1,4 @@
-"""What the journal knows of rollbacks, for a plan: see `planning/back/known_rollbacks.py`."""
+"""What the journal knows of rollbacks, for a plan. See `planning/back/known_rollbacks.py`."""
 
 from __future__ import annotations
 
@@ -21,9 +21,11 @@ from orchestrator.version.stamp import read_back_mark
 
 
 def known_rollbacks(state_dir: Path, endpoint: str, *, tags_of: Collection[str]) -> KnownRollbacks:
-    """Read what rollbacks have left that have not come to their end, and that no later run has brought to one; and
-    which tags rollbacks have moved of the Functions with these ids. A run that cannot be read is passed over, and what
-    nothing is needed of is not read: a journal has hundreds of runs, of thousands of Functions each.
+    """Read what unfinished rollbacks have left that no later run has finished, and which tags rollbacks have moved of
+    the Functions with these IDs.
+
+    A run that cannot be read is skipped. Only needed runs are read, since a journal has hundreds of runs with thousands
+    of Functions each.
     """
     moves, unended = list[TagMove](), dict[tuple[str, str], tuple[str, str]]()
     if not has_journal(state_dir):
@@ -40,21 +42,19 @@ def known_rollbacks(state_dir: Path, endpoint: str, *, tags_of: Collection[str])
                 continue
             if run.verb == ROLLBACK:
                 moves += moves_of(run.units.values(), _named(run))
-            why = f"{_said(run)} has not come to its end", f"`{resume_line(run.run_id)}` goes on"
+            why = f"{_said(run)} is not finished", f"continue with `{resume_line(run.run_id)}`"
             for name in _still_left(store, run, runs[:number]) if is_open else ():
                 unended.setdefault(name, why)
     return KnownRollbacks(tuple(moves), unended)
 
 
 def _may_owe(store: Store, summary: RunSummary) -> bool:
-    """Say whether a run that has not come to its end may leave a rollback, by what of it is read at no cost."""
+    """Return whether an unfinished run may still have something to roll back, judged by its summary."""
     return summary.verb == ROLLBACK or any(store.owes_perhaps(one) for one in store.chain(summary.id))
 
 
 def _still_left(store: Store, run: RunState, later: Sequence[RunSummary]) -> set[tuple[str, str]]:
-    """Give the names of what a rollback is still to take back, and none of the `later` runs has made, or found as
-    wanted.
-    """
+    """Return the names that a rollback has still to restore, and that no `later` run has made or found unchanged."""
     left, own = _left(run), {link.run_id for link in run.chain}
     if left:
         began_at = run.chain[-1].started_at
@@ -69,7 +69,7 @@ def _still_left(store: Store, run: RunState, later: Sequence[RunSummary]) -> set
 
 
 def _read_chain(store: Store, run_id: str) -> RunState | None:
-    """Fold the chain of a run; None where it is damaged, or of a newer program: that is said where it is taken up."""
+    """Return the chain of a run; None where it is damaged, or from a newer program. Resuming it reports that."""
     try:
         return store.chain_state(run_id)
     except JournalError:
@@ -77,7 +77,7 @@ def _read_chain(store: Store, run_id: str) -> RunState | None:
 
 
 def told_of_withdrawn(state_dir: Path, endpoint: str, plan: Plan, live: LiveState) -> dict[str, str]:
-    """Say which rollback has made the live Versions that bear a back mark, as far as the journal here knows."""
+    """Return, by live Version with a rollback mark, which rollback made it, as far as the journal here knows."""
     latest = [live.latest(unit.function_id) for unit in plan.units if unit.function_id is not None]
     left = {version.id for version in latest if version is not None and read_back_mark(version.description)}
     if not left or not has_journal(state_dir):
@@ -90,16 +90,16 @@ def told_of_withdrawn(state_dir: Path, endpoint: str, plan: Plan, live: LiveStat
 
 
 def _told(store: Store, summaries: Mapping[str, RunSummary], run_id: str) -> str:
-    """Name a rollback, and say why it was made where the run that it has taken back is known here."""
+    """Return the name of a rollback, with its cause where the run that it undid is known here."""
     of = summaries[run_id].rolls_back
     if of not in summaries:
         return f"rollback {run_id}"
     chain = store.chain(of)
-    return f"rollback {run_id} of run {chain[-1]}: {store.breach_of(chain) or 'somebody took it back'}"
+    return f"rollback {run_id} of run {chain[-1]}: {store.breach_of(chain) or 'rolled back by hand'}"
 
 
 def _left(run: RunState) -> set[tuple[str, str]]:
-    """Give the names of what a rollback is still to take back."""
+    """Return the names that a rollback has still to restore."""
     if run.given_up:
         return set()
     if run.verb == ROLLBACK:

@@ -1,4 +1,4 @@
-"""What chains of runs have left that no later one has done since: for `resume`, --failed and --undone."""
+"""What chains of runs left that no later one has done: for `resume`, --failed and --undone."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from orchestrator.model import Deployed, Pruned, Unchanged
 def still_left(
     chains: Iterable[RunState], left_of: Callable[[RunState], Mapping[str, UnitState]], *, back: bool = False
 ) -> Iterator[tuple[RunState, dict[str, UnitState]]]:
-    """Give each chain, the newest first, with what it left that no later one of the same verb, with the same
-    parameters and variables, has made, or found as wanted: a job that copies what is live, say, has not done what a
-    deploy was to do. What was selected as left by a former run is done whatever values were given for it.
+    """Yield each chain, newest first, with what it left that no later one has made or found unchanged. Only chains of
+    the same verb with the same parameters and variables count: a job that copies live versions, for example, does not
+    do the work of a deploy. Work selected as left by a former run counts whatever its values were.
 
-    A deploy of all functions is the last one: what deploys left before it is left by it, or wanted no more. `back`:
-    what was rolled back since counts as left, and rollbacks themselves leave nothing.
+    A deploy of all functions ends the search: what earlier deploys left was left by it too, or is not desired any more.
+    `back`: what was rolled back since counts as left. Rollbacks themselves leave nothing.
     """
-    taken: dict[str, set[tuple[str, str]]] = {}  # by the id of a run: what of it was rolled back
+    taken: dict[str, set[tuple[str, str]]] = {}  # by run ID: what was rolled back of it
     done: dict[object, set[tuple[str, str]]] = {}
     tried = dict[str, set[tuple[str, str]]]()  # by verb: what was done as left by a former run
-    settled = set[str]()  # verbs of which nothing older counts
+    settled = set[str]()  # verbs for which nothing older counts
     for run in chains:
         if run.verb in settled:
             continue
@@ -48,11 +48,11 @@ def still_left(
 
 
 def _back_again(run: RunState, again: Mapping[str, UnitState]) -> set[tuple[str, str]]:
-    """Give the names of what a rollback has taken back, but for those that it was itself taken back `again`."""
+    """Return the names that a rollback has undone, except those that a rollback of it restored (`again`)."""
     is_back = [unit for unit in run.units.values() if isinstance(unit.outcome, Deployed | Unchanged)]
     return {name for unit in is_back if unit.key not in again for name in names_of(unit)}
 
 
 def is_whole(identity: Identity) -> bool:
-    """Say whether a command was about all functions, whatever a former run has left."""
+    """Return whether a command selected all functions, whatever a former run has left."""
     return identity.selection.is_whole

@@ -1,4 +1,4 @@
-"""Runs that wait for somebody: what a due time, which nobody watches, must not decide for them."""
+"""Runs that wait for a user: an unattended due run must not decide for them."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from orchestrator.planning.back.touched import touched_by
 from orchestrator.planning.resume import left_of
 
 _NO_PLAN = Plan(())
-Name = tuple[str, str]  # of a Function: its folder, and its id or its name
+Name = tuple[str, str]  # of a Function: its folder, and its ID or name
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A run that waits. `verb`: what was run; `names`: of the Functions that it has left; `said`: how to go on; `back`:
-    it is being taken back.
+    """A run that waits. `verb`: the verb of the run; `names`: the Functions that it left; `said`: how to continue;
+    `back`: it is being rolled back.
     """
 
     verb: str
@@ -35,13 +35,13 @@ class Waiting:
     back: bool = False
 
     def keeps(self, verb: str, plan: Plan) -> bool:
-        """Say whether a due run of this verb, with this plan, does not start for it.
+        """Return whether it keeps a due run of this verb, with this plan, from starting.
 
         | the run that waits                            | the due run is                            | starts |
         | ---                                           | ---                                       | ---    |
         | any                                           | of the same job                           | no     |
         | is paused, of another command or job          | about to change a Function that it left   | no     |
-        | is being taken back, of another command or job | about a Function that it is to take back | no     |
+        | is being rolled back, of another command or job | about a Function that it has to restore | no     |
         | any                                           | about others                              | yes    |
         """
         units = [unit for unit in plan.units if self.back or unit.action not in (Action.UNCHANGED, Action.BLOCKED)]
@@ -50,22 +50,24 @@ class Waiting:
 
 
 def waits_for(state_dir: Path, endpoint: str, identity: Identity, verb: str, plan: Plan = _NO_PLAN) -> list[str]:
-    """Say which runs keep a due run of this verb from starting. `plan`: nothing, before it is made."""
+    """Return the messages of the runs that keep a due run of this verb from starting. `plan`: empty before it is
+    made.
+    """
     with open_store(state_dir, read_only=True) as store:
         now = Now("", endpoint, identity, state_dir)
         return [one.said for one in waiting(store, now) if one.keeps(verb, plan)]
 
 
 def waiting(store: Store, now: Now) -> Iterator[Waiting]:
-    """Give the runs that wait for somebody.
+    """Yield the runs that wait for a user.
 
     | a run                                                   | waits, for              |
     | ---                                                     | ---                     |
-    | is paused, and can still go on                          | `promote` or `rollback` |
-    | was to be taken back by its breach, and is not yet      | `resume`                |
+    | is paused, and can still continue                       | `promote` or `rollback` |
+    | must be rolled back after a breach, and is not yet      | `resume`                |
     | is a rollback that was cut off                          | `resume`                |
-    | either of these; a later run has done all that was left | nobody                  |
-    | either of these; given up                               | nobody                  |
+    | either of these; a later run has done all that was left | no one                  |
+    | either of these; given up                               | no one                  |
     """
     for run in paused_runs(store, now):
         waits, _ = left_since(store, run, now.state_dir)
@@ -76,17 +78,17 @@ def waiting(store: Store, now: Now) -> Iterator[Waiting]:
         left = _to_take_back(run)
         if any(done.isdisjoint(one) for one in left):
             of = _taken_back(store, run)
-            if of is None or not of.owes_rollback:  # else that run waits, with all that it has touched
-                said = f"the rollback of run {run.rollout.rolls_back or run.run_id} is not at its end"
+            if of is None or not of.owes_rollback:  # otherwise that run waits, with everything that it changed
+                said = f"the rollback of run {run.rollout.rolls_back or run.run_id} is not finished"
                 names = frozenset(name for one in left for name in one)
                 verb = of.verb if of is not None else run.verb
-                yield Waiting(verb, names, f"{said}: `{resume_line(run.run_id)}` goes on with it", back=True)
+                yield Waiting(verb, names, f"{said}: continue it with `{resume_line(run.run_id)}`", back=True)
         came = (unit for unit in run.units.values() if isinstance(unit.outcome, Deployed | Unchanged))
         done.update(name for unit in came for name in names_of(unit))
 
 
 def _to_take_back(run: RunState) -> list[set[Name]]:
-    """Give the names of each Function that is still to be taken back by a run, or for it."""
+    """Return the names of each Function that a run, or its rollback, has still to restore."""
     if run.owes_rollback:
         touched = touched_by(run).values()
         return [{(one.folder_id, name) for name in (one.function_id, one.name) if name} for one in touched]
@@ -94,6 +96,6 @@ def _to_take_back(run: RunState) -> list[set[Name]]:
 
 
 def _taken_back(store: Store, run: RunState) -> RunState | None:
-    """Give the run that a rollback takes back, with all that took it up, where that is known here."""
+    """Return the chain of the run that a rollback undoes, where it is known here."""
     back = run.rollout.rolls_back if run.verb == ROLLBACK else ""
     return store.chain_state(back) if back in {one.id for one in store.runs()} else None

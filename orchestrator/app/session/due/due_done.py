@@ -1,4 +1,4 @@
-"""Whether a due time is done: after its own run, or after another that was about the same."""
+"""Whether a due time is done: by its own run, or by another run of the same scope."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ _DONE = {Exit.DONE, Exit.FAILED, Exit.ROLLED_BACK}
 
 
 def is_done(result: CommandResult) -> bool:
-    """Say whether a due time needs nothing more.
+    """Return whether a due time is done.
 
     | exit    | functions                           | done                                           |
     | ---     | ---                                 | ---                                            |
     | 0, 1, 5 | all had their turn, whatever failed | yes: what failed is tried when it is due again |
     | 1, 5    | any; it was rolled back             | yes: it has failed                             |
-    | 0, 1, 5 | some left out: a breach             | no, and no call takes it up by itself          |
+    | 0, 1, 5 | some left out: a breach             | no, and no call resumes it automatically       |
     | 0, 1, 5 | some left out: a breaker            | no                                             |
-    | 3       | any; the run is paused              | yes: it goes on when somebody says so          |
+    | 3       | any; the run is paused              | yes: it continues when a user says so          |
     | others  | any                                 | no: interrupted, or could not start            |
     """
     if not isinstance(result.view, ResultView):
@@ -49,8 +49,8 @@ def is_done(result: CommandResult) -> bool:
 
 
 async def count_as_done(session: Session, binding: Binding, result: CommandResult) -> None:
-    """Let the due time that a breach ended count as done after a run of its job without --due that was about the same,
-    or say why it does not.
+    """After a run of the job without --due, mark a due time that a breach left undone as done where the run had its
+    scope; otherwise report why it is not.
     """
     request = session.request
     if schedule_of(binding.spec) is None or request.options.dry_run or session.stop.reason or not is_done(result):
@@ -68,7 +68,7 @@ async def count_as_done(session: Session, binding: Binding, result: CommandResul
         if breach is None or closed:
             remember_breach(session, binding.name, None)
     except OrchestratorError as error:
-        session.messages.warn(f"whether a due time of the job is done by this is not known: {error.message}")
+        session.messages.warn(f"could not check whether this run completes a due time of the job: {error.message}")
         return
     if breach is None:
         return
@@ -77,11 +77,13 @@ async def count_as_done(session: Session, binding: Binding, result: CommandResul
         session.messages.say(f"{what} counts as done")
     elif other:
         line = line_of(request.options.verb, replace(request.identity, selection=was_about), session.endpoint)
-        session.messages.say(f"{what} stays so: this run {other}; `{line}` is about all of it")
+        session.messages.say(f"{what} stays undone: this run {other}; complete it with `{line}`")
 
 
 async def say_due(session: Session, binding: Binding | None) -> None:
-    """Say which due time of a job the next call begins: one that has waited for a run that somebody let go on."""
+    """Report which due time of a job the next call starts: one that has waited for a run that a user has now
+    continued.
+    """
     schedule = schedule_of(binding.spec) if binding is not None else None
     if binding is None or schedule is None:
         return
@@ -91,13 +93,13 @@ async def say_due(session: Session, binding: Binding | None) -> None:
         with anyio.CancelScope(shield=True), usable(place):
             at = await due_since(place, schedule, now)
     except OrchestratorError as error:
-        session.messages.warn(f"whether the job is due is not known: {error.message}")
+        session.messages.warn(f"could not check whether the job is due: {error.message}")
         return
     if at is not None:
         line = line_of(
             request.options.verb, replace(request.identity, selection=Selection()), session.endpoint, "--due"
         )
-        session.messages.say(f'job "{binding.name}" is due since {written(at)}: the next `{line}` begins that')
+        session.messages.say(f'job "{binding.name}" is due since {written(at)}: the next `{line}` starts it')
 
 
 def _all_came(session: Session, then: RunState) -> bool:
@@ -108,7 +110,7 @@ def _all_came(session: Session, then: RunState) -> bool:
 
 
 def had_their_turn(then: RunState, runs: Iterable[RunState]) -> bool:
-    """Say whether all that a chain left out has had its turn since, whatever became of it: in `runs`, the newest first,
+    """Return whether everything that a chain left out had its turn since, whatever the outcome. `runs`: newest first,
     of the same verb with the same parameters.
     """
     came = set[tuple[str, str]]()
@@ -122,20 +124,20 @@ def had_their_turn(then: RunState, runs: Iterable[RunState]) -> bool:
 
 
 def left_out(run: RunState) -> list[UnitState]:
-    """Give what has not had its turn in a chain, as far as its plan is known."""
+    """Return what had no turn in a chain, as far as its plan is known."""
     return [unit for unit in run.units.values() if not isinstance(unit.outcome, _CAME_TO)]
 
 
 def differs(now: Selection, then: Selection, *, of_it: bool, all_came: bool = False) -> str:
-    """Say in what a run was about something else than the run of a due time, "" where it was about as much or more.
-    `all_came`: with it, whatever the due run left out has had its turn.
+    """Return how a run's scope falls short of the run of a due time; "" where it covers at least as much.
+    `all_came`: with this run, everything that the due run left out has had its turn.
 
     | this run                             | counts                                                  |
     | ---                                  | ---                                                     |
     | other parameters than the due run's  | no: something else is made                              |
-    | any of these, the last that it took  | yes (`all_came`)                                        |
+    | any of these, if it was the last     | yes (`all_came`)                                        |
     | --failed                             | no: what was left out has not had its turn              |
-    | --undone                             | where it is about what this due run left (`of_it`)      |
+    | --undone                             | if it selects what this due run left (`of_it`)          |
     | FUNCTIONS, --label                   | where the due run had the same                          |
     | neither                              | yes                                                     |
     """
@@ -144,8 +146,8 @@ def differs(now: Selection, then: Selection, *, of_it: bool, all_came: bool = Fa
     if all_came:
         return ""
     if now.left_by == "failed":
-        return "was only about what had failed (--failed)"
+        return "selected only failures (--failed)"
     if now.left_by and not of_it:
-        return "was about what another run had left (--undone)"
+        return "selected what another run left (--undone)"
     some = (now.patterns, now.labels) != ((), ()) and (now.patterns, now.labels) != (then.patterns, then.labels)
-    return "was about some functions only" if some else ""
+    return "selected only some functions" if some else ""

@@ -1,4 +1,4 @@
-"""What is due, and where that is claimed: the schedule of a job, its record, the run that a breach has ended."""
+"""What is due, and where it is claimed: the schedule of a job, its record, the run that a breach ended."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from orchestrator.resilience.outage import Outage
 
 
 def schedule_of(spec: JobSpec) -> Schedule | None:
-    """Give the schedule of [jobs.NAME], None where it has none."""
+    """Return the schedule of [jobs.NAME], None where it has none."""
     expression = spec.parameters.get("schedule")
     return Schedule(str(expression), timezone_of(spec)) if expression else None
 
 
 def due_place(session: Session, name: str) -> RecordPlace:
-    """Say where the due times of a job are claimed, for each environment: in the bucket, else in the state folder."""
+    """Return where the due times of a job are claimed, per environment: in the bucket, else in the state folder."""
     records = bucket_records(session.world)
     prefix = session.world.storage.prefix if records is not None else ""
     manifest = session.request.manifest
@@ -44,12 +44,12 @@ def due_place(session: Session, name: str) -> RecordPlace:
 
 
 def in_environment(manifest: Manifest, job: str) -> str:
-    """Name a job in the environment that was chosen; without one as it was named before there were any."""
+    """Return the name of a job in the chosen environment; without one, its name from before environments existed."""
     return f"{manifest.environment}/{job}" if manifest.environment else job
 
 
 def _unpaused(session: Session) -> Outage:
-    """Let an outage count as failed calls: cron calls again."""
+    """Return an outage that never pauses, so that failed calls are errors: cron calls again."""
     outage = Outage(session.request.options.max_outage_s, pauses=False)
     outage.waits = session.world.outage.waits
     return outage
@@ -57,18 +57,18 @@ def _unpaused(session: Session) -> Outage:
 
 @contextmanager
 def usable(place: RecordPlace) -> Iterator[None]:
-    """Name what cannot be used where a call of it fails. Raises `StartError`."""
+    """Name the record in the error where a call of it fails. Raises `StartError`."""
     try:
         yield
     except CloudError as error:
         raise StartError(
             f"the record of due times {place.key} cannot be used: {with_facts(error)}",
-            advice=error.advice or "the account needs to read and write there: storage.editor on the bucket",
+            advice=error.advice or "give the account read and write access: storage.editor on the bucket",
         ) from error
 
 
 def remember_breach(session: Session, name: str, breach: StoppedDue | None) -> None:
-    """Keep on this machine, for `jobs`, what has stopped the due time of a job; None: nothing."""
+    """Store on this machine, for `jobs`, the breach that stopped the due time of a job; None for none."""
     try:
         remember(session.request.state_dir, in_environment(session.request.manifest, name), breach)
     except JournalError as error:
@@ -76,16 +76,16 @@ def remember_breach(session: Session, name: str, breach: StoppedDue | None) -> N
 
 
 async def breach_of(session: Session, run_id: str) -> str:
-    """Say why a run, or one that took it up, was stopped for good, "" where none was, or it has left nothing anywhere.
+    """Return why a run, or a resume of it, was stopped by a breach; "" where none was, or where nothing is left of it.
 
-    Raises `CloudError`, `JournalError`, `StartError` where that cannot be found out.
+    Raises `CloudError`, `JournalError`, `StartError` where that cannot be determined.
     """
     found = await chain_of(session, run_id)
     return found.breach if found is not None else ""
 
 
 async def was_rolled_back(session: Session, breach: StoppedDue) -> bool:
-    """Say whether the run of a due time has been taken back since, by its breach or by somebody, and that has ended.
+    """Return whether the run of a due time was rolled back since, automatically or by hand, and the rollback has ended.
     Raises as `breach_of` does.
     """
     found = await chain_of(session, breach.run_id)
@@ -93,13 +93,13 @@ async def was_rolled_back(session: Session, breach: StoppedDue) -> bool:
 
 
 def is_taken_back(run: RunState) -> bool:
-    """Say whether a run was taken back as a whole.
+    """Return whether a run was rolled back as a whole.
 
-    | the rollback                                         | taken back |
+    | the rollback                                         | rolled back |
     | ---                                                  | ---        |
     | of its breach, cut off                               | no         |
     | of its breach, ended: exit 5, or 1                   | yes        |
-    | that somebody has typed, of all of it; it has ended  | yes        |
+    | by hand, of all of it; it has ended                  | yes        |
     | none, or of some functions only                      | no         |
     """
     typed = run.taken_back.whole
@@ -109,7 +109,7 @@ def is_taken_back(run: RunState) -> bool:
 
 
 async def chain_of(session: Session, run_id: str) -> RunState | None:
-    """Find a run, with all that took it up: in the journal, or in the bucket's records. None where neither has it."""
+    """Return the chain of a run from the journal or the bucket's records. None where neither has it."""
     await read_run(session, run_id)
     with suppress(UsageError), open_store(session.request.state_dir, read_only=True) as store:
         return store.chain_state(store.find(run_id))

@@ -1,4 +1,4 @@
-"""`run NAME --due`: a due time claimed, run, and given up again as it ended."""
+"""`run NAME --due`: claims a due time, runs it, and releases the claim with its result."""
 
 from __future__ import annotations
 
@@ -40,31 +40,31 @@ from orchestrator.resilience.groups import beside
 
 
 async def run_if_due(session: Session, binding: Binding, work: Callable[[Claim], Awaitable[CommandResult]]) -> Exit:
-    """Run `work`, given the claim, if a due time can be claimed.
+    """Claim a due time, if there is one, and run `work` with the claim.
 
-    Where `is_done` says so of its result the due time is done. Where it ended with a breach no call takes it up by
-    itself: each says so. Otherwise the next call takes it up. Gives what this exits with where nothing was run.
+    `is_done` decides from the result whether the due time is done. After a breach no call resumes it automatically, and
+    each one says so. Otherwise the next call resumes it. Return the exit code where nothing was run.
     """
     schedule = schedule_of(binding.spec)
     if schedule is None:
         raise UsageError(
             f'job "{binding.name}" has no schedule',
-            advice=f'add schedule = "0 3 * * *" at {binding.spec.place.file}:{binding.spec.place.line}',
+            advice=f'set schedule = "0 3 * * *" at {binding.spec.place.file}:{binding.spec.place.line}',
         )
     place, job = due_place(session, binding.name), DueJob(binding.name, schedule, session.run_id, socket.gethostname())
     with session.stop.interruptible(), usable(place):
         in_bucket = not isinstance(place.records, FileRecords)
         if not in_bucket:
             session.messages.mention(
-                "without a bucket, due times are claimed for this machine alone ([storage] bucket makes it all of them)"
+                "without a bucket, due times are claimed for this machine only: set [storage] bucket to cover others"
             )
         if in_bucket and not await conditions_hold(place, probe_of(session)):
             raise StartError(
                 f"{session.connection.storage_endpoint} ignores the conditions of writes (If-Match, If-None-Match):"
-                " two machines could run one due time",
-                advice="use a storage that heeds them, or let one machine alone call, without --due",
+                " two machines could run the same due time",
+                advice="use a storage that honors them, or run the job on one machine only, without --due",
             )
-        why_stopped = partial(breach_of, session)  # a claimant may have died between its breach and its end
+        why_stopped = partial(breach_of, session)  # a claimant may have been killed between its breach and its end
         clock = session.world.clock
         asked = partial(
             claim, place, job, lambda: datetime.fromtimestamp(clock(), UTC), session.messages.say, why_stopped
@@ -98,7 +98,9 @@ async def run_if_due(session: Session, binding: Binding, work: Callable[[Claim],
 
 
 async def kept_by(session: Session, *, asks: bool = True) -> list[str]:
-    """Say for which runs of this job, that wait for somebody, no due time starts. `asks`: the bucket's records, too."""
+    """Return the messages of paused or unfinished runs of this job that keep a due time from starting. `asks`: also
+    read the bucket's records.
+    """
     request = session.request
     if asks and not request.options.sandbox:
         await read_runs(session, Now("", session.endpoint, request.identity, request.state_dir))
@@ -106,23 +108,25 @@ async def kept_by(session: Session, *, asks: bool = True) -> list[str]:
 
 
 async def not_begun(session: Session, held: Claim) -> CommandResult | None:
-    """Say why the due time that was claimed is not begun, None where it is: a run waits for somebody, or people have
-    settled it since it came, so that it is done. Raises `JournalError`.
+    """Report why the claimed due time is not started and return the result; None where it starts. It does not start
+    while a run waits for a user, or where users have settled it since it was due. Raises `JournalError`.
     """
     request = session.request
-    if waits := await kept_by(session):  # and the journal knows now what the bucket does
+    if waits := await kept_by(session):  # the journal now has what the bucket knows
         return not_started(session, waits)
     now = Now(request.options.verb, session.endpoint, request.identity, request.state_dir)
     why = settled_by(now, held.due_at.timestamp())
     if not why:
         return None
     line = line_of(request.options.verb, request.identity, session.endpoint)
-    session.messages.say(f"{why}: this due time is done; `{line}` runs the job all the same")
+    session.messages.say(f"{why}: this due time is done; `{line}` runs the job anyway")
     return CommandResult(Exit.DONE)
 
 
 async def plan_due(session: Session, binding: Binding, held: Claim) -> Planned:
-    """Plan a due time, but for what people have rolled back of it by name. Raises as `plan_any_job`, `JournalError`."""
+    """Plan a due time, except for functions that users rolled back by name. Raises as `plan_any_job`, and
+    `JournalError`.
+    """
     planned, request = await plan_any_job(session, binding, run_key=held.key), session.request
     now = Now(request.options.verb, session.endpoint, request.identity, request.state_dir)
     return replace(planned, plan=without_named(planned.plan, now, held.due_at.timestamp()))
@@ -131,7 +135,7 @@ async def plan_due(session: Session, binding: Binding, held: Claim) -> Planned:
 def _way_out(session: Session) -> str:
     request = session.request
     line = line_of(request.options.verb, request.identity, session.endpoint)
-    return f"nothing is sent: once it is mended, `{line}` is a new run with a new budget; or wait for the next due time"
+    return f"nothing was sent: after the fix, run `{line}` with a new budget of failures, or wait for the next due time"
 
 
 async def _kept(session: Session, name: str, held: Claim, work: Callable[[Claim], Awaitable[CommandResult]]) -> None:
@@ -146,7 +150,7 @@ async def _kept(session: Session, name: str, held: Claim, work: Callable[[Claim]
         await _end(session, held, done=done, breach=breach)
     remember_breach(session, name, breach)
     if breach is not None:
-        session.messages.say(f"the due time {breach.due_at} is not done, and no call takes it up by itself")
+        session.messages.say(f"the due time {breach.due_at} is not done, and no call resumes it automatically")
 
 
 async def _end(session: Session, held: Claim, *, done: bool = False, breach: StoppedDue | None = None) -> None:
@@ -155,5 +159,5 @@ async def _end(session: Session, held: Claim, *, done: bool = False, breach: Sto
             await held.end(done=done, breach=breach)
         except OrchestratorError as error:
             session.messages.warn(
-                f"the claim could not be given up, so another machine waits for a minute: {error.message}"
+                f"the claim could not be released, so other machines wait for a minute: {error.message}"
             )

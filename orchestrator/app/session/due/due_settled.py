@@ -1,4 +1,4 @@
-"""What people have done since a due time came, so that no call begins it by itself any more."""
+"""What users have done since a due time, so that no call starts it automatically."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from orchestrator.report.history import who
 
 
 def settled_by(now: Now, came_at: float) -> str:
-    """Say by what people have settled a due time of the job that `now.verb` runs, as far as the journal knows; "" where
-    nobody has. `came_at`: when it came, in epoch seconds. Raises `JournalError`.
+    """Return how users have settled a due time of the job that `now.verb` runs, as far as the journal knows; "" where
+    none has. `came_at`: the due time in epoch seconds. Raises `JournalError`.
     """
     with open_store(now.state_dir, read_only=True) as store:
         return _settled(list(_since(store, now, came_at)), came_at, now.identity.selection)
 
 
 def without_named(plan: Plan, now: Now, came_at: float) -> Plan:
-    """Block what somebody has rolled back by name of a run of the job that began since a due time came, begun or not:
-    this due time does not begin it again. Raises `JournalError`.
+    """Block functions that a user rolled back by name from a run of the job that began since the due time, whether the
+    run started them or not. This due time does not start them again. Raises `JournalError`.
     """
     with open_store(now.state_dir, read_only=True) as store:
         since = [run for run in _since(store, now, came_at) if (run.chain[0].started_at or 0.0) >= came_at]
@@ -41,7 +41,7 @@ def _held_back(unit: Unit, runs: Sequence[RunState]) -> Unit:
     if not by:
         return unit
     failure = Failure(
-        f"rollback {by} has named it, so this due time does not begin it",
+        f"rollback {by} named it, so this due time does not start it",
         kind="rolled back by name",
         advice="deploy it by hand, or wait for the next due time",
     )
@@ -50,9 +50,8 @@ def _held_back(unit: Unit, runs: Sequence[RunState]) -> Unit:
 
 
 def _settled(runs: Sequence[RunState], came_at: float, wanted: Selection) -> str:
-    """Say by what a due time is done that came at `came_at`, "" where it is not. `runs`: the chains of its job of which
-    something happened since, the newest first; those that were about less than `wanted`, what a due run is about,
-    settle nothing.
+    """Return what has settled a due time that came at `came_at`, "" where nothing has. `runs`: the chains of its job
+    that changed since, newest first. Those with a smaller scope than `wanted`, the scope of a due run, settle nothing.
 
     | since it came, the newest that fits                                       | the due time |
     | ---                                                                       | ---          |
@@ -61,13 +60,13 @@ def _settled(runs: Sequence[RunState], came_at: float, wanted: Selection) -> str
     | a run began and left functions out, and all of these had their turn since | is done      |
     | a run was promoted; some functions of one were rolled back; none of it    | begins       |
 
-    The first holds for due times that had waited behind the run, too: whoever took it back has seen it fail.
+    The first row also applies to due times that had waited behind the run: the user who rolled it back saw it fail.
     """
     for run in runs:
         if differs(run.identity.selection, wanted, of_it=False):
             continue
         first, back = run.chain[0], run.taken_back.whole
-        if back is not None and is_taken_back(run):  # since it came: nothing of a run happens later
+        if back is not None and is_taken_back(run):  # since the due time: nothing happens to the run after that
             by = f" ({who(back.identity)})" if who(back.identity) else ""
             return f"run {first.run_id} was rolled back by run {back.id}{by}"
         if first.started_at < came_at:
@@ -80,7 +79,7 @@ def _settled(runs: Sequence[RunState], came_at: float, wanted: Selection) -> str
 
 
 def _since(store: Store, now: Now, came_at: float) -> Iterator[RunState]:
-    """Give the chains of a job, the newest first, that began, went on, or were rolled back since."""
+    """Yield the chains of a job, newest first, that began, continued or were rolled back since."""
     runs = store.runs()
     began_at = {run.id: run.started_at for run in runs}
     for run in runs:

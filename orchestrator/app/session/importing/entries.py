@@ -1,4 +1,4 @@
-"""Live functions as entries of a manifest: what it says of each, what it cannot say, which values are not written."""
+"""Live functions as entries of a manifest: what it declares, what it cannot express, which values are not written."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from orchestrator.version.copy import settings_of
 
 @dataclass(frozen=True, slots=True)
 class KnownNames:
-    """What ids stand for. `accounts`, `secrets`: (folder id, id) → name, of names that one thing of the folder has;
-    `current`: secret id → the id of its newest version.
+    """The names of IDs. `accounts`, `secrets`: (folder ID, ID) → name, for names that are unique in the folder.
+    `current`: secret ID → the ID of its newest version.
     """
 
     accounts: Mapping[tuple[str, str], str] = field(default_factory=dict)
@@ -30,7 +30,7 @@ class KnownNames:
 
 @dataclass(frozen=True, slots=True)
 class VariableToSet:
-    """A variable that is to be set, and what it is: "environment.TOKEN of api, worker"."""
+    """A variable to set, and its uses: "environment.TOKEN of api, worker"."""
 
     name: str
     what: str
@@ -38,8 +38,8 @@ class VariableToSet:
 
 @dataclass(frozen=True, slots=True)
 class Entries:
-    """What is written. `notes`: by function what the manifest does not say of it. `left_out`: by function, why it is
-    not written at all.
+    """What is written. `notes`: by function, what the manifest does not express. `left_out`: by function, why it is not
+    written at all.
     """
 
     entries: tuple[FunctionEntry, ...] = ()
@@ -60,8 +60,8 @@ def entries_of(
     tables: Mapping[str, Mapping[str, Any]] | None = None,
     hints: Mapping[str, str] = MappingProxyType({}),
 ) -> Entries:
-    """Make the entries of functions. `looks_secret`: whether a text is to be hidden; `pinned`: with their ids.
-    `tables`: by key what somebody else declares, in place of what is live; `hints`: comments above functions.
+    """Return the entries of functions. `looks_secret`: whether a text must be hidden. `pinned`: include their IDs.
+    `tables`: by key, what another source declares, in place of the live settings. `hints`: comments above functions.
     """
     told = tables or {one.key: spelled(settings_of(one.latest)) for one in functions}
     said = what_can_be_said(
@@ -102,12 +102,12 @@ def entries_of(
 
 
 def _identity(one: LiveFunction) -> dict[str, str]:
-    """Give its name, where the key does not tell it."""
+    """Return its name, where the key does not give it."""
     return {"name": one.function.name} if one.function.name and one.function.name != one.key else {}
 
 
 def _named(one: LiveFunction, values: Mapping[str, Any], names: KnownNames, *, pinned: bool) -> dict[str, Any]:
-    """Write names in place of ids, the code that is live, and the id where the function has no name."""
+    """Write names in place of IDs, the live code, and the ID where the function has no name."""
     folder_id, table = one.function.folder_id, {"version_id": LATEST, **values}
     if account := names.accounts.get((folder_id, str(table.get("service_account_id")))):
         del table["service_account_id"]
@@ -120,7 +120,7 @@ def _named(one: LiveFunction, values: Mapping[str, Any], names: KnownNames, *, p
 
 
 def named_secret(folder_id: str, secret: Mapping[str, str], names: KnownNames) -> dict[str, str]:
-    """Name a secret; its newest version is what a manifest means without one."""
+    """Return a secret by name. The version is left out where it is the newest, which is the default of a manifest."""
     made = {key: secret[key] for key in ("environment_variable", "key")}
     name = names.secrets.get((folder_id, secret.get("id", "")))
     made |= {"name": name} if name else {"id": secret["id"]} if "id" in secret else {}
@@ -130,32 +130,34 @@ def named_secret(folder_id: str, secret: Mapping[str, str], names: KnownNames) -
 
 
 def _differs(one: LiveFunction, said: Said) -> bool:
-    """Say whether a plan would do something to a function as it is written."""
+    """Return whether a plan would change a function as it is written."""
     return bool(said.otherwise) or not one.latest.is_active
 
 
 def _notes(one: LiveFunction, said: Said, tables: Mapping[str, Mapping[str, Any]] | None) -> tuple[str, ...]:
-    found = [f"not said here: {rule}" for rule in said.refused]
-    found += [f"live is otherwise: {words}" for words in said.otherwise]
+    found = [f"not declared here: {rule}" for rule in said.refused]
+    found += [f"live value differs: {words}" for words in said.otherwise]
     if tables is not None:
-        found += [f"live is otherwise: {key}" for key in _own_otherwise(one.function, tables[one.key])]
+        found += [f"live value differs: {key}" for key in _own_otherwise(one.function, tables[one.key])]
     if said.unknown:
-        found.append(f"not said here, since this program does not know it: {', '.join(said.unknown)}")
+        found.append(f"not declared here, since this program does not know it: {', '.join(said.unknown)}")
     if not one.latest.is_active:
         found.append(f"the live version is {one.latest.status}")
     if tables is None and _differs(one, said):
-        found.append("so it is left out of runs; declare what it needs, and take `enabled` out")
+        found.append("so it is excluded from runs; declare what it needs, then remove `enabled`")
     return tuple(found)
 
 
 def _own_otherwise(function: Function, told: Mapping[str, Any]) -> list[str]:
-    """List what is told of a Function itself and is live otherwise, as far as that was read."""
+    """Return which declared settings of a Function itself differ from the live ones, as far as those were read."""
     rows = [row for row in FUNCTION_FIELDS if row.setting in told and getattr(function, row.live) is not None]
     return [row.setting for row in rows if not _is_so(told[row.setting], own_value(row, getattr(function, row.live)))]
 
 
 def _is_so(told: Any, live: Any) -> bool:
-    """Whether what is told is live; of a map each entry that is told. A count that is not there is 0."""
+    """Return whether a declared value is live. Of a map only the declared entries are compared. A missing count
+    is 0.
+    """
     if isinstance(told, Mapping):
         return all(_is_so(value, (live or {}).get(name)) for name, value in told.items())
     return bool(told == (0 if live is None and isinstance(told, int) else live))
@@ -166,7 +168,7 @@ def _place(path: Iterable[str | int]) -> str:
 
 
 def _listed(places: Sequence[str]) -> str:
-    """Name the functions of one key together: "environment.TOKEN of api, worker"."""
+    """Return the functions of each key together: "environment.TOKEN of api, worker"."""
     functions: dict[str, list[str]] = {}
     for place in places:
         key, _, function = place.partition(" of ")

@@ -1,7 +1,7 @@
-"""`run JOB --update-manifest`: what a job changes is written into the manifest, so that no deploy undoes it.
+"""`run JOB --update-manifest`: writes what a job changes into the manifest, so that no deploy undoes it.
 
-The changes are shown before the run is agreed to, and written once it has ended: those of the functions that it has
-deployed, or found as they are to be.
+The changes are shown before the run is confirmed, and written after it has ended: those of the functions that it
+deployed or found unchanged.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ from orchestrator.resilience.groups import each
 from orchestrator.version.as_live import with_parts
 from orchestrator.version.copy import settings_of
 
-_AT_ONCE = 8  # versions that are read
+_AT_ONCE = 8  # versions read at once
 
 
 class JobManifest:
-    """The manifest beside a run of a job; without --update-manifest it stays as it is."""
+    """The manifest next to a run of a job. Without --update-manifest it is not changed."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -45,7 +45,7 @@ class JobManifest:
         self._looked = set[str]()
 
     def looking(self, make_plan: Callable[[], Awaitable[Planned]]) -> Callable[[], Awaitable[Planned]]:
-        """Look at each plan that is made."""
+        """Inspect each plan that is made."""
 
         async def make() -> Planned:
             planned = await make_plan()
@@ -55,14 +55,14 @@ class JobManifest:
         return make
 
     async def look(self, planned: Planned) -> None:
-        """Find what is to be written. Raises `StartError` where a file cannot be changed in place, `UsageError` for a
-        job that changes no settings.
+        """Find what must be written. Raises `StartError` where a file cannot be edited in place, `UsageError` for a job
+        that changes no settings.
         """
         survey = self._session.request.survey
         if survey is None:
             return
         if planned.prune is not None:
-            raise UsageError("a prune changes no settings", advice="leave --update-manifest out")
+            raise UsageError("a prune changes no settings", advice="remove --update-manifest")
         made = rewriting(survey)
         redactor = self._session.messages.outlet.redactor
         concerned = [(unit, spec) for unit in planned.plan.units if (spec := self._declared(unit)) is not None]
@@ -72,7 +72,7 @@ class JobManifest:
             latest = planned.live.latest(unit.function_id) if unit.function_id is not None else None
             own = wanted.code == declared.code or latest is None
             base = declared.settings if own or latest is None else settings_of(latest)
-            # What is left as it is live is no matter of the manifest.
+            # Settings that stay as they are live do not concern the manifest.
             base, to = (with_parts(one, declared.settings, declared.as_live) for one in (base, wanted.settings))
             slots = job_slots(declared.settings, base, to)
             write_slots(made, unit.key, slots, declared, names, redactor.hides)
@@ -81,8 +81,8 @@ class JobManifest:
         self._looked = {unit.key for unit, _ in concerned}
 
     async def look_back(self, state: RunState) -> None:
-        """Find besides what runs before have changed, which were cut off before it was written: by what each version
-        has that its base had not. What cannot be read is said.
+        """Find what killed runs have changed before it was written: what each version has that its base had not. What
+        cannot be read is reported.
         """
         made, redactor = self._made, self._session.messages.outlet.redactor
         if made is None:
@@ -111,8 +111,8 @@ class JobManifest:
         names = await known_names(self._session, found)
         for key, declared in left.items():
             if key in unread:
-                why = f"what run {state.run_id} has changed of {key} is not written into the manifest: {unread[key]}"
-                self._session.messages.incomplete.append(f"{why}; `orchestrator import --update {key}` does")
+                why = f"could not write the changes of run {state.run_id} to {key} into the manifest: {unread[key]}"
+                self._session.messages.incomplete.append(f"{why}; write them with `orchestrator import --update {key}`")
                 continue
             base, to = (
                 with_parts(one, declared.settings, declared.as_live) for one in (before[key], settings_of(now[key]))
@@ -120,7 +120,7 @@ class JobManifest:
             write_slots(made, key, job_slots(declared.settings, base, to), declared, names, redactor.hides)
 
     def _left_by(self, unit: UnitState) -> FunctionSpec | None:
-        """Give what is declared of a function that a run before has deployed and nobody has looked at since."""
+        """Return the declared settings of a function that an earlier run deployed and that was not inspected since."""
         declared = self._session.request.manifest.functions.get(unit.key)
         done = isinstance(unit.outcome, Deployed) and unit.version_id and unit.base_version_id
         if unit.key in self._looked or not done or declared is None or declared.mistakes:
@@ -138,15 +138,15 @@ class JobManifest:
             return
         files = changed_files(self._made, shared=True)
         if not files:
-            self._session.messages.mention("the manifest says already what this job makes of its functions")
+            self._session.messages.mention("the manifest already declares the changes of this job")
         show_changes(self._session, rewrite_view(self._made, files))
 
     def finish(self, state: RunState) -> None:
-        """Write what concerns the functions that are as they were to be. What cannot be written ends no run."""
+        """Write the changes of the functions that reached their desired state. A failed write does not end the run."""
         if self._made is None:
             return
         well = {key for key, unit in state.units.items() if isinstance(unit.outcome, Deployed | Unchanged)}
-        if state.rollout.rollback:  # a breach has taken it back
+        if state.rollout.rollback:  # a breach has rolled it back
             well = set()
         messages = self._session.messages
         try:
@@ -154,7 +154,7 @@ class JobManifest:
             write_all(files)
         except OrchestratorError as error:
             messages.incomplete.append(
-                f"{error.message}; `orchestrator import --update` writes what this run has changed"
+                f"{error.message}; write the changes of this run with `orchestrator import --update`"
             )
             return
         written = {change.function for change in self._made.changes} & well
@@ -164,7 +164,8 @@ class JobManifest:
         if left:
             what = counted(len(left), "function")
             messages.say(
-                f"not written for {what} that this run has not deployed: `orchestrator import --update` does later"
+                f"not written for {what} that this run has not deployed:"
+                " write them later with `orchestrator import --update`"
             )
 
 

@@ -1,4 +1,4 @@
-"""What `import` reads: the functions of folders, or of a whole cloud, and what the ids in their settings stand for."""
+"""What `import` reads: the functions of folders or of a whole cloud, and the names of the IDs in their settings."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ _AT_ONCE = 8
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What is live of what was asked for. `left_out`: by name the functions that cannot be written, and why."""
+    """The live functions that were selected. `left_out`: by name, the functions that cannot be written, and why."""
 
     functions: tuple[LiveFunction, ...]
     left_out: dict[str, str]
 
 
 async def folders_to_read(session: Session, folders: Sequence[str], cloud_id: str | None) -> tuple[str, ...]:
-    """Give the folders that are asked for, else the one that the environment names. Raises `UsageError`."""
+    """Return the selected folders, or else the one in the environment. Raises `UsageError`."""
     if cloud_id is not None:
         try:
             found = await session.world.read(partial(session.world.directory.folders_of, cloud_id))
@@ -43,24 +43,26 @@ async def folders_to_read(session: Session, folders: Sequence[str], cloud_id: st
             raise cannot_read(error) from error
         if not found:
             raise UsageError(
-                f"cloud {cloud_id} has no folders that this account sees",
-                advice="correct --cloud, name folders with --folder, or give the account resource-manager.viewer",
+                f"cloud {cloud_id} has no folders that are visible to this account",
+                advice="check --cloud, select folders with --folder, or give the account resource-manager.viewer",
             )
         return tuple(sorted({*found, *folders}))
     own = session.request.manifest.cloud.folder_id
     if not folders and own is None:
-        raise UsageError("import which folder?", advice="name it: --folder ID; or a whole cloud: --cloud ID")
+        raise UsageError(
+            "no folder to import from", advice="choose one with --folder ID, or a whole cloud with --cloud ID"
+        )
     return tuple(dict.fromkeys(folders)) or (str(own),)
 
 
 async def find_functions(
     session: Session, folders: Iterable[str], only: Mapping[str, str] = MappingProxyType({})
 ) -> Found:
-    """Read the functions of folders, and choose those that the options select. `only`: id → what it is called where it
-    comes from; none: all. Raises `StartError`, `UsageError`.
+    """Read the functions of folders and return those that the options select. `only`: ID → name in the source of the
+    import; None for all. Raises `StartError`, `UsageError`.
     """
     options, folders = session.request.options, tuple(folders)
-    session.messages.mention(f"reading what is live in {counted(len(folders), 'folder')}")
+    session.messages.mention(f"reading the live functions of {counted(len(folders), 'folder')}")
     try:
         live = await read_live(session.world, (), whole=folders)
     except CloudError as error:
@@ -74,12 +76,14 @@ async def find_functions(
     if only:
         there = {one.function.id for one in functions}
         functions = tuple(one for one in functions if one.function.id in only)
-        left_out = {name: "it is not live, or has no version" for one_id, name in only.items() if one_id not in there}
+        left_out = {
+            name: "it does not exist, or has no version" for one_id, name in only.items() if one_id not in there
+        }
     unready = {one.key: f"it is {one.function.status}" for one in functions if one.function.status != "ACTIVE"}
     functions = tuple(one for one in functions if one.key not in unready)
     if not functions:
         where = f"folder {folders[0]} has" if len(folders) == 1 else f"{counted(len(folders), 'folder')} have"
-        raise UsageError(f"{where} no function with a version", advice="is it the right one? --folder ID names another")
+        raise UsageError(f"{where} no function with a version", advice="choose another one with --folder ID")
     patterns = expanded(options.patterns)
     if not (patterns or options.labels):
         return Found(functions, left_out | unready)
@@ -91,7 +95,9 @@ async def find_functions(
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """What functions have and nobody tells. `what`: "its scaling policies"; `key`: of the manifest; `why`: in words."""
+    """Settings of functions that cannot be read. `what`: "its scaling policies"; `key`: of the manifest; `why`: in
+    words.
+    """
 
     key: str
     what: str
@@ -100,7 +106,7 @@ class Unread:
 
     @property
     def words(self) -> str:
-        """What is not written for that, and why."""
+        """What is not written, and why."""
         more = len(self.functions) - _NAMED_MAX
         names = f"{', '.join(self.functions[:_NAMED_MAX])}{f' and {more} more' if more > 0 else ''}"
         return f"{self.key} of {names}: {self.what} cannot be read: {self.why}"
@@ -109,9 +115,11 @@ class Unread:
 async def with_own_settings(
     session: Session, functions: Sequence[LiveFunction], wanted: Mapping[str, Iterable[ChangeKind]] | None = None
 ) -> tuple[tuple[LiveFunction, ...], tuple[Unread, ...]]:
-    """Read of functions what no listing shows, a call for each: who may invoke them, how they scale. `wanted`: by id;
-    None: all of it. What cannot be read is left open: gives also what that is, functions with one cause together.
-    Raises `StartError` where the token is not accepted.
+    """Read the settings of functions that no listing shows, one call for each: access and scaling. `wanted`: by ID;
+    None for all.
+
+    Unreadable settings stay open and are returned too, with functions of one cause together. Raises `StartError` where
+    the token is not accepted.
     """
     every = dict.fromkeys((one.function.id for one in functions), tuple(OWN))
     wanted = every if wanted is None else wanted
@@ -120,8 +128,8 @@ async def with_own_settings(
         session.messages.mention(f"reading scaling policies and access bindings: {counted(calls, 'call')}")
     try:
         read, failures = await each_own(session.world, {one.function.id: one.function for one in functions}, wanted)
-    except InterruptedRunError as error:  # the token: there is no run that could be taken up
-        raise StartError(f"what is live cannot be read: {error.message}", advice=error.advice) from error
+    except InterruptedRunError as error:  # the token: there is no run that could be resumed
+        raise StartError(f"the live state cannot be read: {error.message}", advice=error.advice) from error
     keys = {one.function.id: one.key for one in functions}
     causes: dict[tuple[ChangeKind, str], list[str]] = {}
     for (function_id, kind), failed in failures.items():
@@ -136,7 +144,9 @@ _KEYS = {row.kind: row.setting for row in FUNCTION_FIELDS if row.kind in OWN}
 
 
 async def known_names(session: Session, functions: Sequence[LiveFunction]) -> KnownNames:
-    """Ask what the ids in the settings of functions stand for. What nobody tells stays an id, and is mentioned."""
+    """Return the names of the IDs in the settings of functions. An ID without a readable name stays, and is
+    mentioned.
+    """
     directory = session.world.directory
     with_secrets = {one.function.folder_id for one in functions if one.latest.raw.get("secrets")}
     with_accounts = {one.function.folder_id for one in functions if one.latest.raw.get("serviceAccountId")}
@@ -172,12 +182,12 @@ async def known_names(session: Session, functions: Sequence[LiveFunction]) -> Kn
     await each(sorted(_secret_ids(functions)), ask_newest, at_once=_AT_ONCE)
     if untold:
         more = f" (and {len(untold) - 1} more)" if len(untold) > 1 else ""
-        session.messages.mention(f"ids stay where nobody tells the name: {untold[0]}{more}")
+        session.messages.mention(f"some IDs are kept because their names cannot be read: {untold[0]}{more}")
     return KnownNames(accounts, secrets, current)
 
 
 def _once(folder_id: str, named: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
-    """Keep the names that one thing alone has: others tell nothing."""
+    """Return the unique names. A name that occurs twice identifies nothing."""
     named = tuple(named)
     count = Counter(name for name, _ in named)
     return {(folder_id, one_id): name for name, one_id in named if name and count[name] == 1}

@@ -1,8 +1,8 @@
 """Functions of a Terraform state (`yandex_function`, state version 4), as settings of this program, with their scaling
-policies (`yandex_function_scaling_policy`), and whether everybody may invoke them (`yandex_function_iam_binding`).
+policies (`yandex_function_scaling_policy`) and public access (`yandex_function_iam_binding`).
 
-Attributes become the API's JSON first, so that what is read of them is read as everything else. Which attribute is
-what: the provider's documentation of the resource; `tests/unit/app/test_terraform.py` has one of each.
+Attributes first become the API's JSON, so that they are read like everything else. The provider's documentation
+describes the attributes; `tests/unit/app/test_terraform.py` has one of each.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from orchestrator.version.copy import settings_of
 _TYPE = "yandex_function"
 _SCALING, _BINDING = "yandex_function_scaling_policy", "yandex_function_iam_binding"
 _STATE_VERSION = 4
-_OPTION = {1: "ENABLED", 2: "DISABLED"}  # of metadata_options; 0: the cloud's default
+_OPTION = {1: "ENABLED", 2: "DISABLED"}  # of metadata_options; 0 is the cloud's default
 _MODE = {"ro": "READ_ONLY", "rw": "READ_WRITE"}
 
 
 @dataclass(frozen=True, slots=True)
 class StateFunction:
-    """One function of a state. `address`: as Terraform calls it; `table`: its keys in a manifest; `code`: what its code
-    is made of there, in words.
+    """One function of a state. `address`: its Terraform address; `table`: its keys in a manifest; `code`: a description
+    of its code in Terraform.
     """
 
     address: str
@@ -46,39 +46,41 @@ class StateFunction:
 
     @property
     def own_kinds(self) -> tuple[ChangeKind, ...]:
-        """What of the Function itself is declared there and no listing shows."""
+        """Return the declared settings of the Function itself that no listing shows."""
         return tuple(row.kind for row in FUNCTION_FIELDS if row.kind in OWN and row.setting in self.table)
 
 
 def read_state(path: Path) -> tuple[StateFunction, ...]:
-    """Read the functions of a state file. Raises `UsageError` where it is none, or has none."""
+    """Read the functions of a state file. Raises `UsageError` where it is not a state, or has no functions."""
     try:
         state = orjson.loads(path.read_bytes())
     except OSError as error:
-        raise UsageError(f"--from {path}: {error.strerror}", advice="name a Terraform state") from error
+        raise UsageError(f"--from {path}: {error.strerror}", advice="choose a Terraform state") from error
     except orjson.JSONDecodeError as error:
-        raise UsageError(f"--from {path}: this is no JSON: {error}", advice=_ADVICE) from error
+        raise UsageError(f"--from {path}: not JSON: {error}", advice=_ADVICE) from error
     if not isinstance(state, dict) or state.get("version") != _STATE_VERSION:
         told = state.get("version") if isinstance(state, dict) else None
         raise UsageError(
-            f"--from {path}: this is no Terraform state of version {_STATE_VERSION}"
+            f"--from {path}: not a Terraform state of version {_STATE_VERSION}"
             f"{f' but of {told}' if told is not None else ''}",
             advice=_ADVICE,
         )
     try:
         found = tuple(_functions(state))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise UsageError(f"--from {path}: a resource of it cannot be read: {error!r}", advice=_ADVICE) from error
+        raise UsageError(f"--from {path}: cannot read a resource: {error!r}", advice=_ADVICE) from error
     if not found:
-        raise UsageError(f"--from {path}: it has no {_TYPE}", advice="is it the right state? `terraform state list`")
+        raise UsageError(
+            f"--from {path}: no {_TYPE} in this state", advice="check the state with `terraform state list`"
+        )
     return found
 
 
-_ADVICE = "`terraform state pull > terraform.tfstate` writes the one that is meant"
+_ADVICE = "write the state with `terraform state pull > terraform.tfstate`"
 
 
 def _instances(state: Mapping[str, Any], kind: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Give the resources of a type, with their addresses."""
+    """Yield the resources of a type with their addresses."""
     for resource in state.get("resources") or ():
         if resource.get("type") != kind or resource.get("mode", "managed") != "managed":
             continue
@@ -125,7 +127,7 @@ def _code(given: Mapping[str, Any]) -> str:
 
 
 def _version(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Write the attributes as the API does."""
+    """Return the attributes as the API writes them."""
     made = {name: given.get(attribute) for name, attribute in _SAME.items()}
     made |= {
         "resources": {"memory": str(int(given.get("memory") or 0) * MB)},
@@ -166,7 +168,7 @@ _STORAGE_MOUNT = {
 
 
 def _one(given: Mapping[str, Any], block: str) -> Mapping[str, Any]:
-    """Give a block that stands at most once: Terraform keeps it as a list."""
+    """Return a block that occurs at most once: Terraform stores it as a list."""
     found = given.get(block) or [{}]
     return found[0] or {} if isinstance(found, list) else found
 

@@ -1,4 +1,4 @@
-"""`import --update`: what is live goes back into the manifest, shown first, and asked about."""
+"""`import --update`: updates the manifest from the live state, after showing the changes and a prompt."""
 
 from __future__ import annotations
 
@@ -37,7 +37,9 @@ from orchestrator.version.stamp import read_stamp
 
 
 async def update_manifest(invocation: Invocation) -> CommandResult:
-    """Put what is live of the selected functions into the files that declare them. Raises `OrchestratorError`."""
+    """Write the live settings of the selected functions into the files that declare them. Raises
+    `OrchestratorError`.
+    """
     options = invocation.options
     with invocation.stop.interruptible():
         request, survey = read_surveyed(invocation, has_sources=False)
@@ -70,8 +72,10 @@ async def update_manifest(invocation: Invocation) -> CommandResult:
 async def _live(
     session: Session, specs: Mapping[str, FunctionSpec], made: Rewriting
 ) -> tuple[Resolved, list[LiveFunction]]:
-    """Read what is live of functions, and resolve the names that they declare. What has none is left alone."""
-    session.messages.mention(f"reading what is live of {counted(len(specs), 'function')}")
+    """Read the live state of functions, and resolve the names that they declare. Functions without a version are
+    skipped.
+    """
+    session.messages.mention(f"reading the live state of {counted(len(specs), 'function')}")
     try:
         live = await read_live(session.world, specs.values())
         resolved = await resolve_names(session.world, specs)
@@ -93,7 +97,7 @@ async def _live(
             functions.append(LiveFunction(key, found, latest, spec))
             wanted[found.id] = declared_kinds(spec)
             if not isinstance(spec.code, VersionCopy) and read_stamp(latest.description) is None:
-                why = f"version {latest.id} was made by hand: whether its code is that of the source is not known"
+                why = f"version {latest.id} was made by hand: it is not known whether its code is that of the source"
                 made.left.append(LeftAlone(key, ("source",), why))
     read, unread = await with_own_settings(session, functions, wanted)
     for one in unread:
@@ -102,7 +106,7 @@ async def _live(
 
 
 def rewrite_view(made: Rewriting, files: Iterable[FileChange]) -> RewriteView:
-    """Make what is shown of changes."""
+    """Return the view of the changes."""
     return RewriteView(
         {one.shown: _diff(one) for one in files},
         tuple(sorted({change.function for change in made.changes})),
@@ -112,9 +116,9 @@ def rewrite_view(made: Rewriting, files: Iterable[FileChange]) -> RewriteView:
 
 
 def left_words(one: LeftAlone) -> str:
-    """Say what is left alone, and why."""
+    """Return what is skipped, and why."""
     what = ".".join((one.function, *one.slot))
-    return f"{what} is left alone: {one.why}{f' at {one.place}' if one.place else ''}"
+    return f"{what} is skipped: {one.why}{f' at {one.place}' if one.place else ''}"
 
 
 def _diff(one: FileChange) -> str:
@@ -123,7 +127,7 @@ def _diff(one: FileChange) -> str:
 
 
 def show_changes(session: Session, view: RewriteView) -> None:
-    """Show the changes to whoever is asked about them, and what is left alone."""
+    """Show the changes before the prompt, and what is skipped."""
     messages = session.messages
     messages.outlet.redactor.protect(view.words())
     for diff in view.diffs.values():

@@ -1,4 +1,4 @@
-"""What is live, put back into the manifest: what somebody has changed in the console, say."""
+"""Writing live settings into the manifest, for example after edits in the console."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ from orchestrator.version.fields import FIELDS, FilledIn
 
 @dataclass(frozen=True, slots=True)
 class FileChange:
-    """One file of the manifest, as it is and as it is to be."""
+    """One file of the manifest, before and after."""
 
     path: str
     shown: str
@@ -52,10 +52,10 @@ class FileChange:
 
 @dataclass(slots=True)
 class Rewriting:
-    """What is to be written. `left`: keys that are left alone, and why; `variables`: name → what it is of."""
+    """What must be written. `left`: keys that are skipped, and why; `variables`: name → what it is used for."""
 
     survey: Survey
-    texts: dict[str, str]  # file → its text, as it was read
+    texts: dict[str, str]  # file → its text when it was read
     tables: dict[str, dict[str, Any]]
     changes: list[KeyChange] = field(default_factory=list)
     left: list[LeftAlone] = field(default_factory=list)
@@ -63,7 +63,7 @@ class Rewriting:
 
 
 def rewriting(survey: Survey) -> Rewriting:
-    """Begin with nothing to be written."""
+    """Return an empty rewriting."""
     files = {survey.main.path: survey.main}
     files |= {one.file.path: one.file for draft in survey.drafts.values() for one in draft.layers}
     texts = {path: file.text for path, file in files.items()}
@@ -71,7 +71,9 @@ def rewriting(survey: Survey) -> Rewriting:
 
 
 def live_slots(spec: FunctionSpec, one: LiveFunction) -> tuple[dict[Slot, Any], list[LeftAlone]]:
-    """Find in what a function is live otherwise than it is declared, ids in place of names. `spec`: resolved."""
+    """Return where the live settings of a function differ from the declared ones, with names in place of IDs. `spec`:
+    resolved.
+    """
     spec = as_it_is_live(spec, one.latest)
     differ = _differing_rows(spec, one.latest)
     live = spelled(settings_of(one.latest))
@@ -80,7 +82,7 @@ def live_slots(spec: FunctionSpec, one: LiveFunction) -> tuple[dict[Slot, Any], 
     own_before, own_after = own_settings(spec, one.function)
     left = []
     if spec.settings.storage_mounts and "mounts" in differ:
-        left.append(LeftAlone(spec.key, ("mounts",), "the manifest has storage_mounts, which are mounts by now"))
+        left.append(LeftAlone(spec.key, ("mounts",), "the manifest has storage_mounts, which are now mounts"))
         before.pop("mounts", None)
         after.pop("mounts", None)
     said = what_can_be_said({spec.key: {**live, **own_after}}, {spec.key: one.latest.raw})[spec.key]
@@ -90,8 +92,8 @@ def live_slots(spec: FunctionSpec, one: LiveFunction) -> tuple[dict[Slot, Any], 
 
 
 def _differing_rows(spec: FunctionSpec, latest: Version) -> set[str]:
-    """Give the keys of the settings that differ, but for what the cloud fills in where nobody asks for it: a function
-    whose code is its live version's has all of it, since only then a plan has nothing to do.
+    """Return the keys of the settings that differ, except defaults that the cloud fills in. A function that copies its
+    live version gets these too, since only then does a plan have no changes.
     """
     found = differences(spec.settings, latest.raw)
     lost = lost_fields(spec.settings, latest, spec.folder_id)
@@ -105,8 +107,8 @@ def _differing_rows(spec: FunctionSpec, latest: Version) -> set[str]:
 
 
 def own_settings(spec: FunctionSpec, function: Function) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Give what of a Function's own settings differs, as keys of the manifest: as declared, and as it is live. What is
-    not declared stays as it is, and what was not read is not known.
+    """Return the differing settings of the Function itself as keys of the manifest: as declared, and as live. Settings
+    that are not declared or were not read are skipped.
     """
     before: dict[str, Any] = {}
     after: dict[str, Any] = {}
@@ -130,14 +132,14 @@ def own_settings(spec: FunctionSpec, function: Function) -> tuple[dict[str, Any]
 
 
 def _said(value: Any) -> Any:
-    """Write what is declared of one entry: of a scaling policy the counts that are."""
+    """Return the declared value of one entry: of a scaling policy the counts that it has."""
     if isinstance(value, Scaling):
         return {one.name: count for one in fields(value) if (count := getattr(value, one.name)) is not None}
     return value
 
 
 def _as_said(said: Any, live: Any) -> Any:
-    """Give what is live of just what is declared of an entry."""
+    """Return the live value of the declared parts of an entry."""
     return {name: live.get(name, 0) for name in said} if isinstance(said, Mapping) else live
 
 
@@ -149,7 +151,7 @@ def write_slots(
     names: KnownNames,
     looks_secret: Callable[[str], bool],
 ) -> None:
-    """Add what changes of one function: ids by their names, what looks like a secret as a variable."""
+    """Add the changes of one function: names in place of IDs, variables in place of values that look like secrets."""
     written: dict[Slot, Any] = {}
     slots = {slot: value for slot, value in slots.items() if not _is_left(declared, slot)}
     for slot, value in sorted(slots.items(), key=lambda pair: rank_of_key(pair[0][0])):
@@ -176,13 +178,13 @@ _SETTINGS = {row.key: row.setting for row in FIELDS}
 
 
 def _is_left(spec: FunctionSpec, slot: Slot) -> bool:
-    """Say whether a key is left as it is live anyway, whatever the manifest says of it (`ignore`)."""
+    """Return whether a key keeps its live value whatever the manifest declares (`ignore`)."""
     setting = _SETTINGS.get(slot[0], slot[0])
     return spec.as_live.has(setting, *slot[1:])
 
 
 def _as_variable(made: Rewriting, secret: SecretValue) -> Variable:
-    """Name the variable of a value: as no text of the manifest names one yet."""
+    """Return a variable for the value, with a name that no text of the manifest uses yet."""
     whose = "_".join(re.split(r"[^A-Za-z0-9]+", secret.function)).upper()
     own = (f"{whose}_{secret.wanted}{number}" for number in chain([""], (f"_{n}" for n in count(2))))
     texts = {draft.own.file.text for draft in made.survey.drafts.values()}
@@ -195,15 +197,17 @@ def _as_variable(made: Rewriting, secret: SecretValue) -> Variable:
 
 
 def job_slots(declared: Settings, base: Settings, wanted: Settings) -> dict[Slot, Any]:
-    """Find what a job changes that is declared otherwise. `base`: what it began with, `wanted`: what it makes of it."""
+    """Return the changes of a job that are declared differently. `base`: the settings before, `wanted`: the settings
+    after.
+    """
     before, after = spelled(base), spelled(wanted)
     now = slot_differences(spelled(declared), after)
     return {slot: value for slot, value in slot_differences(before, after).items() if slot in now and slot != ("tags",)}
 
 
 def changed_files(made: Rewriting, *, shared: bool, only: Iterable[str] | None = None) -> list[FileChange]:
-    """Give the files that are to be written. `shared`: a value of [defaults] or of a template that all who have it
-    change alike is changed there; `only`: what concerns these functions. Raises `StartError`.
+    """Return the files to write. `shared`: a value of [defaults] or a template that changes the same way for all of its
+    users is changed there. `only`: changes of these functions. Raises `StartError`.
     """
     keys = None if only is None else set(only)
     changes = [change for change in made.changes if keys is None or change.function in keys]
@@ -224,12 +228,12 @@ def _file_change(path: str, edits: list[Edit], read: str) -> FileChange:
     except UneditableError as error:
         keys = ", ".join(sorted({".".join(map(str, edit.path)) for edit in edits})[:5])
         raise StartError(
-            f"{shown(path)}: {error}", advice=f"change it by hand ({keys}), or select other functions"
+            f"{shown(path)}: {error}", advice=f"edit it by hand ({keys}), or select other functions"
         ) from error
 
 
 def write_all(changes: Iterable[FileChange]) -> None:
-    """Write the files, each whole or not at all. Raises `StartError` where one was changed meanwhile."""
+    """Write the files, each completely or not at all. Raises `StartError` where one was changed in the meantime."""
     for one in changes:
         if Path(one.path).read_bytes().decode() != one.before:
             raise _changed(one.shown)
@@ -237,4 +241,4 @@ def write_all(changes: Iterable[FileChange]) -> None:
 
 
 def _changed(name: str) -> StartError:
-    return StartError(f"{name} was changed meanwhile: it is left as it is", advice="run the command again")
+    return StartError(f"{name} was changed in the meantime: it was not written", advice="run the command again")

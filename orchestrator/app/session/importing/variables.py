@@ -1,4 +1,4 @@
-"""Values that look like secrets, out of what is written: `${NAME}` stands in their place, and somebody sets NAME."""
+"""Values that look like secrets are not written: `${NAME}` takes their place, and the user sets NAME."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from orchestrator.redaction.patterns import is_secret_variable
 
 Path = tuple[str | int, ...]
 
-# Variables that this program, or the machine, gives a meaning of its own: a function's are never called so.
+# Variables with a meaning for this program or the machine: never used for a value of a function.
 _TAKEN = re.compile(
     r"(YC|AWS|ORCHESTRATOR|LC|SSH|CI)_\w*|PATH|HOME|USER|SHELL|PWD|OLDPWD|LANG|TERM|TZ|CI|\w+_PROXY", re.IGNORECASE
 )
@@ -30,7 +30,7 @@ class SecretValue:
 
     @property
     def wanted(self) -> str:
-        """What its variable would best be called."""
+        """The preferred name of its variable."""
         name = str(self.path[-1]) if self.path[0] == "environment" else _word(*map(str, self.path))
         return _word(self.function, name) if _TAKEN.fullmatch(name) else name
 
@@ -38,7 +38,7 @@ class SecretValue:
 def secret_values(
     function: str, table: Mapping[str, Any], looks_secret: Callable[[str], bool]
 ) -> Iterator[SecretValue]:
-    """Find them in a function's keys: variables by their names, and any text by its look."""
+    """Yield them from a function's keys: variables by their names, and any text by its look."""
     for path, text in _texts(table, ()):
         named = path[0] == "environment" and is_secret_variable(str(path[-1])) and bool(text)
         if named or looks_secret(text):
@@ -46,9 +46,9 @@ def secret_values(
 
 
 def named_variables(found: list[SecretValue]) -> dict[SecretValue, str]:
-    """Give each value its variable. The same value under the same name has one; of several values the name says whose:
-    how the names of their functions begin, else the first function. The same values get the same names, whatever order
-    they come in.
+    """Return a variable for each value. Equal values under one name share a variable. Different values get names by
+    function: the common beginning of the functions' names, else the first function. The result does not depend on the
+    order.
     """
     holders: dict[str, dict[str, list[str]]] = {}
     for one in sorted(found, key=lambda one: (one.function, str(one.path))):
@@ -71,16 +71,16 @@ def named_variables(found: list[SecretValue]) -> dict[SecretValue, str]:
 
 
 def _beginning(functions: list[str]) -> str:
-    """Give the word that the names of most of these functions begin with, "" where there is none."""
+    """Return the first word of the names of most of these functions, "" where there is none."""
     words = Counter(function.rpartition("/")[2].partition("-")[0] for function in functions)
     word, count = words.most_common(1)[0]
     return word if count > 1 and count * 2 > len(functions) else ""
 
 
 def with_variables(table: Mapping[str, Any], names: Mapping[Path, str]) -> dict[str, Any]:
-    """Write the variables in, by the paths of their keys; every other text is escaped."""
+    """Write the variables at the paths of their keys; every other text is escaped."""
     made = _laid_in(dict(table), names, ())
-    assert isinstance(made, dict)  # noqa: S101 - a table stays one
+    assert isinstance(made, dict)  # noqa: S101 - a table stays a table
     return made
 
 

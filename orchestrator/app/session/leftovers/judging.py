@@ -1,4 +1,4 @@
-"""What in the bucket may go: everything read first, then judged by the rules of each kind."""
+"""What can be deleted from the bucket: everything is read first, then judged by the rules of each kind."""
 
 from __future__ import annotations
 
@@ -45,15 +45,15 @@ from orchestrator.planning.saved.note import needed_by_plans
 from orchestrator.ports import PUT_AGAIN_AFTER_S
 from orchestrator.report.messages import with_facts
 
-_NOTE_KEPT = "of a plan that is valid, or has expired less than 30 days ago"
+_NOTE_KEPT = "of a plan that is valid, or expired less than 30 days ago"
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What to prune, and for whom. `packages`, `records`: whether these are; `runs`: how many of the last runs of each
-    Function keep their records. `run_id`: of the command itself; `here`: the runs of this machine's journal that are
-    not at their end; `say`: told of what is waited for. `as_of`: epoch seconds; ages are those of then, so that nothing
-    goes which was too young when somebody agreed to it.
+    """What to prune. `packages`, `records`: whether to prune these. `runs`: how many of the last runs of each Function
+    keep their records. `run_id`: of the command itself. `here`: the unfinished runs of this machine's journal. `say`:
+    receives messages about waits. `as_of`: epoch seconds at which ages are judged, so that nothing is deleted that was
+    too young when the plan was confirmed.
     """
 
     manifest: Manifest
@@ -67,9 +67,9 @@ class Asked:
 
 
 async def find_leftovers(access: BucketAccess, asked: Asked) -> StoredLeftovers:
-    """Find what may go of packages, and of the records of runs with all that lies beside them.
+    """Find which packages, and which records of runs with their related objects, can be deleted.
 
-    Raises `StartError` where anything cannot be read: then nothing may be removed.
+    Raises `StartError` where anything cannot be read: then nothing is deleted.
     """
     try:
         stored = await read_stored(access, packages=asked.packages)
@@ -77,8 +77,8 @@ async def find_leftovers(access: BucketAccess, asked: Asked) -> StoredLeftovers:
         dead = await find_dead(access.leases, held_long(registry, stored.listing.at), asked.say)
     except CloudError as error:
         raise StartError(
-            f"the bucket {access.bucket} cannot be read, so nothing of it is removed: {with_facts(error)}",
-            advice=error.advice or "the account needs to list and read there: storage.editor on the bucket",
+            f"the bucket {access.bucket} cannot be read, so nothing in it is deleted: {with_facts(error)}",
+            advice=error.advice or "give the account list and read access: storage.editor on the bucket",
         ) from error
     stored = replace(stored, listing=replace(stored.listing, at=min(stored.listing.at, asked.as_of)))
     gone = {one.run_id for one in dead}
@@ -98,7 +98,7 @@ async def find_leftovers(access: BucketAccess, asked: Asked) -> StoredLeftovers:
 
 
 def unended_here(session: Session) -> list[RunDigest]:
-    """Give the runs of this machine's journal that are not at their end, for those whose record was not written.
+    """Return the unfinished runs of this machine's journal: their records may not have been written.
 
     Raises `JournalError`.
     """
@@ -117,8 +117,8 @@ def unended_here(session: Session) -> list[RunDigest]:
 def _flying(
     stored: OurObjects, digests: Sequence[RunDigest], here: Sequence[RunDigest], holders: Sequence[Holder]
 ) -> tuple[RelyingRun, ...]:
-    """Give the runs that may still need packages: by their records, by this machine's journal, by the leases, and
-    those whose records nobody understands.
+    """Return the runs that may still need packages: by their records, this machine's journal and the leases, and all
+    runs with an unreadable record.
     """
     known = {one.run.id for one in digests}
     digests = newest_first([*digests, *(one for one in here if one.run.id not in known)])
@@ -143,8 +143,8 @@ def _since(began: float) -> float:
 
 
 def _named(manifest: Manifest, bucket: str) -> frozenset[str]:
-    """Give the names of packages that a manifest names: as its functions have them, and wherever they stand in its
-    text, for another environment or in a table that is switched off.
+    """Return the names of packages that a manifest mentions: in its functions, and anywhere in its text, such as
+    another environment or a disabled table.
     """
     codes = (spec.code for spec in manifest.functions.values())
     keys = {code.object for code in codes if isinstance(code, BucketPackage) and code.bucket == bucket}
@@ -156,14 +156,15 @@ def _packages(judged_packages: Sequence[JudgedPackage], flying: Iterable[Relying
     for run in flying:
         kept = [one for one in judged_packages if run.run_id in one.by and one.why is PackageKept.RUN]
         if kept:
-            ways = f"`{resume_line(run.run_id)}` goes on, `{resume_line(run.run_id, '--give-up')}` lets go of it"
+            give_up = resume_line(run.run_id, "--give-up")
+            ways = f"continue it with `{resume_line(run.run_id)}`, or give it up with `{give_up}`"
             what = "package" if len(kept) == 1 else "packages"
             held.append(f"{len(kept)} {what} kept for run {run.run_id}, which {run.why}: {ways}")
     return leftovers_of(PACKAGES, ((one.listed, one.why) for one in judged_packages), held)
 
 
 def _records(stored: OurObjects, digests: Sequence[RunDigest], runs: int) -> tuple[Leftovers, frozenset[str]]:
-    """Judge the records of runs by the rule of the journal, with the time of their last writing."""
+    """Judge the records of runs by the rule of the journal, with the time of their last write."""
     dated = [replace(one.run, started_at=one.written_at) for one in digests]
     why = retained(dated, stored.listing.at, last_of_functions(digests, runs))
     rows = [(listed, str(why[one.run.id])) for listed, one in stored.runs.items()]

@@ -1,4 +1,4 @@
-"""What a manifest names in its text: for another environment, in a table that is switched off, in a comment."""
+"""What a manifest mentions in its text: for another environment, in a disabled table, in a comment."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from orchestrator.model import Manifest
 
 
 def named_in(manifest: Manifest, pattern: re.Pattern[str]) -> frozenset[str]:
-    """Give whatever fits a pattern in the files of a manifest, which have been read before.
+    """Return everything that matches a pattern in the files of a manifest, which were read before.
 
-    Raises `StartError` where one cannot be read any more: what it names has to stay.
+    Raises `StartError` where one cannot be read any more: what it mentions must be kept.
     """
     found = set[str]()
     for path in manifest.files:
@@ -19,7 +19,7 @@ def named_in(manifest: Manifest, pattern: re.Pattern[str]) -> frozenset[str]:
             found.update(pattern.findall(path.read_text("utf-8", errors="replace")))
         except OSError as error:
             raise StartError(
-                f"{path} cannot be read any more, so what it names is not known: {error.strerror or error}",
-                advice="nothing was deleted; prune again once the file is there",
+                f"{path} cannot be read any more, so its references are unknown: {error.strerror or error}",
+                advice="nothing was deleted; restore the file, then prune again",
             ) from error
     return frozenset(found)

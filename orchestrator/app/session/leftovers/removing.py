@@ -1,4 +1,4 @@
-"""What may go from the bucket, deleted object by object: one that cannot be deleted does not stop the others."""
+"""Deleting objects of the bucket one by one: a failure does not stop the others."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from orchestrator.resilience.groups import each
 from orchestrator.resilience.stop import Stop, StoppedError
 
 _AT_ONCE = 16
-_FOR_ALL = (Code.PERMISSION_DENIED, Code.UNAUTHENTICATED)  # one that is refused so stands for all
+_FOR_ALL = (Code.PERMISSION_DENIED, Code.UNAUTHENTICATED)  # a refusal for one object applies to all
 _log = structlog.get_logger()
 
 
 async def remove_leftovers(
     access: BucketAccess, found: StoredLeftovers, stop: Stop, messages: Messages
 ) -> tuple[Removed, ...]:
-    """Delete what may go. A stop ends it: the next call finds the rest. What goes wrong is in what it gives."""
+    """Delete what can be deleted. A stop ends it, and the next call finds the rest. Failures are in the result."""
     removed = []
     for kind in found.kinds:
         why = await _unindex(access, found, stop) if kind.kind == RECORDS else ""
@@ -38,8 +38,8 @@ async def remove_leftovers(
 
 
 async def _unindex(access: BucketAccess, found: StoredLeftovers, stop: Stop) -> str:
-    """Take the rows of runs whose records go off the index, before these go: it names none that is not there. Gives why
-    that cannot be done, "" where it is.
+    """Remove the rows of deleted runs from the index before their records, so that it names no missing record. Return
+    why that failed, or "".
     """
     if not found.run_ids:
         return ""
@@ -54,7 +54,7 @@ async def _unindex(access: BucketAccess, found: StoredLeftovers, stop: Stop) -> 
         return "stopped"
     except (CloudError, InterruptedRunError) as error:
         return _told(error)
-    return "" if done else "others change it again and again: try again in a while"
+    return "" if done else "others keep changing it: try again later"
 
 
 async def _remove(access: BucketAccess, kind: Leftovers, stop: Stop) -> Removed:
@@ -99,10 +99,10 @@ async def _bury(access: BucketAccess, found: StoredLeftovers, stop: Stop, messag
     except StoppedError:
         return
     except (CloudError, InterruptedRunError) as error:
-        messages.warn(f"the leases of runs that have died cannot be removed: {_told(error)}")
+        messages.warn(f"the leases of dead runs cannot be removed: {_told(error)}")
         return
     _log.info("leases of dead runs removed", runs=sorted(found.dead))
-    messages.say(f"{counted(went, 'lease')} of runs that have died removed")
+    messages.say(f"{counted(went, 'lease')} of dead runs removed")
 
 
 def _told(error: CloudError | InterruptedRunError) -> str:

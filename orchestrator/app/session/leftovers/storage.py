@@ -1,4 +1,4 @@
-"""The bucket's part of a prune: what goes of it is planned beside the Versions, and deleted after them."""
+"""The bucket's part of a prune: planned with the Versions, and deleted after them."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ from orchestrator.planning.prune.rule import PrunePolicy
 from orchestrator.planning.sources import Sources
 from orchestrator.report.views import StorageView
 
-VERSIONS, PACKAGES_OF, RECORDS_OF = "versions", "packages", "records"  # what --only names
+VERSIONS, PACKAGES_OF, RECORDS_OF = "versions", "packages", "records"  # values of --only
 PRUNABLE = (VERSIONS, PACKAGES_OF, RECORDS_OF)
 
 
 def prunable(only: Collection[str], *, some: bool) -> frozenset[str]:
-    """Say what is pruned. `only`: what was asked for; `some`: only some functions are selected.
+    """Return what is pruned. `only`: the value of the option; `some`: only some functions are selected.
 
     | --only | functions | pruned                                |
     | ---    | ---       | ---                                   |
     | none   | all       | versions, packages, records           |
-    | none   | some      | versions: the rest is of no function  |
+    | none   | some      | versions: others have no function     |
     | given  | all       | what was given                        |
     | given  | some      | versions; for others `UsageError`     |
     """
     given = frozenset(only)
     if unknown := sorted(given - set(PRUNABLE)):
-        raise UsageError(f'--only: there is no "{unknown[0]}" to prune', advice=f"write {', '.join(PRUNABLE)}")
+        raise UsageError(f'--only: unknown kind "{unknown[0]}"', advice=f"write {', '.join(PRUNABLE)}")
     if some and (others := sorted(given - {VERSIONS})):
         raise UsageError(
-            f"{' and '.join(others)} are of no function, so --only cannot go with some functions",
-            advice="leave the functions out, or --only",
+            f"--only {' and '.join(others)} cannot be combined with FUNCTIONS",
+            advice="remove the functions, or --only",
         )
     return given or frozenset((VERSIONS,) if some else PRUNABLE)
 
@@ -51,8 +51,8 @@ async def with_storage(
     some: bool,
     as_of: float = math.inf,
 ) -> Planned:
-    """Plan which Versions go, where these are wanted, and what of the bucket. `some`: see `prunable`; `as_of`: see
-    `Asked`.
+    """Plan which Versions, if requested, and which objects of the bucket are deleted. `some`: see `prunable`; `as_of`:
+    see `Asked`.
 
     Raises as `make_plan` does, `UsageError`, and `StartError` where the bucket cannot be read.
     """
@@ -75,15 +75,15 @@ async def with_storage(
 
 
 def no_versions() -> Planned:
-    """Plan that no Version goes."""
+    """Return a plan that deletes no Version."""
     return Planned(Plan(()), LiveState(), Sources(), Rollout(), prune=PrunePlan(()))
 
 
 def removes(planned: Planned) -> bool:
-    """Say whether anything of the bucket goes by this plan."""
+    """Return whether the plan deletes anything from the bucket."""
     return planned.stored is not None and bool(planned.stored.goes.number or planned.stored.dead)
 
 
 def storage_view(planned: Planned, *, whole: bool) -> StorageView | None:
-    """Give what goes of the bucket to be shown; None where nobody has asked."""
+    """Return the objects of the bucket to show; None where the bucket is not pruned."""
     return StorageView(planned.stored, whole=whole) if planned.stored is not None else None

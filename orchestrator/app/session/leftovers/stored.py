@@ -1,4 +1,4 @@
-"""What is ours in the bucket, read whole so that it can be judged, or not at all."""
+"""Our objects in the bucket: read completely so that they can be judged, or not at all."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from orchestrator.resilience.groups import each
 RUNS, CLAIMS, PLANS = "runs/", "claims/", "plans/"  # below the prefix
 INDEX = f"{RUNS}index.json"
 _RUN = re.compile(r"\d{8}T\d{6}-[0-9a-f]{6}\.json")
-_PLAN_KEY = "key"  # with which saved plans are signed: no note
+_PLAN_KEY = "key"  # signs saved plans, and is not a note
 _AT_ONCE = 8
 
 
 @dataclass(frozen=True, slots=True)
 class BucketAccess:
-    """The bucket of one command. `leases`: where the registry of leases is in it; `ended`: what the command has read of
-    it already.
+    """The bucket of one command. `leases`: where the registry of leases is in it; `ended`: records that the command has
+    read already.
     """
 
     world: World
@@ -45,12 +45,12 @@ class BucketAccess:
     ended: EndedRuns = field(default_factory=EndedRuns)
 
     def key(self, name: str) -> str:
-        """Name an object of ours."""
+        """Return the key of one of our objects."""
         return f"{self.world.storage.prefix}{name}"
 
 
 def bucket_of(session: Session) -> BucketAccess | None:
-    """Reach the bucket; None where there is none."""
+    """Return the bucket, or None where there is none."""
     world, records, leases = session.world, bucket_records(session.world), registry_place(session)
     if records is None or world.store is None or world.storage.bucket is None or leases is None:
         return None
@@ -59,9 +59,9 @@ def bucket_of(session: Session) -> BucketAccess | None:
 
 @dataclass(frozen=True, slots=True)
 class OurObjects:
-    """What is ours in a bucket. `listing`: all of it; by their objects: what the records of runs tell, notes of saved
-    plans, and the records of due times, which may go by their age. `unreadable`: why the record of a run is not
-    understood.
+    """Our objects in a bucket. `listing`: all of them. By object: summaries of the records of runs, notes of saved
+    plans, and records of due times that are old enough to be deleted. `unreadable`: why the record of a run cannot be
+    read.
     """
 
     listing: BucketListing
@@ -69,14 +69,15 @@ class OurObjects:
     unreadable: dict[ListedObject, str] = field(default_factory=dict)
     notes: dict[ListedObject, PlanNote] = field(default_factory=dict)
     claims: dict[ListedObject, Record] = field(default_factory=dict)
-    names: dict[Names, Names] = field(default_factory=dict)  # that the runs share
+    names: dict[Names, Names] = field(default_factory=dict)  # shared by the runs
 
 
 async def read_stored(access: BucketAccess, *, packages: bool) -> OurObjects:
-    """Read it. `packages`: these as well, not only what is kept of runs. What was removed meanwhile is left out.
+    """Read our objects. `packages`: include packages, not only what is stored of runs. Objects that were deleted in the
+    meantime are skipped.
 
-    Raises `CloudError` where a page or an object cannot be read, `StartError` for the note of a plan, or the record of
-    a due time, that cannot be understood: nothing may be removed then.
+    Raises `CloudError` where a page or an object cannot be read, `StartError` for an unreadable plan note or due-time
+    record: nothing may be deleted then.
     """
     world, prefix = access.world, access.key("")
     listing = await _listed(access, packages=packages)
@@ -95,7 +96,7 @@ async def read_stored(access: BucketAccess, *, packages: bool) -> OurObjects:
 
 
 async def count_stored(access: BucketAccess, *, packages: bool) -> dict[str, Total]:
-    """Count what is ours by kinds, as it is now. Raises `CloudError`."""
+    """Count our objects by kind, as they are now. Raises `CloudError`."""
     found, prefix = dict[str, Total](), access.key("")
     for one in (await _listed(access, packages=packages)).objects:
         if kind := _kind_of(one.key, prefix):
@@ -104,7 +105,7 @@ async def count_stored(access: BucketAccess, *, packages: bool) -> dict[str, Tot
 
 
 def is_claim(key: str, folder: str) -> bool:
-    """Say whether an object has the due times of a job. `folder`: where these are."""
+    """Return whether an object holds the due times of a job. `folder`: where these are."""
     return key.startswith(folder) and key.endswith(".json")
 
 
@@ -120,7 +121,7 @@ def _kind_of(key: str, prefix: str) -> str:
 
 
 async def _listed(access: BucketAccess, *, packages: bool) -> BucketListing:
-    """List what is ours: below a prefix all of it; in a bucket without one no more than may be ours."""
+    """List our objects: all objects below a prefix, or in a bucket without a prefix only those that may be ours."""
     ends: Iterable[str] = (RUNS, CLAIMS, PLANS)
     if packages:
         ends = ("",) if access.key("") else (*string.digits, *"abcdef", *ends)
@@ -153,6 +154,6 @@ def _understand(found: OurObjects, one: ListedObject, prefix: str, body: bytes) 
         if name.startswith(PLANS):
             raise StartError(
                 f"the note of a saved plan {one.key} cannot be read: {error}",
-                advice="upgrade orchestrator; or delete it, once no plan needs its packages",
+                advice="upgrade orchestrator, or delete the note when no plan needs its packages",
             ) from error
         found.unreadable[one] = str(error)

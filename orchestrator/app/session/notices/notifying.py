@@ -1,4 +1,4 @@
-"""Notifications of a run while it lasts, and at its end. One that cannot be sent delays the end, and fails nothing."""
+"""Notifications during a run and at its end. A failed notification delays the end, but fails nothing."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from orchestrator.report.notice.document import notice_of, notification
 
 @asynccontextmanager
 async def notified(session: Session, chain: RunState) -> AsyncIterator[Sequence[Listener]]:
-    """Give the listeners that notify of a run, or of the chain that it is the last of. A run that follows on another
-    is part of that one's notifications.
+    """Yield the listeners that notify about a run, or about the chain that it ends. A follow-up run is part of the same
+    notifications.
     """
     request, world = session.request, session.world
     hooks = () if request.options.follows else request.manifest.notify
     for hook in hooks:
         if hook.unset:
-            session.messages.warn(f"notify.{hook.name} is told nothing: {hook.unset}")
+            session.messages.warn(f"notify.{hook.name} is off: {hook.unset}")
     hooks = tuple(hook for hook in hooks if not hook.is_off and not hook.unset)
     if not hooks:
         yield ()
@@ -38,7 +38,7 @@ async def notified(session: Session, chain: RunState) -> AsyncIterator[Sequence[
 
 
 class _Notifier:
-    """A listener that sends what is due, beside the run."""
+    """A listener that sends due notifications next to the run."""
 
     def __init__(self, session: Session, chain: RunState, hooks: Sequence[Notify], found: Sending) -> None:
         self._session = session

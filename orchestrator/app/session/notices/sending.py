@@ -1,4 +1,4 @@
-"""Notifications on their way: posted or given to a command, all at the same time, and waited for only so long."""
+"""Notifications in flight: posted or given to a command, all at the same time, and awaited for a limited time."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """What all notifications of a command share. `key`: the beginning of their Idempotency-Key; `run_id`: "" where no
-    run began; `lost` gets a sentence for each notification that was not sent.
+    """What all notifications of a command share. `key`: the beginning of their Idempotency-Key. `run_id`: "" where no
+    run began. `lost` receives a sentence for each notification that was not sent.
     """
 
     key: str
@@ -46,23 +46,23 @@ class Sender:
 
 
 class Sending:
-    """Sends notifications beside everything else."""
+    """Sends notifications concurrently with everything else."""
 
     def __init__(self, sender: Sender, transport: Transport, group: TaskGroup) -> None:
         self._sender = sender
         self._transport = transport
         self._group = group
-        self._left: dict[tuple[str, str], Callable[[str], None]] = {}  # under way: how to report that it failed
+        self._left: dict[tuple[str, str], Callable[[str], None]] = {}  # in flight: how to report a failure
         self._idle = anyio.Event()
 
     def start(self, hook: Notify, kind: str, document: Mapping[str, Any]) -> None:
-        """Begin to send a document. `kind`: the word of `on`."""
+        """Start to send a document. `kind`: the word of `on`."""
         body = body_of(hook, document, self._sender.outlet)
         self._left[hook.name, kind] = partial(self._lost, hook.name, kind)
         self._group.start_soon(self._sent, hook, kind, body)
 
     async def _sent(self, hook: Notify, kind: str, body: bytes) -> None:
-        structlog.contextvars.unbind_contextvars("function", "step", "operation_id")  # of the event that was the cause
+        structlog.contextvars.unbind_contextvars("function", "step", "operation_id")  # of the event that caused it
         why = await (self._run(hook, kind, body) if hook.command else self._post(hook, kind, body))
         lost = self._left.pop((hook.name, kind))
         if why:
@@ -79,7 +79,7 @@ class Sending:
     async def _run(self, hook: Notify, kind: str, body: bytes) -> str:
         commands, environment = self._sender.commands, self._sender.environment
         if commands is None:
-            return "commands cannot be run here"
+            return "commands cannot run here"
         facts = {"ORCHESTRATOR_RUN_ID": self._sender.run_id, "ORCHESTRATOR_NOTICE": kind}
         facts |= {"ORCHESTRATOR_ENV": environment} if environment else {}
         end = await commands.run(CommandRequest(hook.command, hook.folder, facts, body, hook.timeout_s))
@@ -90,10 +90,10 @@ class Sending:
 
     def _lost(self, name: str, kind: str, why: str) -> None:
         _log.warning("notification not sent", hook=name, notice=kind, reason=why)
-        self._sender.lost(f"notify.{name} was not told of {kind}: {why}")
+        self._sender.lost(f"notify.{name} was not notified of {kind}: {why}")
 
     async def settled(self) -> None:
-        """Wait for what is still on its way, and then give it up."""
+        """Wait a limited time for notifications in flight, then give them up."""
         waited_s = 0.0
         while self._left and waited_s < (CALLED_OFF_S if self._sender.stop.called_off else END_S):
             self._idle = anyio.Event()
@@ -101,12 +101,12 @@ class Sending:
                 await self._idle.wait()
             waited_s += _LOOK_S
         for lost in self._left.values():
-            lost(f"it was not taken within {as_duration(round(waited_s))}")
+            lost(f"not accepted within {as_duration(round(waited_s))}")
 
 
 @asynccontextmanager
 async def sending(sender: Sender, environ: Mapping[str, str]) -> AsyncIterator[Sending]:
-    """Send notifications until the block ends, and then wait for those that are under way."""
+    """Send notifications until the block ends, then wait for those in flight."""
     async with open_transport(environ, version=__version__) as transport, anyio.create_task_group() as group:
         found = Sending(sender, transport, group)
         yield found

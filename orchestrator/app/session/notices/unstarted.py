@@ -28,9 +28,9 @@ from orchestrator.report.display.displays import may_ask
 from orchestrator.report.notice.document import Unstarted, not_started_document
 
 FAILED = "failed"
-FILE = "unstarted.json"  # in the state folder: what the calls of a due job could not start for, and when it was sent
+FILE = "unstarted.json"  # in the state folder: why calls of a due job could not start, and when that was sent
 REPEAT_S = 6 * 3600.0  # a crontab calls a due job every few minutes
-_AGAIN = "the next call of the due job tries again, and sends this again only after 6 hours"
+_AGAIN = "the next call of the due job tries again; this notification is repeated only after 6 hours"
 _CHANGING = ("deploy", "run", "resume", "promote", "rollback", "prune")
 
 
@@ -75,7 +75,7 @@ class _Watched:
     async def ended(
         self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
     ) -> bool:
-        """Notify of the error that ends the command. What else is closed is closed by then, the lock too."""
+        """Notify of the error that ends the command. Everything else is closed by then, including the lock."""
         if self.options.due and error is None:
             with suppress(OSError):
                 (self.state_dir / FILE).unlink()
@@ -96,7 +96,7 @@ class _Watched:
         hooks = [hook for hook in manifest.notify if FAILED in hook.on and not hook.is_off]
         for hook in hooks:
             if hook.unset:
-                messages.warn(f"notify.{hook.name} is told nothing: {hook.unset}")
+                messages.warn(f"notify.{hook.name} is off: {hook.unset}")
         said = Unstarted(
             self.options.verb, self._endpoint(), identity_of(self.options, manifest), self.began_at, time.time(), error,
             _AGAIN if self.options.due else "", run_id,
@@ -116,11 +116,11 @@ class _Watched:
         given = address_of(self.manifest, self.options.endpoint).endpoint
         try:
             return clean_endpoint(given)
-        except OrchestratorError:  # which may be what ends the command
+        except OrchestratorError:  # it may be what ends the command
             return given
 
     def _is_known(self, error: OrchestratorError) -> bool:
-        """Return whether a former call of the due job was reported for the same reason, not long ago."""
+        """Return whether a recent call of the due job was reported for the same reason."""
         if not self.options.due:
             return False
         path, what, now = self.state_dir / FILE, f"{self.options.verb} {self.manifest.environment}".strip(), time.time()

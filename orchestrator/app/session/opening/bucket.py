@@ -1,4 +1,4 @@
-"""The bucket for packages: who may use it, and the records that are kept beside them."""
+"""The bucket for packages and records: opening it, and checking access."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from orchestrator.model import BucketPackage, FunctionSpec
 
 
 def names_an_object(spec: FunctionSpec) -> bool:
-    """Whether a function names a zip in a bucket, of which the ETag alone tells whether it is still the same."""
+    """Return whether a function uses a zip in a bucket. Only the ETag shows whether that zip has changed."""
     return isinstance(spec.code, BucketPackage) and spec.code.sha256 is None
 
 
 def object_store(connection: Connection, environ: Mapping[str, str]) -> S3ObjectStore:
-    """Make the store for packages, with the keys of the environment, else with the API's own token."""
+    """Return the store for packages, with the keys of the environment, or else with the API's own token."""
     keys = static_keys(environ)
     return S3ObjectStore(
         connection.storage_endpoint,
@@ -30,7 +30,7 @@ def object_store(connection: Connection, environ: Mapping[str, str]) -> S3Object
 
 
 async def check_bucket(world: World) -> None:
-    """See whether the bucket for packages may be used, where there is one. Raises `StartError`."""
+    """Check that the bucket for packages, if any, can be used. Raises `StartError`."""
     if world.store is None or world.storage.bucket is None:
         return
     try:
@@ -40,7 +40,7 @@ async def check_bucket(world: World) -> None:
 
 
 def bucket_records(world: World) -> S3Records | None:
-    """Give the records in the bucket for packages, None where there is no bucket."""
+    """Return the records in the bucket for packages, None without a bucket."""
     if isinstance(world.store, S3ObjectStore) and world.storage.bucket is not None:
         return S3Records(world.store, world.storage.bucket)
     return None

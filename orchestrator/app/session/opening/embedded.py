@@ -1,4 +1,4 @@
-"""The sandbox of `--sandbox`: a child process that lives as long as its session, and keeps its state."""
+"""The sandbox of `--sandbox`: a child process that ends with its session, and keeps its state."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _STOP_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class SandboxAddress:
-    """Where it listens, and the authorized key that it accepts."""
+    """Its address, and the authorized key that it accepts."""
 
     endpoint: str
     key_file: Path
@@ -29,8 +29,8 @@ class SandboxAddress:
 
 @asynccontextmanager
 async def served_sandbox(state_dir: Path, buckets: Iterable[str], manifest: Manifest) -> AsyncIterator[SandboxAddress]:
-    """Run a sandbox with its state under `state_dir`, and in it what the manifest names. It ends when its standard
-    input closes: with us, however.
+    """Run a sandbox with its state under `state_dir` and with the contents that the manifest names. It ends when its
+    standard input closes, and so however this process ends.
     """
     from orchestrator.sandbox.http.seeds import write_seeds  # noqa: PLC0415 - other runs need no sandbox
 
@@ -40,13 +40,15 @@ async def served_sandbox(state_dir: Path, buckets: Iterable[str], manifest: Mani
     try:
         command += ["--seed", str(write_seeds(manifest, state_dir)), "--until-stdin-closes"]
     except OSError as error:
-        raise StartError(f"the sandbox's folder cannot be written: {error}", advice="name another: --state") from error
+        raise StartError(
+            f"the folder of the sandbox cannot be written: {error}", advice="choose another state folder with --state"
+        ) from error
     process = await anyio.open_process(
         command,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=None,
-        start_new_session=True,  # a Ctrl-C in the terminal is ours to handle; the sandbox has to outlive the settling
+        start_new_session=True,  # this process handles Ctrl-C; the sandbox must outlive the settling
     )
     try:
         url = await _announced(process)
@@ -57,14 +59,14 @@ async def served_sandbox(state_dir: Path, buckets: Iterable[str], manifest: Mani
 
 
 async def _announced(process: anyio.abc.Process) -> str:
-    assert process.stdout is not None  # noqa: S101 - asked for above
+    assert process.stdout is not None  # noqa: S101 - requested above
     text = ""
     with anyio.move_on_after(_START_S):
         async for part in TextReceiveStream(process.stdout):
             text += part
             if "\n" in text:
                 return text.split()[-1]
-    raise StartError("the sandbox did not start", advice="run `orchestrator sandbox` to see what it says")
+    raise StartError("the sandbox did not start", advice="run `orchestrator sandbox` to see its output")
 
 
 async def _stop(process: anyio.abc.Process) -> None:

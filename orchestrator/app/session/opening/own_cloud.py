@@ -1,4 +1,4 @@
-"""Whether the folders of a plan are in the cloud that is named: slots and quotas are counted for that one."""
+"""Whether the folders of a plan are in the declared cloud: slots and quotas are counted for that one."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _NAMED = 5
 
 
 async def check_own_cloud(session: Session, folders: Iterable[str]) -> None:
-    """Hold `cloud_id`, where it is declared, against what resource-manager tells of each folder; say of which it tells
-    nothing. The sandbox that a run opens has no other cloud.
+    """Compare `cloud_id`, if declared, with the cloud of each folder in resource-manager, and warn of folders that it
+    does not show. Skipped for the built-in sandbox.
 
-    Raises `ManifestError`, or `UsageError` where a variable says it.
+    Raises `ManifestError`, or `UsageError` where a variable sets it.
     """
     address, world = session.request.manifest.cloud, session.world
     if address.cloud_id is None or session.endpoint == SANDBOX:
@@ -31,7 +31,7 @@ async def check_own_cloud(session: Session, folders: Iterable[str]) -> None:
     async def ask(folder_id: str) -> None:
         try:
             told[folder_id] = await world.read(partial(world.directory.cloud_of, folder_id))
-        except CloudError:  # no reason to stop a run: what is declared holds
+        except CloudError:  # no reason to stop a run: the declared value is used
             told[folder_id] = None
 
     await each(sorted(set(folders)), ask, at_once=_AT_ONCE)
@@ -41,8 +41,8 @@ async def check_own_cloud(session: Session, folders: Iterable[str]) -> None:
         raise _contradicted(session.request.manifest, address, elsewhere)
     if untold:
         session.messages.mention(
-            f"{_key(address)} = {address.cloud_id} is taken as it is: nobody tells which cloud {_folders(untold)} in"
-            " (the role resource-manager.viewer lets the account see it)"
+            f"{_key(address)} = {address.cloud_id} could not be checked: {_folders(untold)} in an unknown cloud"
+            " (give the account the role resource-manager.viewer)"
         )
 
 
@@ -54,10 +54,10 @@ def _contradicted(manifest: Manifest, address: CloudAddress, elsewhere: Mapping[
     if address.cloud_id_from:
         return UsageError(
             f"{address.cloud_id_from} is {address.cloud_id}, and {are}",
-            advice=f"correct {address.cloud_id_from}, or unset it: each folder's cloud is looked up then",
+            advice=f"correct {address.cloud_id_from}, or unset it to look up the cloud of each folder",
         )
     place = place_of(manifest.path, ("cloud", "cloud_id"), manifest.environment)
-    rule = f"it is {address.cloud_id}, and {are}; correct it, or leave it out: each folder's cloud is looked up then"
+    rule = f"it is {address.cloud_id}, and {are}; correct it, or remove it to look up the cloud of each folder"
     return ManifestError((Mistake(place.file, place.line, _key(address), rule),))
 
 

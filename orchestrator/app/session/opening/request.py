@@ -1,4 +1,4 @@
-"""What a command is asked for: its options, and the manifest that it is about. Nothing is opened for it."""
+"""The request of a command: its options and its manifest. Nothing is opened for it."""
 
 from __future__ import annotations
 
@@ -20,17 +20,16 @@ from orchestrator.model import Manifest
 from orchestrator.planning.selection import canary_mistakes
 from orchestrator.redaction.redactor import Redactor
 
-_TELLING = 16  # characters of the path of a URL that may be a token
-_READING = ("why", "render")  # verbs that are no dry runs, and change nothing
+_TELLING = 16  # characters of a URL path that may be a token
+_READING = ("why", "render")  # verbs that change nothing and have no --dry-run
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is asked for: the options and the manifest, and what a run with them is about.
+    """The options, the manifest and the scope of a command.
 
-    `left`: what --failed or --undone selects; None where neither was given. `variables`: those that the manifest
-    declares, and those of `--var`: what is secret of them is shown nowhere. `survey`: with where its values come from,
-    where it is to be written.
+    `left`: what --failed or --undone selects, None without them. `variables`: those of the manifest and of `--var`;
+    secrets among them are never shown. `survey`: the origins of the manifest's values, if it is to be written.
     """
 
     options: RunOptions
@@ -44,22 +43,22 @@ class Request:
 
     @property
     def what(self) -> str:
-        """What runs, for those who wait for it: the verb, and the environment."""
+        """The verb and the environment, shown to other commands that wait for this one."""
         environment = self.manifest.environment
         return f"{self.options.verb} --env {environment}" if environment else self.options.verb
 
 
 def read_request(invocation: Invocation, *, has_sources: bool = True) -> Request:
-    """Read the manifest and say its warnings; opens nothing. `has_sources`: see `load_for_run`.
+    """Read the manifest and report its warnings. Opens nothing. `has_sources`: see `load_for_run`.
 
-    Raises `ManifestError` for what stops every run.
+    Raises `ManifestError` for mistakes that stop every run.
     """
     return read_surveyed(invocation, has_sources=has_sources)[0]
 
 
 def read_surveyed(invocation: Invocation, *, has_sources: bool = True, folder_id: str = "") -> tuple[Request, Survey]:
-    """Do so, and give where the manifest's values come from as well. `folder_id`: of functions for which nothing, not
-    even the environment, says one; "": that is their mistake.
+    """Read it as `read_request` does, and return the origins of its values too. `folder_id`: for functions that get
+    none from anywhere, not even the environment; "" makes that a mistake.
     """
     options = invocation.options
     environ: Mapping[str, str] = os.environ
@@ -81,7 +80,7 @@ def read_surveyed(invocation: Invocation, *, has_sources: bool = True, folder_id
     watch_start(invocation, options, manifest, environ, state_dir)
     if found.general:
         raise ManifestError(found.mistakes)
-    gc.freeze()  # it stays for as long as the command lasts: nobody need look for garbage in it again and again
+    gc.freeze()  # it lives as long as the command: the garbage collector need not scan it again
     if lost := canary_mistakes(manifest):
         raise ManifestError(lost)
     for warning in manifest.warnings:
@@ -89,7 +88,7 @@ def read_surveyed(invocation: Invocation, *, has_sources: bool = True, folder_id
     asked = options.environment == "" and (options.dry_run or options.verb in _READING)
     if asked and manifest.environments and not manifest.environment:
         names = ", ".join(manifest.environments)
-        invocation.messages.mention(f"without an environment: --env chooses one of {names}")
+        invocation.messages.mention(f"no environment chosen: select one with --env: {names}")
     request = Request(
         options, environ, state_dir, manifest, variables=hidden, survey=found if options.update_manifest else None
     )
@@ -103,7 +102,7 @@ def _hide(redactor: Redactor, manifest: Manifest, variables: Mapping[str, str]) 
     for hook in manifest.notify:
         redactor.protect((hook.name, *hook.on))
         for secret in (hook.url, hook.url.partition("://")[2].partition("/")[2], hook.secret):
-            if secret == hook.secret or len(secret) >= _TELLING:  # a short path is a word like others
+            if secret == hook.secret or len(secret) >= _TELLING:  # a short path is an ordinary word
                 redactor.add(secret)
     for job in manifest.jobs.values():
         redactor.protect((job.name, job.run))

@@ -1,4 +1,4 @@
-"""`[rollout] prune_after`: what a good run was about is pruned, by a run of its own that follows on it."""
+"""`[rollout] prune_after`: a follow-up run that prunes the functions of a successful run."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ CarryOut = Callable[[Session, Callable[[], Awaitable[Planned]]], Awaitable[Comma
 
 
 def wants_prune(session: Session, binding: Binding | None) -> bool:
-    """Say whether a run of the manifest, or of this job, is to be followed by a prune."""
+    """Return whether a prune follows a run of the manifest, or of this job."""
     rollout = session.request.manifest.rollout if binding is None else binding.given["rollout"]
     return bool(rollout.prune_after)
 
 
 async def prune_after(session: Session, result: CommandResult, carry_out: CarryOut, *, wanted: bool) -> CommandResult:
-    """Prune the functions that a run was about, where that is `wanted` and the run has ended with exit 0. Gives the
-    result of that run, whatever becomes of the prune: what was to be deployed is. That is said.
+    """Prune the functions of a run that ended with exit 0, where this is `wanted`. Return the result of that run even
+    if the prune fails, which is reported.
     """
     view = result.view
     if not wanted or result.exit != Exit.DONE or not isinstance(view, ResultView) or session.stop.reason:
@@ -49,7 +49,7 @@ async def prune_after(session: Session, result: CommandResult, carry_out: CarryO
         for key, unit in state.units.items()
         if unit.function_id
     }
-    session.messages.say(f"run {state.run_id} has ended well: pruning what it was about (prune_after)")
+    session.messages.say(f"run {state.run_id} succeeded: pruning its functions (prune_after)")
     try:
         found = await carry_out(after, partial(plan_prune, after, specs, policy))
     except StoppedError as error:

@@ -1,6 +1,6 @@
-"""How a prune ends, before its run does: what goes of the bucket is deleted, and the quotas are asked again.
+"""The end of a prune, before its run ends: objects of the bucket are deleted, and the quotas are read again.
 
-A prune that is cut off in between has not ended, so `resume` goes on with it.
+A prune that is killed in between has not ended, so `resume` continues it.
 """
 
 from __future__ import annotations
@@ -25,19 +25,17 @@ from orchestrator.resilience.stop import StoppedError
 
 @dataclass(slots=True)
 class PruneEnd:
-    """The last part of the run `state` of a prune. Called with the exit code of its Versions it gives that of all."""
+    """The last part of a prune's run `state`. Call it with the exit code of its Versions to get the one of all."""
 
     session: Session
     planned: Planned
     state: RunState
     removed: tuple[Removed, ...] | None = None
-    left: dict[str, Total] | None = None  # in the bucket, by kinds, as it was listed again; None: it could not be
+    left: dict[str, Total] | None = None  # in the bucket, by kind, listed again; None if that failed
     usage: list[UsageAfter] = field(default_factory=list)
 
     async def __call__(self, code: Exit) -> Exit:
-        """Do it. What stopped the Versions because some could not be deleted is no reason to stop here; what came from
-        outside is.
-        """
+        """Delete the objects. Versions that could not be deleted do not stop this; a stop from outside does."""
         access, found = bucket_of(self.session), self.planned.stored
         outside = self.session.stop.called_off or self.session.stop.lost
         stop = self.session.stop if outside else self.session.stop.successor()
@@ -52,7 +50,7 @@ class PruneEnd:
         return code
 
     async def _ask_again(self) -> None:
-        """Ask for the quotas of which something was given back."""
+        """Read the quotas again of which something was freed."""
         prune, live = self.planned.prune, self.planned.live
         if prune is None or not prune.usage:
             return
@@ -76,7 +74,7 @@ class PruneEnd:
         )
 
     def shown(self, result: CommandResult) -> CommandResult:
-        """Add what became of it to the result of the run."""
+        """Return the result of the run with the result of this part."""
         if not isinstance(result.view, ResultView):
             return result
         found = self.planned.stored

@@ -1,5 +1,5 @@
-"""A prune that was cut off is taken up: what is gone is gone, the rest of what was agreed to is judged anew, Versions
-and what lies in the bucket.
+"""Resuming a prune: what is deleted stays deleted, and the rest of what was confirmed is judged again, Versions and
+objects of the bucket.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from orchestrator.report.views import CommandResult, PruneView
 
 
 async def prune_on(session: Session, before: RunState, binding: Binding | None) -> CommandResult:
-    """Go on with a prune. Of what it was to delete only what the rule says again now; nothing that it was not."""
+    """Resume a prune. It deletes only what it was to delete, and of that only what the rule still selects."""
     left = left_of(before)
     session.messages.say(f"resuming run {before.run_id}: {counted(len(left), 'function')}")
     functions = {key: f"{unit.folder_id}/{unit.name}" for key, unit in left.items()}
@@ -61,13 +61,14 @@ async def _policy(session: Session, before: RunState, binding: Binding | None) -
         policy = desired.prune
     if policy is None:
         raise UsageError(
-            f"{before.verb}: the job is no prune any more", advice="give up what it has left: `resume --give-up`"
+            f"{before.verb}: the job is not a prune any more",
+            advice="give up the rest: `orchestrator resume --give-up`",
         )
     return policy
 
 
 async def _planned(session: Session, before: RunState, left: dict[str, UnitState], policy: PrunePolicy) -> Planned:
-    """Plan what is left: Versions that were agreed to, and of the bucket what was old enough as they were."""
+    """Plan what is left: confirmed Versions, and objects of the bucket that were old enough then."""
     selection = before.identity.selection
     some = bool(selection.patterns or selection.labels or selection.left_by)
 
@@ -89,7 +90,9 @@ def _agreed(unit: UnitState) -> list[str]:
 
 
 def _gone(left: dict[str, UnitState], planned: Planned) -> dict[str, Outcome]:
-    """Give the outcomes of those of which nothing more goes: all of it is gone, or what is there is needed by now."""
+    """Return the outcomes of functions with nothing left to delete: everything is deleted, or what is there is needed
+    by now.
+    """
     there = {unit.key for unit in planned.plan.units}
     listed = planned.live.versions
     return {

@@ -1,6 +1,6 @@
-"""What is known of the runs of some Functions before a prune: of the journal here, and of the bucket's records.
+"""What is known of the runs of some Functions before a prune, from the journal here and the bucket's records.
 
-| the bucket            | its records                                           | tell of K runs                      |
+| the bucket            | its records                                           | cover K runs                         |
 | ---                   | ---                                                   | ---                                 |
 | there is none         | none                                                  | no                                  |
 | has no index of runs  | none                                                  | no                                  |
@@ -28,21 +28,19 @@ from orchestrator.ports import Records
 from orchestrator.report.messages import with_facts
 from orchestrator.resilience.groups import each
 
-_AT_ONCE = 4  # records that are read: each may be of many functions
+_AT_ONCE = 4  # records read at once: each may have many functions
 
 
 @dataclass(frozen=True, slots=True)
 class Runs:
-    """What was found. `known`: by Function id; `notes`: sentences about what nobody can tell."""
+    """What was found. `known`: by Function ID; `notes`: sentences about what is unknown."""
 
     known: Mapping[str, KnownNeeds]
     notes: tuple[str, ...] = ()
 
 
 async def read_runs_of(session: Session, found: PrunedFunctions, policy: PrunePolicy) -> Runs:
-    """Read them. Raises `JournalError`, `StartError`: what is not known would be
-    deleted.
-    """
+    """Read the runs. Raises `JournalError`, `StartError`: versions of unknown runs would be deleted."""
     ids = frozenset(found.versions)
     names, versions = found.names, found.version_ids
     here, there = (Past(policy.runs, names, versions, journal=journal) for journal in (True, False))
@@ -55,7 +53,7 @@ async def read_runs_of(session: Session, found: PrunedFunctions, policy: PrunePo
 
 
 def _known(function_id: str, here: Past, there: Past, policy: PrunePolicy) -> KnownNeeds:
-    """Put together what both tell; of the last run, whichever knows of a later one."""
+    """Combine both sources. The last run is the later of the two."""
     told = [one for past in (here, there) if (one := past.told.get(function_id)) is not None]
     last = max((one for one in told if one.at is not None), key=lambda one: one.at or 0.0, default=None)
     recorded = there.told.get(function_id)
@@ -68,7 +66,7 @@ def _known(function_id: str, here: Past, there: Past, policy: PrunePolicy) -> Kn
 
 
 def _journaled(session: Session) -> Iterator[RunState]:
-    """Give the chains of this installation that stand in the journal, the newest first."""
+    """Yield the chains of this installation in the journal, newest first."""
     with open_store(session.request.state_dir, read_only=True) as store:
         for run in store.runs():
             if run.endpoint == session.endpoint and not run.taken_up_by:
@@ -76,14 +74,14 @@ def _journaled(session: Session) -> Iterator[RunState]:
 
 
 async def _recorded(session: Session, past: Past, ids: frozenset[str]) -> tuple[str, ...]:
-    """Take in the records, the newest first. Gives sentences about what they do not tell."""
-    records, days = bucket_records(session.world), f"only what is older than {UNRECORDED_DAYS} days goes"
+    """Add the records, newest first. Return sentences about what they do not cover."""
+    records, days = bucket_records(session.world), f"only what is older than {UNRECORDED_DAYS} days is deleted"
     if records is None:
-        return (f"without a bucket nobody can tell what runs of other machines need: {days}",)
+        return (f"without a bucket it is not known what runs of other machines need: {days}",)
     try:
         rows = await recorded_runs(session, records)
         if rows is None:
-            return (f"the bucket has no records of runs yet: {days}",)
+            return (f"the bucket has no run records yet: {days}",)
         chains = _Chains(session, records, past)
         for first in range(0, len(rows), _AT_ONCE):
             await chains.read(rows[first : first + _AT_ONCE])
@@ -92,27 +90,27 @@ async def _recorded(session: Session, past: Past, ids: frozenset[str]) -> tuple[
         chains.end()
     except CloudError as error:
         raise StartError(
-            f"the records of runs in the bucket cannot be read: {with_facts(error)}",
-            advice=error.advice or "nothing was deleted: what they need cannot be told without them",
+            f"the run records in the bucket cannot be read: {with_facts(error)}",
+            advice=error.advice or "nothing was deleted: the records show what is still needed",
         ) from error
     if not chains.missing:
         return ()
     named = ", ".join(chains.missing[:3]) + (f" and {len(chains.missing) - 3} more" if len(chains.missing) > 3 else "")
-    return (f"the bucket has no record of run {named}: of functions without {past.runs} newer runs {days}",)
+    return (f"the bucket has no record of run {named}: for functions without {past.runs} newer runs, {days}",)
 
 
 @dataclass(slots=True)
 class _Chains:
-    """Puts the runs of the records together to chains: one that took another up comes before it."""
+    """Joins runs of the records into chains. A run that resumed another one comes before it."""
 
     session: Session
     records: Records
     past: Past
     missing: list[str] = field(default_factory=list)
-    waiting: dict[str, list[list[Event]]] = field(default_factory=dict)  # by the id of the run that they took up
+    waiting: dict[str, list[list[Event]]] = field(default_factory=dict)  # by the ID of the run that they resumed
 
     async def read(self, run_ids: Sequence[str]) -> None:
-        """Read some runs, the newest first. Raises `CloudError`, `StartError`."""
+        """Read some runs, newest first. Raises `CloudError`, `StartError`."""
         found = dict[str, list[Event]]()
 
         async def one(run_id: str) -> None:
@@ -122,7 +120,7 @@ class _Chains:
                 key = f"{records_folder(self.session)}{run_id}.json"
                 raise StartError(
                     f"the record of run {run_id} in the bucket cannot be read: {error}",
-                    advice=f"upgrade orchestrator; or delete {key} there: it counts as missing then",
+                    advice=f"upgrade orchestrator, or delete {key} there: the record then counts as missing",
                 ) from error
 
         await each(run_ids, one, at_once=_AT_ONCE)
@@ -145,7 +143,7 @@ class _Chains:
             self.past.take(fold(events))
 
     def end(self) -> None:
-        """Take in what took up runs of which there is no record."""
+        """Add the runs that resumed runs without a record."""
         for chains in self.waiting.values():
             for events in chains:
                 self.past.take(fold(events))

@@ -1,4 +1,4 @@
-"""From what a prune is about to its plan: what is live, what runs need of it, and what the manifest names."""
+"""From the functions of a prune to its plan: what is live, what runs need, and what the manifest mentions."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ from orchestrator.planning.prune.rule import PrunePolicy
 from orchestrator.planning.sources import Sources
 from orchestrator.report.plain_text import counted
 
-_MEANINGLESS = ("rollout", "adopt")  # of a prune: keys that each job's table may have
+_MEANINGLESS = ("rollout", "adopt")  # keys of every job's table that have no effect on a prune
 _NO_OPTIONS = ("run_key", "adopt", "again", "no_way_back", "now", "no_verify")
-_NO_WAY_BACK = "with `runs` 0 a rollback of a last run may find that what was live before it is deleted"
-_ID = re.compile(r"\b[a-z0-9]{20}\b")  # as the cloud makes them
+_NO_WAY_BACK = "with `runs` 0 the last run may become impossible to roll back: its former version may be deleted"
+_ID = re.compile(r"\b[a-z0-9]{20}\b")  # the form of the cloud's IDs
 
 
 async def plan_prune(
@@ -42,10 +42,10 @@ async def plan_prune(
     live: LiveState | None = None,
     agreed: Mapping[str, Iterable[str]] | None = None,
 ) -> Planned:
-    """Plan which Versions of these functions go. `live`: what was just read of them, None: nothing. `agreed`: what may
-    go, by the Function's id; None: whatever the rule says. Raises `JournalError`, `StartError`.
+    """Plan which Versions of these functions are deleted. `live`: the live state if it was just read. `agreed`: what
+    may be deleted, by Function ID; None for whatever the rule selects. Raises `JournalError`, `StartError`.
     """
-    session.messages.mention(f"reading all versions of {counted(len(specs), 'function')}, and what runs need of them")
+    session.messages.mention(f"reading all versions of {counted(len(specs), 'function')} and the runs that need them")
     world = session.world
     try:
         if live is None:
@@ -69,20 +69,20 @@ async def plan_prune(
 
 
 async def plan_any_job(session: Session, binding: Binding, *, run_key: str = "") -> Planned:
-    """Plan what a job wants, whatever that is. Raises `JobError`, `StartError`, `UsageError`."""
+    """Plan a job of any kind. Raises `JobError`, `StartError`, `UsageError`."""
     live, desired = await job_desires(session, binding)
     if desired.prune is None:
         return await plan_job(session, binding, live, desired, run_key=run_key)
     for name in _MEANINGLESS:
         if name in binding.spec.parameters:
             place = f"{binding.spec.place.file}:{binding.spec.place.line}"
-            raise UsageError(f"{place}: jobs.{binding.name}.{name}: a prune has none", advice="leave it out")
+            raise UsageError(f"{place}: jobs.{binding.name}.{name}: a prune does not support this", advice="remove it")
     options = session.request.options
     if options.simulate:
-        raise UsageError("a prune is not simulated", advice="leave --simulate out")
+        raise UsageError("a prune cannot be simulated", advice="remove --simulate")
     if given := given_of(options, _NO_OPTIONS):
         what = ", ".join(given)
-        raise UsageError(f"job {binding.name} is a prune, on which {what} has no effect", advice="leave it out")
+        raise UsageError(f"{what} has no effect on job {binding.name}, which is a prune", advice="remove it")
     specs = specs_of_job(session, binding, desired)
     some = bool(options.patterns or options.labels or session.request.left)
     versions = partial(plan_prune, session, specs, desired.prune, live=live)
@@ -90,15 +90,15 @@ async def plan_any_job(session: Session, binding: Binding, *, run_key: str = "")
 
 
 def _named(manifest: Manifest) -> frozenset[str]:
-    """Give the ids that a manifest names, whatever of: those of its functions' code, and whatever looks like one in its
-    text. Raises `StartError`.
+    """Return the IDs in a manifest: those of its functions' code, and anything in its text with the form of an ID.
+    Raises `StartError`.
     """
     codes = (spec.code for spec in manifest.functions.values())
     return named_in(manifest, _ID) | {code.version_id for code in codes if isinstance(code, VersionCopy)}
 
 
 async def used(session: Session, live: LiveState, prune: PrunePlan) -> tuple[Usage, ...]:
-    """Ask how much is used of the quotas that count Versions; what is not told is left out."""
+    """Return the usage of the quotas that count Versions; unreadable quotas are skipped."""
     world, found, goes = session.world, list[Usage](), Counter[str]()
     for one in prune.functions:
         goes[live.clouds.get(one.function.folder_id, UNKNOWN_CLOUD)] += len(one.goes)
@@ -111,13 +111,13 @@ async def used(session: Session, live: LiveState, prune: PrunePlan) -> tuple[Usa
 
 
 def parameters_of(policy: PrunePolicy) -> dict[str, str]:
-    """Write a policy as `policy_of` reads it."""
+    """Return a policy as parameters, which `policy_of` reads."""
     only = {"only": ",".join(policy.only)} if policy.only else {}
     return {"keep": str(policy.keep), "runs": str(policy.runs), **({"all": "true"} if policy.all else {}), **only}
 
 
 def policy_of(parameters: Mapping[str, str]) -> PrunePolicy:
-    """Read what was typed, as a run remembers it."""
+    """Return the policy from the parameters stored in a run."""
     known = PrunePolicy()
     return PrunePolicy(
         int(parameters.get("keep", known.keep)),

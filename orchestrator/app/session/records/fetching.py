@@ -1,4 +1,4 @@
-"""Runs of other machines, read from the records in the bucket into the journal of this one."""
+"""Copying runs of other machines from the bucket's records into the journal of this one."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from orchestrator.report.messages import Messages, with_facts
 from orchestrator.report.plain_text import counted
 from orchestrator.report.views import CommandResult
 
-_READ = 20  # runs that are read, the newest first
+_READ = 20  # runs read, newest first
 _RUN_ID = re.compile(r"\d{8}T\d{6}-[0-9a-f]{6}")
 
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What came of reading records. `kept`: how many runs were not in the journal yet; `others`: the ids of those that
-    stay in the bucket, since they are of other manifests or environments, the newest first.
+    """The result of reading records. `kept`: how many runs are new in the journal. `others`: the IDs of runs of other
+    manifests or environments, newest first, which stay in the bucket.
     """
 
     kept: int = 0
@@ -39,12 +39,12 @@ class Fetched:
 
     @property
     def said(self) -> str:
-        """Say how to come to the others, "" where there are none."""
+        """Return how to read the others, "" where there are none."""
         if not self.others:
             return ""
         number, newest = counted(len(self.others), "run"), self.others[0]
         return (
-            f"{number} of other manifests or environments in this bucket: name one by its id (the newest: {newest});"
+            f"{number} of other manifests or environments in this bucket: select one by its ID (newest: {newest});"
             " `orchestrator runs --all` lists them"
         )
 
@@ -53,10 +53,10 @@ NOT_FETCHED = Fetched()
 
 
 async def fetch(invocation: Invocation, named: str = "") -> Fetched:
-    """Read the newest runs of this manifest from its bucket into the journal, and of whatever manifest that which is
-    `named` by its id or the beginning of it, with what belongs with it.
+    """Read the newest runs of this manifest from its bucket into the journal. Of any manifest, read also the run whose
+    ID begins with `named`, with its chain.
 
-    What cannot be read is said, and is as if it were not there. Raises `UsageError` for an unknown environment.
+    Records that cannot be read are reported and then ignored. Raises `UsageError` for an unknown environment.
     """
     options = invocation.options
     try:
@@ -69,13 +69,13 @@ async def fetch(invocation: Invocation, named: str = "") -> Fetched:
             return await read_runs(session, now, named=named)
     except OrchestratorError as error:
         if isinstance(error, UsageError) and options.environment:
-            raise  # there is no such environment, rather than no run in it
-        invocation.messages.warn(f"the bucket's records of runs cannot be asked for: {error.message}")
+            raise  # report the unknown environment instead of finding no run in it
+        invocation.messages.warn(f"the run records in the bucket cannot be read: {error.message}")
         return NOT_FETCHED
 
 
 def fetch_for(options: RunOptions, messages: Messages, named: str = "") -> Fetched:
-    """Do so for a command that asks nothing else of the cloud."""
+    """Fetch runs for a command that makes no other calls to the cloud."""
     found = NOT_FETCHED
     if not options.config.exists():
         return found
@@ -90,9 +90,9 @@ def fetch_for(options: RunOptions, messages: Messages, named: str = "") -> Fetch
 
 
 async def read_run(session: Session, run_id: str) -> None:
-    """Read a run, and what took it up, from the bucket into the journal, as far as it is not there.
+    """Read a run and its resumes from the bucket into the journal, unless they are there.
 
-    Raises `CloudError`, `JournalError`, and `StartError` for a record that cannot be understood.
+    Raises `CloudError`, `JournalError`, and `StartError` for an unreadable record.
     """
     try:
         await _read_runs(session, lambda run: run.verb == session.request.options.verb, named=run_id)
@@ -103,7 +103,9 @@ async def read_run(session: Session, run_id: str) -> None:
 
 
 async def read_runs(session: Session, now: Now, *, named: str = "") -> Fetched:
-    """Read the newest runs that are about the same into the journal, as `fetch` does. What cannot be read is said."""
+    """Read the newest runs of the same scope into the journal, as `fetch` does. Records that cannot be read are
+    reported.
+    """
 
     def wanted(run: RunState) -> bool:
         differs = difference(run, now)
@@ -114,16 +116,16 @@ async def read_runs(session: Session, now: Now, *, named: str = "") -> Fetched:
         found = await _read_runs(session, wanted, named=named)
     except (CloudError, ValueError) as error:
         told = with_facts(error) if isinstance(error, CloudError) else str(error)
-        session.messages.warn(f"the records of runs in the bucket cannot be read: {told}")
+        session.messages.warn(f"the run records in the bucket cannot be read: {told}")
     if found.kept:
         session.messages.say(f"{counted(found.kept, 'run')} of other machines read from the bucket")
     return found
 
 
 async def _read_runs(session: Session, wanted: Callable[[RunState], bool], *, named: str = "") -> Fetched:
-    """Read those of the newest runs that are wanted and not here yet, and what is `named` with what belongs with it.
+    """Read the newest runs of the scope that are not here yet, and the `named` run with its chain.
 
-    Raises `CloudError`, `JournalError`, and `ValueError` for a record that cannot be understood.
+    Raises `CloudError`, `JournalError`, and `ValueError` for an unreadable record.
     """
     records = bucket_records(session.world)
     if records is None:
@@ -135,7 +137,7 @@ async def _read_runs(session: Session, wanted: Callable[[RunState], bool], *, na
         about += [store.chain_state(run_id).identity for run_id in here if named and run_id.startswith(named)]
         asked = _named(rows, named)
         due = list(dict.fromkeys([*asked, *_around(rows, asked), *rows[:_READ]]))
-        for run_id in due:  # grows by what those belong with that are found
+        for run_id in due:  # grows by the chains of the runs that are found
             events = await recorded_events(session, records, run_id) if run_id not in here else []
             if not events:
                 continue
@@ -155,12 +157,12 @@ async def _read_runs(session: Session, wanted: Callable[[RunState], bool], *, na
 
 
 def _named(rows: Sequence[str], named: str) -> list[str]:
-    """Give the ids that begin with what was typed; a whole one may be older than the index goes back."""
+    """Return the IDs that begin with what was typed. A complete one may be older than the index."""
     found = [run_id for run_id in rows if named and run_id.startswith(named)][:_READ]
     return found or ([named] if _RUN_ID.fullmatch(named) else [])
 
 
 def _around(rows: Sequence[str], asked: Sequence[str]) -> list[str]:
-    """Give the runs that came soon after those that were asked for: they may have taken them up, or back."""
+    """Return the runs that came soon after the requested ones: they may have resumed them, or rolled them back."""
     last = next((number for number, run_id in enumerate(rows) if run_id in asked), 0)
     return list(rows[max(0, last - _READ) : last])

@@ -1,4 +1,4 @@
-"""The index of the runs' records in the bucket, changed by compare-and-set against others who do so as well."""
+"""The index of the run records in the bucket. It is changed by compare-and-set, since several machines write it."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _TRIES = 8
 async def change_index(
     records: Records, key: str, change: Callable[[list[IndexRow]], list[IndexRow]], world: World
 ) -> bool:
-    """Change the rows of the index. `change`: what to make of those that are there, the newest first; where it changes
-    none, nothing is written. Says whether the index is so; others may have come in between again and again.
+    """Change the rows of the index. `change` returns the new rows from the old ones, newest first; nothing is written
+    without a difference. Return False where others keep changing it.
 
     Raises `CloudError`.
     """

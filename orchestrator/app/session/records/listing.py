@@ -1,4 +1,4 @@
-"""`runs --all`: the runs that the bucket has records of, whatever machine and manifest they are of. Nothing is kept."""
+"""`runs --all`: lists the runs with records in the bucket, of any machine and manifest. Nothing is stored."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ from orchestrator.report.messages import with_facts
 from orchestrator.report.plain_text import counted
 from orchestrator.resilience.groups import each
 
-LISTED = 50  # runs whose records are read, the newest first: each may be of many functions
+LISTED = 50  # newest runs whose records are read: each may have many functions
 _AT_ONCE = 4
 
 
 async def list_all(invocation: Invocation, here: Sequence[RunSummary]) -> tuple[RunSummary, ...]:
-    """Lay the newest runs of the bucket's records beside those of the journal, `here`.
+    """Return the newest runs of the bucket's records together with those of the journal (`here`).
 
-    Raises `UsageError` where there is no bucket, `StartError` where it cannot be read.
+    Raises `UsageError` without a bucket, `StartError` where it cannot be read.
     """
     session = await open_session(invocation, read_request(invocation))
     records = bucket_records(session.world)
     if records is None:
         raise UsageError(
-            "there is no bucket whose records --all could list",
-            advice="name one: --bucket NAME, or [storage] bucket; without --all the journal's runs are listed",
+            "--all needs a bucket",
+            advice="set one with --bucket NAME or [storage] bucket, or list the journal without --all",
         )
     try:
         return await _listed(session, records, here)
     except CloudError as error:
         raise StartError(
-            f"the records of runs in the bucket cannot be read: {with_facts(error)}", advice=error.advice
+            f"the run records in the bucket cannot be read: {with_facts(error)}", advice=error.advice
         ) from error
 
 
@@ -55,7 +55,7 @@ async def _listed(session: Session, records: Records, here: Sequence[RunSummary]
         try:
             events = await recorded_events(session, records, run_id)
         except ValueError as error:
-            session.messages.warn(f"the record of run {run_id} in the bucket cannot be understood: {error}")
+            session.messages.warn(f"the record of run {run_id} in the bucket cannot be read: {error}")
             return
         found.extend([summary_of(fold(events))] if events else [])
         lost.extend([] if events else [run_id])
@@ -65,12 +65,12 @@ async def _listed(session: Session, records: Records, here: Sequence[RunSummary]
         session.messages.warn(f"the bucket has no record of {counted(len(lost), 'run')} that its index names")
     if len(there) > LISTED:
         older = counted(len(there) - LISTED, "older run")
-        session.messages.say(f"{older} in the bucket: `orchestrator show RUN` finds one by its id")
+        session.messages.say(f"{older} in the bucket: show one by its ID with `orchestrator show RUN`")
     alive = await _under_way(session)
     return tuple(linked([*here, *(replace(run, alive=run.id in alive) for run in found)]))
 
 
 async def _under_way(session: Session) -> set[str]:
-    """Give the ids of the runs that hold a lease."""
+    """Return the IDs of the runs that hold a lease."""
     place = registry_place(session)
     return {holder.run_id for holder in (await Shared(place, decode).read()).record.holders} if place else set()

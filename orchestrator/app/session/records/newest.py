@@ -1,4 +1,4 @@
-"""The newest runs of whatever machine, by their records in the bucket: for what a plan asks of them."""
+"""The newest runs of any machine, from their records in the bucket, for use by a plan."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from orchestrator.app.session.records.recording import recorded_events, recorded
 from orchestrator.app.session.session import Session
 from orchestrator.journal.events import Event
 
-_READ = 20  # records that are read, the newest first
+_READ = 20  # records read, newest first
 
 
 async def newest_records(session: Session) -> AsyncIterator[tuple[str, Sequence[Event]]]:
-    """Give the ids and events of the newest runs of this installation, whose records are read one after the other.
+    """Yield the IDs and events of the newest runs of this installation. Records are read one by one.
 
-    Raises `CloudError`, `InterruptedRunError`, and `ValueError` for a record that cannot be understood.
+    Raises `CloudError`, `InterruptedRunError`, and `ValueError` for an unreadable record.
     """
     records = bucket_records(session.world) if session.endpoint != SANDBOX else None
     if records is None:

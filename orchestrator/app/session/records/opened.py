@@ -1,4 +1,4 @@
-"""Which Functions our own runs have made public, as far as the journal here and the bucket's records tell."""
+"""Which Functions our own runs have made public, as far as the journal here and the bucket's records show."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from orchestrator.planning.meant import find
 
 
 async def opened_by_runs(session: Session, specs: Iterable[FunctionSpec], live: LiveState) -> frozenset[str]:
-    """Give the ids of those Functions that are public, are not to be any more, and have been made so by a run of ours:
-    the last of ours that has changed it. Nothing is read where there are none of the former.
+    """Return the IDs of public Functions that must not be public any more, and were made public by the last run of ours
+    that changed their access. Nothing is read where there are no such Functions.
 
     Raises `JournalError`.
     """
@@ -26,7 +26,7 @@ async def opened_by_runs(session: Session, specs: Iterable[FunctionSpec], live: 
     asked = {function.id for function in found if function.public}
     if not asked:
         return frozenset()
-    last = dict[str, bool]()  # whether the last change of ours has opened it
+    last = dict[str, bool]()  # whether our last change has made it public
     if has_journal(session.request.state_dir):
         with open_store(session.request.state_dir, read_only=True) as store:
             for function_id, (run_id, key) in store.access_asked(session.endpoint, asked).items():
@@ -39,7 +39,7 @@ async def opened_by_runs(session: Session, specs: Iterable[FunctionSpec], live: 
 
 
 def _last_change(store: Store, run_id: str, key: str) -> Change | None:
-    """Give the last change of access that a run has asked for, of the unit with this key."""
+    """Return the last change of access that a run requested for the unit with this key."""
     planned: tuple[Change, ...] = ()
     found = None
     for event in store.events_about(run_id, key):
@@ -51,9 +51,7 @@ def _last_change(store: Store, run_id: str, key: str) -> Change | None:
 
 
 async def _recorded(session: Session, asked: set[str]) -> dict[str, bool]:
-    """Look for the rest in the records of the newest runs of other machines; what cannot be read is passed over, and
-    said.
-    """
+    """Search the rest in the records of the newest runs of other machines. Unreadable ones are reported and skipped."""
     found = dict[str, bool]()
     try:
         async for _run_id, events in newest_records(session):

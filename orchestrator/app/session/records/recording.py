@@ -1,6 +1,6 @@
-"""The record of a run in the bucket: written before the first change, at each wave, at a breach, at the end.
+"""The record of a run in the bucket: written before the first change, at each wave, at a breach and at the end.
 
-A machine whose journal has no such run reads it, see `records/fetching.py`. `PREFIX/runs/RUN.json` is the run;
+Machines without the run in their journal read it, see `records/fetching.py`. `PREFIX/runs/RUN.json` is the run;
 `PREFIX/runs/index.json` names the newest, since a bucket is not listed.
 """
 
@@ -28,15 +28,15 @@ from orchestrator.report.messages import with_facts
 from orchestrator.resilience.groups import beside
 
 T = TypeVar("T")
-_INDEXED = 500  # runs that the index names; records of older ones lie in the bucket until they are pruned
-_END_S = 3.0  # for the last writing: a machine that is to go down kills us after ten
+_INDEXED = 500  # runs in the index; older records stay in the bucket until they are pruned
+_END_S = 3.0  # for the last write: a machine that shuts down kills us after ten seconds
 
 
 class Recorder:
-    """Keeps the record of one run. What cannot be written is said once: the journal of this machine has it all.
+    """Keeps the record of one run. A failed write is reported once: the journal of this machine has everything.
 
-    `chain`: the runs that it goes on with, the newest last; `takes_back`: ids of those that it takes back. The bucket
-    has no record of one that asked for nothing, so the record names the last one of them that has.
+    `chain`: the runs that it resumes, newest last. `takes_back`: the IDs of runs that it rolls back. The bucket has no
+    record of a run that sent nothing, so the record refers to the last one that has a record.
     """
 
     def __init__(
@@ -64,21 +64,21 @@ class Recorder:
             self._due.set()
 
     async def keep(self) -> None:
-        """Write the record whenever a wave begins, or a breach is seen, until cancelled."""
+        """Write the record at each wave and at a breach, until cancelled."""
         while True:
             await self._due.wait()
             self._due = anyio.Event()
             await self.write()
 
     async def begin(self) -> None:
-        """Write the record, and name it in the index. Before that nothing is written: a run that changes nothing leaves
-        nothing to take up.
+        """Write the record and add it to the index. Nothing is written before that: a run without changes leaves
+        nothing to resume.
         """
         self._begun = True
         await self.write(first=True)
 
     async def _follow(self) -> None:
-        """Let the record follow one that is there: others know the chain as far as it is in the bucket."""
+        """Make the record follow an existing one: others know the chain only from the bucket."""
         started = self._record.run[0]
         if not isinstance(started, RunStarted):
             return
@@ -88,7 +88,7 @@ class Recorder:
         self._record.run[0] = replace(started, resumes=resumes, rolls_back=rolls_back)
 
     async def write(self, *, first: bool = False) -> None:
-        """Write what is known by now."""
+        """Write the current state."""
         if self._broken or not self._begun:
             return
         prefix = records_folder(self._session)
@@ -102,10 +102,10 @@ class Recorder:
         except (CloudError, InterruptedRunError) as error:
             self._broken = True
             told = with_facts(error) if isinstance(error, CloudError) else error.message
-            self._session.messages.warn(f"the run's record cannot be written, {self._lost}: {told}")
+            self._session.messages.warn(f"the record of the run cannot be written, {self._lost}: {told}")
 
     async def end(self) -> None:
-        """Write how it ended, if that can be done soon."""
+        """Write how the run ended, if that is possible in time."""
         with anyio.move_on_after(_END_S, shield=True):
             await self.write()
 
@@ -117,7 +117,7 @@ class Recorder:
             made = await self._safely(partial(records.replace, key, body, etag))
         if made is not None:
             return made
-        found = await self._safely(partial(records.read, key))  # an answer was lost: it is ours
+        found = await self._safely(partial(records.read, key))  # a response was lost: the record is ours
         return await self._safely(partial(records.replace, key, body, found[1])) if found is not None else None
 
     async def _index(self, key: str) -> None:
@@ -134,14 +134,14 @@ class Recorder:
 
 
 def records_folder(session: Session) -> str:
-    """Say where the records of runs lie, up to and with the slash."""
+    """Return the key prefix of the run records, with its slash."""
     return f"{session.world.storage.prefix}runs/"
 
 
 async def recorded_runs(session: Session, records: Records) -> list[str] | None:
-    """Give the ids of the runs in this installation that the index names, the newest first; None: there is no index.
+    """Return the IDs of this installation's runs in the index, newest first; None without an index.
 
-    Raises `CloudError`, and `ValueError` for an index that cannot be understood.
+    Raises `CloudError`, and `ValueError` for an unreadable index.
     """
     index = await session.world.read(partial(records.read, f"{records_folder(session)}index.json"))
     if index is None:
@@ -150,7 +150,7 @@ async def recorded_runs(session: Session, records: Records) -> list[str] | None:
 
 
 async def recorded_events(session: Session, records: Records, run_id: str, *, keep: bool = False) -> list[Event]:
-    """Read a run's record; empty where there is none. `keep`: what it tells in short is kept, see `EndedRuns`.
+    """Return the events of a run's record, empty without one. `keep`: store its summary, see `EndedRuns`.
 
     Raises as `recorded_runs` does.
     """
@@ -164,7 +164,7 @@ async def recorded_events(session: Session, records: Records, run_id: str, *, ke
 
 
 async def last_recorded(session: Session, records: Records, chain: Sequence[str]) -> str:
-    """Give the id of the last run of a chain that the bucket has the record of, "" for none. Raises `CloudError`."""
+    """Return the ID of the last run of a chain with a record in the bucket, "" for none. Raises `CloudError`."""
     for run_id in reversed(chain):
         if await session.world.read(partial(records.read, f"{records_folder(session)}{run_id}.json")) is not None:
             return run_id
@@ -175,8 +175,8 @@ async def last_recorded(session: Session, records: Records, chain: Sequence[str]
 async def recorded(
     session: Session, chain: Sequence[Link] = (), takes_back: Sequence[str] = ()
 ) -> AsyncIterator[Recorder | None]:
-    """Keep the record of a run for as long as it lasts. None where there is no bucket to keep it in. `chain`,
-    `takes_back`: see `Recorder`.
+    """Keep the record of a run while the block lasts. Yields None without a bucket. `chain`, `takes_back`: see
+    `Recorder`.
     """
     records = bucket_records(session.world)
     if records is None:
@@ -191,7 +191,7 @@ async def recorded(
 
 
 async def record_given_up(session: Session, before: RunState, started: RunStarted, *said: Event) -> None:
-    """Write the run that has given a chain up, where the bucket has the record of one of the chain's runs.
+    """Write the run that gave a chain up, where the bucket has a record of one of the chain's runs.
 
     Raises `CloudError`.
     """
@@ -200,7 +200,7 @@ async def record_given_up(session: Session, before: RunState, started: RunStarte
         return
     if not await last_recorded(session, records, [link.run_id for link in before.chain]):
         return
-    lost = "so other machines may still take up what was given up"
+    lost = "so other machines may still resume what was given up"
     recorder = Recorder(replace(session, run_id=started.run_id), records, before.chain, lost=lost)
     for event in (started, *said):
         recorder(event)

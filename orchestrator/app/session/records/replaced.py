@@ -1,4 +1,4 @@
-"""Functions that somebody has deleted and made again under the same name, as far as the runs of this tool tell."""
+"""Functions that were deleted and created again under the same name, as far as this tool's runs show."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from orchestrator.version.stamp import read_stamp
 
 
 async def with_replaced(session: Session, specs: Iterable[FunctionSpec], live: LiveState) -> LiveState:
-    """Tell of the live Functions that a plan is about which of them are not those that were deployed under their names.
+    """Add to the live state which Functions of a plan are not those that were deployed under their names.
 
-    The journal here knows these; the records in the bucket are read only where it says so of one, since another machine
-    may have made it. What cannot be read is as if it were not there. Raises `JournalError`.
+    The journal here knows these. The records in the bucket are read only where it reports one, since another machine
+    may have created it. Unreadable records are ignored. Raises `JournalError`.
     """
     stamped = [one for one in (_stamped(spec, live) for spec in specs) if one is not None]
     if not stamped:
@@ -44,7 +44,7 @@ def _stamped(spec: FunctionSpec, live: LiveState) -> StampedFunction | None:
 async def _made_by_nobody(
     session: Session, found: dict[str, Replaced], doubtful: list[StampedFunction]
 ) -> dict[str, Replaced]:
-    """Take those out that another machine's run has deployed, and keep that here unless nothing is to be changed."""
+    """Remove those that a run of another machine deployed, and store that here unless this is a dry run."""
     versions, ours = {one.version_id: one for one in doubtful}, dict[str, list[DeployedFunction]]()
     try:
         async for run_id, events in newest_records(session):
@@ -65,6 +65,6 @@ async def _made_by_nobody(
                 for run_id, those in ours.items():
                     store.learn_deployed(session.endpoint, run_id, those)
         except JournalError as error:
-            session.messages.warn(f"what the bucket's records tell of functions is not kept here: {error.message}")
+            session.messages.warn(f"could not store here what the bucket's records say of functions: {error.message}")
     known = {one.function_id for those in ours.values() for one in those}
     return {function_id: former for function_id, former in found.items() if function_id not in known}

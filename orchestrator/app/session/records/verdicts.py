@@ -1,4 +1,4 @@
-"""What is known of verification before a plan is made: of this machine's journal, else of the records in the bucket."""
+"""Known verifications before a plan: from this machine's journal, or else from the bucket's records."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from orchestrator.version.stamp import read_stamp
 
 
 async def verifying_of(session: Session, specs: Iterable[FunctionSpec], live: LiveState, rollout: Rollout) -> Verifying:
-    """Find out which of the live Versions that a plan is about have passed their verification.
+    """Return which live Versions of a plan have passed their verification.
 
-    Raises `JournalError`. Records that cannot be read are as if they were not there: the Versions are verified again.
+    Raises `JournalError`. Unreadable records are ignored: the Versions are verified again.
     """
     options = session.request.options
     rings = rollout.pin or rollout.two_phase
@@ -47,26 +47,26 @@ def _meant(specs: Iterable[FunctionSpec], live: LiveState) -> list[Function]:
 def _told(known: KnownVerdict) -> str:
     why = f" ({known.reason})" if known.reason else ""
     if known.verdict is Verdict.FAILED:
-        return f"has failed its verification in run {known.run_id}{why}"
+        return f"failed its verification in run {known.run_id}{why}"
     return f"could not be verified in run {known.run_id}{why}"
 
 
 async def _recorded(session: Session, wanted: Collection[str]) -> dict[str, KnownVerdict]:
-    """Read the verdicts of other machines' runs, and keep them here unless nothing is to be changed."""
+    """Read the verdicts of other machines' runs, and store them here unless this is a dry run."""
     found: dict[str, list[VersionVerified]] = {}
     try:
         async for run_id, events in newest_records(session):
             verified = [one for one in events if isinstance(one, VersionVerified) and one.version_id in wanted]
             found |= {run_id: verified} if verified else {}
     except (CloudError, InterruptedRunError, ValueError) as error:
-        session.messages.warn(f"which versions are verified cannot be read from the bucket's records: {error}")
+        session.messages.warn(f"the bucket's records of verified versions cannot be read: {error}")
     if found and not session.request.options.dry_run:
         try:
             with open_store(session.request.state_dir) as store:
                 for run_id, verified in found.items():
                     store.learn_verdicts(session.endpoint, run_id, verified)
         except JournalError as error:
-            session.messages.warn(f"verdicts that the bucket's records tell of are not kept here: {error.message}")
+            session.messages.warn(f"could not store here the verifications from the bucket's records: {error.message}")
     dated = [(one.at, run_id, one) for run_id, those in found.items() for one in those]
-    dated.sort(key=lambda row: row[:2])  # of those of one moment, the last one that was written counts
+    dated.sort(key=lambda row: row[:2])  # at the same moment, the one written last counts
     return {one.version_id: KnownVerdict(one.verdict, one.reason, run_id) for _, run_id, one in dated}

@@ -1,11 +1,11 @@
-"""`deploy --plan FILE`: what a saved plan says is carried out, and nothing else.
+"""`deploy --plan FILE`: applies a saved plan and nothing else.
 
-| what is otherwise                                | becomes                                          |
+| difference                                       | result                                           |
 | ---                                              | ---                                              |
-| the file: no plan, changed, expired, of a newer program, of another key or installation | exit 2, nothing done |
-| what is desired: a setting, a value, a source, the rollout, the selection | exit 2, nothing done, each is named |
-| the live state of a function                     | that one is blocked, the others go on            |
-| nothing, or all of a function is live already    | done                                             |
+| the file: no plan, changed, expired, from a newer program, another key or installation | exit 2, nothing done |
+| what is desired: a setting, a value, a source, the rollout, the selection | exit 2, nothing done, each is listed |
+| the live state of a function                     | that one is blocked, the others continue         |
+| none, or the function is already up to date      | done                                             |
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ from orchestrator.version.adoption import adoption_of
 
 
 async def apply_saved(invocation: Invocation) -> CommandResult:
-    """Carry out the plan that --plan names. Raises `UsageError` where it cannot be done as it stands."""
+    """Apply the plan that --plan names. Raises `UsageError` where it cannot be applied as it is."""
     path = invocation.options.plan or Path()
     saved = read_plan(path, plan_bytes(path))
     check_unexpired(path, saved, datetime.now(UTC))
     invocation = replace(invocation, options=_with_saved(invocation.options, saved))
     options = invocation.options
     with invocation.stop.interruptible():
-        request = request_to_change(invocation, has_sources=False)  # that they are is seen with the plan
-        functions_then(request, saved)  # what is wrong there is told first
+        request = request_to_change(invocation, has_sources=False)  # the plan shows whether they exist
+        functions_then(request, saved)  # report mistakes there first
         if options.sandbox or not options.dry_run:
             await hold_lock(invocation, request)
         request = replace(request, identity=_about_saved(request, saved, path))
@@ -55,7 +55,7 @@ async def apply_saved(invocation: Invocation) -> CommandResult:
 
 
 def _with_saved(options: RunOptions, saved: SavedPlan) -> RunOptions:
-    """Give the options that a plan was made with. Raises `UsageError`."""
+    """Return the options that the plan was made with. Raises `UsageError`."""
     then = saved.options
     line = f"orchestrator deploy --plan {options.plan}"
     options = choice_then(saved.identity, f"plan {saved.id}", options, line)
@@ -66,7 +66,7 @@ def _with_saved(options: RunOptions, saved: SavedPlan) -> RunOptions:
 
 
 def _about_saved(request: Request, saved: SavedPlan, path: Path) -> Identity:
-    """Say what a run is about that carries out a saved plan."""
+    """Return the scope of a run that applies a saved plan."""
     identity = identity_of(request.options, request.manifest)
     selection = replace(
         saved.identity.selection, plan=saved.id, plan_file=str(path.absolute()), plan_by=who(saved.identity),
@@ -76,7 +76,7 @@ def _about_saved(request: Request, saved: SavedPlan, path: Path) -> Identity:
 
 
 async def _plan_saved(holding: Holding) -> Planned:
-    """Plan once more, and leave of that what the saved plan says."""
+    """Plan again, and keep of that what the saved plan contains."""
     session, forced = holding.session, holding.saved.options.forced
     live, desired = await read_specs(session, holding.specs, sources_read=True)
     adopt = session.request.options.adopt

@@ -1,4 +1,4 @@
-"""The file of a saved plan: written whole or not at all, and refused where it cannot be what `plan --out` wrote."""
+"""The file of a saved plan: written completely or not at all, and rejected where it cannot be from `plan --out`."""
 
 from __future__ import annotations
 
@@ -22,40 +22,40 @@ from orchestrator.planning.saved.seal import SEAL, PlanKey
 from orchestrator.redaction.safe import to_json
 
 _PLAN_AGAIN = "plan again: `orchestrator plan --out FILE`"
-_NAME_IT = f"name the file that was saved, or {_PLAN_AGAIN}"
+_NAME_IT = f"choose the saved file, or {_PLAN_AGAIN}"
 _NUMBER = re.compile(r"\d+")
 
 
 def check_saving(options: RunOptions, manifest: Manifest) -> None:
-    """See, before anything is planned, that a plan can be saved as it is to be. Raises `UsageError`."""
+    """Check, before anything is planned, that the plan can be saved as requested. Raises `UsageError`."""
     if options.out is None:
         return
     if options.upload and storage_of(manifest, options.bucket).bucket is None:
         raise UsageError(
-            "--upload: there is no bucket to store packages in", advice="name one: [storage] bucket, or --bucket"
+            "--upload: there is no bucket to store packages in", advice="set [storage] bucket, or use --bucket"
         )
     path = options.out
     if str(path) == "-":
-        raise UsageError("--out -: a plan is saved in a file", advice="the plan as JSON on stdout: `plan -o json`")
+        raise UsageError("--out -: a plan is saved in a file", advice="print the plan as JSON with `plan -o json`")
     if path.is_dir():
-        raise UsageError(f"--out {path}: this is a folder", advice="name a file in it")
+        raise UsageError(f"--out {path}: is a folder", advice="choose a file in it")
     if path.exists() and not _is_saved_plan(path):
         raise UsageError(
-            f"--out {path}: this is there already, and no saved plan", advice="name another file, or remove it"
+            f"--out {path}: the file exists already and is not a saved plan", advice="choose another file, or remove it"
         )
     if not _target(path).parent.is_dir():
-        raise UsageError(f"--out {path}: there is no folder {path.parent}", advice="make it, or name another file")
+        raise UsageError(f"--out {path}: there is no folder {path.parent}", advice="create it, or choose another file")
     if not os.access(_target(path).parent, os.W_OK):
-        raise UsageError(f"--out {path}: {_target(path).parent} cannot be written", advice="name another file")
+        raise UsageError(f"--out {path}: {_target(path).parent} cannot be written", advice="choose another file")
 
 
 def _target(path: Path) -> Path:
-    """Follow links: what they lead to is written, and they stay."""
+    """Return the target of a link: it is written, and the link stays."""
     return Path(os.path.realpath(path))
 
 
 def _is_saved_plan(path: Path) -> bool:
-    """Say whether a file may be written over: one that is empty, or a plan, however old."""
+    """Return whether a file may be overwritten: an empty file, or a plan of any version."""
     try:
         body = path.read_bytes() if path.is_file() else None
         document = orjson.loads(body) if body else {}
@@ -65,7 +65,7 @@ def _is_saved_plan(path: Path) -> bool:
 
 
 def write_plan(path: Path, document: Mapping[str, Any]) -> None:
-    """Write it, in place of what is there; where that is a link, in place of what it leads to. Raises `UsageError`."""
+    """Write the plan in place of the file, or of the target of a link. Raises `UsageError`."""
     text = to_json(document, indent=True) + "\n"
     made = ""
     try:
@@ -81,14 +81,14 @@ def write_plan(path: Path, document: Mapping[str, Any]) -> None:
         if made:
             with suppress(OSError):
                 Path(made).unlink()
-        raise UsageError(f"--out {path} cannot be written: {error.strerror}", advice="name another file") from error
+        raise UsageError(f"--out {path} cannot be written: {error.strerror}", advice="choose another file") from error
 
 
 def plan_bytes(path: Path) -> bytes:
     """Read a file that may be a plan. Raises `UsageError`."""
     if str(path) == "-":
         raise UsageError(
-            "a plan is read from a file, not from standard input", advice="name the file: `resume` reads it again"
+            "a plan cannot be read from standard input", advice="choose a file: `resume` needs to read it again"
         )
     try:
         return path.read_bytes()
@@ -100,15 +100,15 @@ def plan_bytes(path: Path) -> bytes:
 
 
 def read_plan(path: Path, body: bytes) -> SavedPlan:
-    """Read what a file has; whether it is as it was sealed is not known yet. Raises `UsageError`."""
+    """Parse a file. Its seal is not checked yet. Raises `UsageError`."""
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise UsageError(f"{path} is no saved plan, or a part of one: {error}", advice=_PLAN_AGAIN) from error
+        raise UsageError(f"{path} is not a saved plan, or is incomplete: {error}", advice=_PLAN_AGAIN) from error
     schema = document.get("schema") if isinstance(document, dict) else None
     number = schema.removeprefix(SCHEMA) if isinstance(schema, str) and schema.startswith(SCHEMA) else ""
     if not _NUMBER.fullmatch(number) or int(number) < SCHEMA_NUMBER or SEAL not in document:
-        raise UsageError(f"{path} is no saved plan", advice=_PLAN_AGAIN)
+        raise UsageError(f"{path} is not a saved plan", advice=_PLAN_AGAIN)
     newer = ""
     if int(number) != SCHEMA_NUMBER:
         newer = f": its schema is {schema}, and this one ({__version__}) reads {SCHEMA}{SCHEMA_NUMBER}"
@@ -116,7 +116,8 @@ def read_plan(path: Path, body: bytes) -> SavedPlan:
         newer = f" ({document.get('program')}); this is {__version__}"
     if newer:
         raise UsageError(
-            f"{path} was written by a newer orchestrator{newer}", advice="upgrade it, or plan again with this one"
+            f"{path} was written by a newer orchestrator{newer}",
+            advice="upgrade orchestrator, or plan again with this version",
         )
     try:
         return read_document(document)
@@ -125,7 +126,7 @@ def read_plan(path: Path, body: bytes) -> SavedPlan:
 
 
 def is_expired(path: Path, plan: SavedPlan, now: datetime) -> bool:
-    """Say whether a plan may not be applied any more. Raises `UsageError` for a file that does not tell."""
+    """Return whether a plan has expired. Raises `UsageError` where the file has no time."""
     try:
         return now >= datetime.fromisoformat(plan.expires_at)
     except (ValueError, TypeError) as error:
@@ -133,29 +134,29 @@ def is_expired(path: Path, plan: SavedPlan, now: datetime) -> bool:
 
 
 def check_unexpired(path: Path, plan: SavedPlan, now: datetime) -> None:
-    """See that a plan may still be applied. Raises `UsageError`."""
+    """Check that a plan has not expired. Raises `UsageError`."""
     if is_expired(path, plan, now):
         raise UsageError(
-            f"plan {plan.id} has expired: at {plan.expires_at}, and it was made at {plan.made_at}",
-            advice=f"{_PLAN_AGAIN}; --expires says for how long it holds",
+            f"plan {plan.id} expired at {plan.expires_at}; it was made at {plan.made_at}",
+            advice=f"{_PLAN_AGAIN}; --expires sets how long it is valid",
         )
 
 
 def check_sealed(path: Path, plan: SavedPlan, key: PlanKey) -> None:
-    """See that a plan is just as it was made. Raises `UsageError`."""
+    """Check that a plan is unchanged. Raises `UsageError`."""
     if not key.is_sealed(plan.document):
-        raise changed(path, "its seal is of another content")
+        raise changed(path, "its seal does not match its content")
 
 
 def changed(path: Path, why: str) -> UsageError:
-    """Say that a file is not what was written."""
+    """Return the error of a file that was changed."""
     return UsageError(
-        f"{path} is not as it was made, so nothing of it is done: {why}",
-        advice=f"take the file as `plan --out` wrote it, or {_PLAN_AGAIN}",
+        f"{path} was changed after it was saved, so it is not applied: {why}",
+        advice=f"restore the file as `plan --out` wrote it, or {_PLAN_AGAIN}",
     )
 
 
 def _is_newer(program: object) -> bool:
-    """Say whether a plan was made by a newer program than this one."""
+    """Return whether a plan was made by a newer program than this one."""
     then, here = (tuple(map(int, _NUMBER.findall(str(one))[:3])) for one in (program, __version__))
     return then > here

@@ -1,4 +1,4 @@
-"""A saved plan that a run is held to: read, found to be as it was made, and held against what is planned now."""
+"""A saved plan that limits a run: read, checked for changes, and compared with what is planned now."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ _AT_ONCE = 8
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """A saved plan, known to be as it was made, and to be what is wanted today. `session`: what it is carried out with;
-    `specs`: its functions as the manifest has them; `sources`: what it is made of.
+    """A saved plan that is unchanged and still desired. `session`: for applying it; `specs`: its functions from the
+    manifest; `sources`: their contents.
     """
 
     saved: SavedPlan
@@ -42,7 +42,7 @@ class Holding:
     sources: Sources
 
     async def held(self, planned: Planned) -> Planned:
-        """Leave of a plan of these functions, or of some of them, what the saved one says."""
+        """Keep of a plan of these functions, or of some of them, what the saved one contains."""
         keys = {unit.key for unit in planned.plan.units}
         saved = replace(self.saved, units=tuple(unit for unit in self.saved.units if unit.key in keys))
         authors = await self._authors(new_bases(saved, planned.plan, planned.live, self.key))
@@ -50,7 +50,7 @@ class Holding:
         return replace(planned, plan=held(saved, planned.plan, today), saved=whose(saved))
 
     async def _authors(self, versions: Mapping[str, Version]) -> dict[str, str]:
-        """Find who made Versions, by their ids, where somebody tells."""
+        """Return who made Versions, by their IDs, where that is known."""
         found: dict[str, str] = {}
         world = self.session.world
 
@@ -58,7 +58,7 @@ class Holding:
             version = versions[key]
             try:
                 operations = await world.read(partial(world.functions.list_operations, version.function_id))
-            except CloudError:  # it only says more
+            except CloudError:  # it is only additional information
                 return
             by = [one.created_by for one in operations if one.makes_version and one.version_id == version.id]
             found.update({version.id: by[0]} if by else {})
@@ -68,21 +68,23 @@ class Holding:
 
 
 async def hold_to(session: Session, saved: SavedPlan, path: Path, *, begun: bool = False) -> Holding:
-    """See that a plan is as it was made, of this installation, and what is wanted still. `begun`: see
-    `functions_then`. Raises `UsageError`, `ManifestError`, `StartError`.
+    """Check that a plan is unchanged, belongs to this installation and is still desired. `begun`: see `functions_then`.
+    Raises `UsageError`, `ManifestError`, `StartError`.
     """
     key = await known_key(session)
     if key is None or key.id != saved.key_id:
         here = f"the key here is {key.id}" if key is not None else "there is none here"
         raise UsageError(
-            f"plan {saved.id} was made with the key {saved.key_id}, and {here} ({place_of_key(session)}): whether it is"
-            " as it was made, and values are as they were, cannot be told",
-            advice="apply it with the bucket that it was made with ([storage] bucket, --bucket), or where there was"
-            " none with that state folder (--state)",
+            f"plan {saved.id} was made with the key {saved.key_id}, and {here} ({place_of_key(session)}): it cannot be"
+            " checked whether the plan and its values are unchanged",
+            advice="apply it with the bucket that it was made with ([storage] bucket, --bucket), or"
+            " without one, with its state folder (--state)",
         )
     check_sealed(path, saved, key)
     if saved.endpoint != session.endpoint:
-        raise UsageError(f"plan {saved.id} is of {saved.endpoint}, and this goes to {session.endpoint}", advice=AGAIN)
+        raise UsageError(
+            f"plan {saved.id} is for {saved.endpoint}, and this command uses {session.endpoint}", advice=AGAIN
+        )
     if saved.uploaded:
         packager = SavedPackages(saved, session.request.manifest.functions, session.world.packager)
         session = replace(session, world=replace(session.world, packager=packager))
@@ -91,29 +93,29 @@ async def hold_to(session: Session, saved: SavedPlan, path: Path, *, begun: bool
 
 
 def name_plan(options: RunOptions, before: RunState) -> None:
-    """Let the plan of a run be read from the file that --plan names, if any. Raises `UsageError` where that is no file
-    of the plan that the run carries out.
+    """Use the file that --plan names as the plan of the run. Raises `UsageError` where the run applies another plan, or
+    none.
     """
     if options.plan is None:
         return
     then = before.identity.selection.plan
     if not then:
-        raise UsageError(f"--plan: run {before.run_id} carries out no saved plan", advice="leave --plan out")
+        raise UsageError(f"--plan: run {before.run_id} does not apply a saved plan", advice="remove --plan")
     saved = read_plan(options.plan, plan_bytes(options.plan))
     if saved.id != then:
         raise UsageError(
-            f"{options.plan} is plan {saved.id}, and run {before.run_id} carries out plan {then}",
-            advice="name the file of that plan",
+            f"{options.plan} is plan {saved.id}, but run {before.run_id} applies plan {then}",
+            advice="choose the file of that plan",
         )
     selection = replace(before.identity.selection, plan_file=str(options.plan.absolute()))
     before.identity = replace(before.identity, selection=selection)
 
 
 def plan_of_run(before: RunState, goes_on: str = "") -> SavedPlan | None:
-    """Read the saved plan that a run carries out, so that what is left of it is that; None where there is none.
-    `goes_on`: the line that goes on with the run, where it is not `resume`.
+    """Return the saved plan that a run applies, so that the rest follows it; None where there is none. `goes_on`: the
+    command line that continues the run, if it is not `resume`.
 
-    Raises `UsageError` where its file is not there any more, or is another, or has expired.
+    Raises `UsageError` where its file is gone, is another one, or has expired.
     """
     selection = before.identity.selection
     if not selection.plan:
@@ -124,10 +126,10 @@ def plan_of_run(before: RunState, goes_on: str = "") -> SavedPlan | None:
         check_unexpired(path, saved, datetime.now(UTC))
     except UsageError as error:
         line = f"{goes_on or resume_line(before.run_id)} --plan FILE"
-        file = f"with its file, wherever that is, `{line}` goes on; without it " if saved is None else ""
+        file = f"continue with its file, wherever it is: `{line}`; without it, " if saved is None else ""
         raise UsageError(
-            f"run {before.run_id} carries out plan {selection.plan}, and nothing else: {error.message}",
-            advice=f"{file}plan again: `orchestrator plan --out FILE`; or give up what is undone:"
+            f"run {before.run_id} applies plan {selection.plan} and nothing else: {error.message}",
+            advice=f"{file}plan again: `orchestrator plan --out FILE`; or give up the rest:"
             f" `{resume_line(before.run_id, '--give-up')}`",
         ) from error
     return saved
@@ -136,13 +138,13 @@ def plan_of_run(before: RunState, goes_on: str = "") -> SavedPlan | None:
 def _read_again(path: Path, plan_id: str) -> SavedPlan:
     saved = read_plan(path, plan_bytes(path))
     if saved.id != plan_id:
-        raise UsageError(f"{path} is plan {saved.id} by now")
+        raise UsageError(f"{path} now contains plan {saved.id}")
     return saved
 
 
 async def held_as_then(session: Session, before: RunState, goes_on: str = "") -> tuple[Session, Holding | None]:
-    """Hold what is left of a run to the saved plan that it carries out, with that plan's options. After a breach
-    nothing is done any more, so nothing is held to it. `goes_on`: see `plan_of_run`. Raises `UsageError`, `StartError`.
+    """Limit the rest of a run to the saved plan that it applies, with the options of that plan. After a breach nothing
+    is done any more, so nothing is limited. `goes_on`: see `plan_of_run`. Raises `UsageError`, `StartError`.
     """
     saved = plan_of_run(before, goes_on) if not before.breach else None
     if saved is None:
@@ -158,7 +160,7 @@ async def held_as_then(session: Session, before: RunState, goes_on: str = "") ->
 
 
 def whose(saved: SavedPlan) -> str:
-    """Say which plan it is, who made it and when."""
+    """Return which plan it is, who made it and when."""
     identity = saved.identity
     by = f" by {identity.user}" if identity.user else ""
     return f"plan {saved.id}, made{by}{f' on {identity.host}' if identity.host else ''} at {saved.made_at}"

@@ -1,4 +1,4 @@
-"""The key that saved plans are marked and sealed with: one of a bucket, or where there is none of a state folder."""
+"""The key that marks and seals saved plans: one for a bucket, or without a bucket one for a state folder."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _HEX = re.compile(rf"[0-9a-f]{{{2 * KEY_BYTES}}}")
 
 
 def plans_folder(session: Session) -> str:
-    """Give the beginning of the keys of what is kept of saved plans in the bucket."""
+    """Return the key prefix of saved-plan objects in the bucket."""
     return f"{session.world.storage.prefix}plans/"
 
 
 def place_of_key(session: Session) -> str:
-    """Say where the key is kept."""
+    """Return where the key is stored."""
     bucket = session.world.storage.bucket
     if bucket_records(session.world) is not None:
         return f"{plans_folder(session)}key in the bucket {bucket}"
@@ -33,7 +33,7 @@ def place_of_key(session: Session) -> str:
 
 
 async def make_key(session: Session) -> PlanKey:
-    """Give the key, made if there is none yet. Raises `StartError`."""
+    """Return the key, and create it if there is none. Raises `StartError`."""
     secret = secrets.token_bytes(KEY_BYTES)
     records = bucket_records(session.world)
     if records is None:
@@ -43,17 +43,17 @@ async def make_key(session: Session) -> PlanKey:
         if found is not None:
             return found
         make = partial(records.create, f"{plans_folder(session)}key", secret.hex().encode())
-        await session.world.read(make)  # whoever comes first: what is there then is the key
+        await session.world.read(make)  # another command may be first: the stored key counts
         found = await _in_bucket(session, records)
     except CloudError as error:
         raise _unusable(session, with_facts(error), error.advice) from error
     if found is None:
-        raise _unusable(session, "it was written, and is not there")
+        raise _unusable(session, "it was written, but does not exist")
     return found
 
 
 async def known_key(session: Session) -> PlanKey | None:
-    """Give the key, None where there is none. Raises `StartError`."""
+    """Return the key, None where there is none. Raises `StartError`."""
     records = bucket_records(session.world)
     if records is None:
         return key_in(session.request.state_dir)
@@ -69,7 +69,7 @@ async def _in_bucket(session: Session, records: Records) -> PlanKey | None:
 
 
 def key_in(state_dir: Path) -> PlanKey | None:
-    """Give the key of a state folder, None where it has none. Raises `StartError`."""
+    """Return the key of a state folder, None where it has none. Raises `StartError`."""
     try:
         body = (state_dir / _FILE).read_bytes()
     except FileNotFoundError:
@@ -98,13 +98,13 @@ def _read(body: bytes, place: str) -> PlanKey:
     if _HEX.fullmatch(text):
         return PlanKey(bytes.fromhex(text))
     raise StartError(
-        f"the key of saved plans, {place}, is damaged: it is no {2 * KEY_BYTES} hex digits",
-        advice="put it back from a backup, or remove it and plan again: plans made with it cannot be applied any more",
+        f"the key of saved plans, {place}, is damaged: it does not have {2 * KEY_BYTES} hex digits",
+        advice="restore it from a backup, or remove it and plan again: existing plans cannot be applied without it",
     )
 
 
 def _unusable(session: Session, why: str, advice: str = "") -> StartError:
     return StartError(
         f"the key of saved plans, {place_of_key(session)}, cannot be used: {why}",
-        advice=advice or "the account needs to read and write there: storage.editor on the bucket",
+        advice=advice or "give the account read and write access: storage.editor on the bucket",
     )

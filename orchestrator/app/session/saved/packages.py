@@ -1,4 +1,4 @@
-"""The packages of a saved plan: stored when it is made, so that neither source nor build is needed to carry it out."""
+"""The packages of a saved plan, stored when it is made so that applying it needs neither sources nor builds."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _AT_ONCE = 16
 
 
 async def packed(session: Session, planned: Planned) -> dict[str, Package]:
-    """Pack what a plan makes Versions of, by function. Raises `PackageError`."""
+    """Return the packages of a plan's new Versions, by function. Raises `PackageError`."""
     packager, found = session.world.packager, dict[SourceCode, Package]()
     wanted = {unit.key: unit for unit in planned.plan.units if makes_package(unit)}
     codes = {unit.spec.code: unit for unit in wanted.values() if isinstance(unit.spec.code, SourceCode)}
@@ -35,7 +35,7 @@ async def packed(session: Session, planned: Planned) -> dict[str, Package]:
         tree = codes[code].tree
         if tree is not None and found[code].tree_hash != tree.hash:
             raise PackageError(
-                f"{code.source} changed while the plan was made", advice="plan again once nothing writes there"
+                f"{code.source} changed while the plan was made", advice="plan again when nothing writes there"
             )
 
     await each(codes, pack, at_once=_AT_ONCE)
@@ -43,7 +43,7 @@ async def packed(session: Session, planned: Planned) -> dict[str, Package]:
 
 
 def with_packages(session: Session, plan: SavedPlan, packages: Mapping[str, Package]) -> SavedPlan:
-    """Say in a plan where its packages lie."""
+    """Return the plan with the places of its packages."""
     prefix = session.world.storage.prefix
     stored = {
         key: StoredPackage(one.sha256, one.size_bytes, f"{prefix}{one.sha256}.zip") for key, one in packages.items()
@@ -52,9 +52,7 @@ def with_packages(session: Session, plan: SavedPlan, packages: Mapping[str, Pack
 
 
 async def store(session: Session, plan: SavedPlan, packages: Mapping[str, Package]) -> None:
-    """Put the packages of a plan into the bucket; before that the note that keeps them there for as long as the plan
-    holds. Raises `StartError`.
-    """
+    """Upload the packages of a plan, after the note that protects them while the plan is valid. Raises `StartError`."""
     world, records = session.world, bucket_records(session.world)
     bucket, objects = world.storage.bucket, {one.sha256: one for one in packages.values()}
     keys = {unit.package.sha256: unit.package.object for unit in plan.units if unit.package is not None}
@@ -73,12 +71,13 @@ async def store(session: Session, plan: SavedPlan, packages: Mapping[str, Packag
         await each(objects, put, at_once=_AT_ONCE)
     except CloudError as error:
         raise StartError(
-            f"the packages of the plan cannot be stored, so it is not saved: {with_facts(error)}", advice=error.advice
+            f"the packages of the plan cannot be uploaded, so the plan was not saved: {with_facts(error)}",
+            advice=error.advice,
         ) from error
 
 
 class SavedPackages:
-    """`ports.Packager` where a plan has stored its packages: what they were packed of is not looked at."""
+    """`ports.Packager` for a plan with stored packages: their sources are not read."""
 
     def __init__(self, plan: SavedPlan, specs: Mapping[str, FunctionSpec], others: Packager) -> None:
         self._others = others

@@ -1,4 +1,4 @@
-"""`plan --out FILE`: a plan that was made and shown is written down, so that just that can be carried out later."""
+"""`plan --out FILE`: saves a plan that was made and shown, so that exactly this plan can be applied later."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from orchestrator.redaction.redactor import Redactor
 from orchestrator.report.json import plan_json
 from orchestrator.report.views import PlanView
 
-_GIT_S = 10.0  # to say whether a work tree is as it was committed
+_GIT_S = 10.0  # to check whether a work tree is clean
 
 
 async def save(session: Session, planned: Planned, view: PlanView) -> None:
-    """Write a plan to the file that --out names, and say how it is carried out. Raises `UsageError`, `StartError`,
+    """Write a plan to the file of --out, and print how to apply it. Raises `UsageError`, `StartError`,
     `PackageError`.
     """
     options = session.request.options
@@ -41,7 +41,8 @@ async def save(session: Session, planned: Planned, view: PlanView) -> None:
     write_plan(options.out, sealed(plan, key))
     for_s = as_duration(round(options.expires_s))
     session.messages.say(
-        f"plan {plan.id} is saved in {options.out}, for {for_s}: `orchestrator deploy --plan {options.out}` does it"
+        f"saved plan {plan.id} in {options.out}, valid for {for_s}; apply it with"
+        f" `orchestrator deploy --plan {options.out}`"
     )
 
 
@@ -85,7 +86,9 @@ async def _made(session: Session, planned: Planned, view: PlanView, key: PlanKey
 
 
 def _redactor(session: Session, planned: Planned) -> Redactor:
-    """Make one that hides more than what is shown: a file goes further. A label may have a secret's value, too."""
+    """Return a redactor that hides more than on screen, since a file is passed on. Labels may have the value of a
+    secret too.
+    """
     redactor = Redactor()
     redactor.add_variables(session.request.environ)
     redactor.add_variables(session.request.variables)
@@ -98,9 +101,7 @@ _SHOWN = ("counts", "waves", "stops", "undeclared", "warnings")
 
 
 def _rollout(rollout: Rollout) -> dict[str, Any]:
-    """Give what is declared of the rollout. A gate's command may have anything in it, so it is only said that there is
-    one.
-    """
+    """Return the declared rollout. A gate's command may contain anything, so it is only noted that there is one."""
     declared = {slot.name: getattr(rollout, slot.name) for slot in fields(Rollout) if slot.name != "gate"}
     return declared | {"gate": rollout.gate is not None}
 
@@ -110,7 +111,7 @@ def _iso(at: datetime) -> str:
 
 
 async def _is_dirty(session: Session) -> bool | None:
-    """Ask git whether there are changes that no commit has; None where it does not tell."""
+    """Return whether the work tree has uncommitted changes, by git; None where that is unknown."""
     tree, commands = work_tree(manifest_folder(session.request)), session.world.commands
     if tree is None or commands is None:
         return None

@@ -1,4 +1,4 @@
-"""`show FILE`: a saved plan for people and programs. Nothing is asked of the cloud for it."""
+"""`show FILE`: shows a saved plan to people and programs. Makes no calls to the cloud."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from orchestrator.report.views import PlanView, SavedPlanView
 
 
 def saved_view(path: Path, state_dir: Path, messages: Messages) -> SavedPlanView:
-    """Read a saved plan to be shown. Whether it is as it was made can be told where its key is in the state folder.
+    """Return the view of a saved plan. Its seal can be checked where its key is in the state folder.
 
     Raises `UsageError`.
     """
@@ -24,7 +24,7 @@ def saved_view(path: Path, state_dir: Path, messages: Messages) -> SavedPlanView
     if key is not None and key.id == saved.key_id:
         check_sealed(path, saved, key)
     else:
-        messages.mention("whether the plan is as it was made is seen when it is carried out: its key is not here")
+        messages.mention("the plan's seal was not checked: its key is not here; it is checked when the plan is applied")
     try:
         view = PlanView(
             shown_plan(saved), rollout=shown_rollout(saved), undeclared=shown_undeclared(saved),
@@ -38,7 +38,7 @@ def saved_view(path: Path, state_dir: Path, messages: Messages) -> SavedPlanView
 def _facts(path: Path, saved: SavedPlan) -> dict[str, str]:
     identity, options = saved.identity, saved.options
     over = " (it has expired)" if is_expired(path, saved, datetime.now(UTC)) else ""
-    dirty = ", with changes that are in no commit" if saved.dirty else ""
+    dirty = ", with uncommitted changes" if saved.dirty else ""
     given = [
         *(["--force"] if options.forced else []),
         *(f"--adopt {one}" for one in options.adopt),
@@ -60,5 +60,5 @@ def _facts(path: Path, saved: SavedPlan) -> dict[str, str]:
         "endpoint": saved.endpoint,
         "selection": selection_words(identity),
         "options": " ".join(given),
-        "packages": "stored with it: no source is needed" if saved.uploaded else "made of the sources of that time",
+        "packages": "uploaded: no sources needed" if saved.uploaded else "built from the sources when applied",
     }

@@ -1,4 +1,4 @@
-"""What is desired today, as the facts that a saved plan is made of and held against."""
+"""What is desired today, as the facts that a saved plan contains and is compared with."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from orchestrator.planning.saved.facts import facts_of_function, facts_of_run, f
 
 
 def manifest_folder(request: Request) -> Path:
-    """Give the absolute path of the folder that the manifest is in."""
-    return Path(os.path.abspath(request.manifest.path)).parent  # noqa: PTH100 - links stay as they were named
+    """Return the absolute path of the manifest's folder."""
+    return Path(os.path.abspath(request.manifest.path)).parent  # noqa: PTH100 - links keep their names
 
 
 def facts_today(
     request: Request, keys: Iterable[str], prepared: Mapping[str, Prepared], *, uploaded: bool
 ) -> dict[str, dict[str, Any]]:
-    """Give what is desired of functions, as the manifest declares it, and what their sources hold. `uploaded`: of a
-    plan with its packages.
+    """Return what is desired of functions, by the manifest and their sources. `uploaded`: for a plan with its
+    packages.
     """
     root, functions = manifest_folder(request), request.manifest.functions
     return {key: facts_of_function(functions[key], prepared.get(key), root, uploaded=uploaded) for key in keys}
 
 
 def resolved_today(session: Session, planned: Planned) -> dict[str, dict[str, Any]]:
-    """Give what names in the manifest stand for, function by function."""
+    """Return what the names in the manifest resolve to, by function."""
     functions = session.request.manifest.functions
     return {
         unit.key: stands_for(
@@ -43,7 +43,7 @@ def resolved_today(session: Session, planned: Planned) -> dict[str, dict[str, An
 
 
 def run_facts(session: Session) -> dict[str, Any]:
-    """Give what is desired of the run as a whole."""
+    """Return what is desired of the run as a whole."""
     manifest = session.request.manifest
     storage = storage_of(manifest, session.request.options.bucket)
     return facts_of_run(manifest.rollout, storage, manifest_folder(session.request))

@@ -1,5 +1,5 @@
-"""What is wanted today, held against what a saved plan was made of: the one look of every verb that carries such a plan
-out (`deploy --plan`, and `resume` and `promote` of its run), before anything is done.
+"""Comparing what is desired today with a saved plan, before anything is done. Every verb that applies such a plan uses
+it: `deploy --plan`, and `resume` and `promote` of its run.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from orchestrator.planning.sources import Sources, read_sources
 from orchestrator.report.plain_text import counted, named
 
 _NAMED = 5  # functions of one difference
-AGAIN = "nothing is done; put that back, or plan again and have that plan looked at: `orchestrator plan --out FILE`"
+AGAIN = "nothing was done; revert the differences, or plan again and review the plan: `orchestrator plan --out FILE`"
 
 
 def functions_then(request: Request, saved: SavedPlan, *, begun: bool = False) -> dict[str, FunctionSpec]:
-    """Choose the functions as the plan did, among those of today. `begun`: a run of it is gone on with, which is not
-    about those that have come since. Raises `ManifestError` where some have mistakes.
+    """Select the current functions as the plan did. `begun`: a run of it is resumed, which ignores functions added
+    since. Raises `ManifestError` where some have mistakes.
     """
     manifest, only = request.manifest, saved.options.only
     planned = {unit.key for unit in saved.units}
     try:
         specs = select(manifest, saved.options.patterns, saved.options.labels)
-    except UsageError:  # what it names is not there any more, which `check_wanted` tells of the plan
+    except UsageError:  # a named function is gone, which `check_wanted` reports for the plan
         specs = {key: spec for key, spec in manifest.functions.items() if key in planned and spec.enabled}
     specs = specs if only is None else {key: spec for key, spec in specs.items() if key in only}
     specs = {key: spec for key, spec in specs.items() if key in planned} if begun else specs
@@ -41,9 +41,10 @@ def functions_then(request: Request, saved: SavedPlan, *, begun: bool = False) -
 
 
 async def check_wanted(session: Session, saved: SavedPlan, key: PlanKey, specs: Mapping[str, FunctionSpec]) -> Sources:
-    """See that just that is wanted which the plan says, and give what the sources hold: what is done is made of that.
+    """Check that exactly what the plan contains is still desired, and return the contents of the sources, which are
+    then deployed.
 
-    Raises `UsageError` that says what differs, by name and never by value, and with which functions.
+    Raises `UsageError` with the differences, by name and never by value, and their functions.
     """
     request, messages = session.request, session.messages
     if not saved.uploaded:
@@ -59,22 +60,22 @@ async def check_wanted(session: Session, saved: SavedPlan, key: PlanKey, specs: 
         for words, keys in differs.items():
             messages.say(f"{named(keys, _NAMED)}: {words}" if keys else words)
         number = counted(len(differs), "difference")
-        raise UsageError(f"plan {saved.id} is not what is wanted any more: {number}", advice=AGAIN)
+        raise UsageError(f"plan {saved.id} does not match what is desired now: {number}", advice=AGAIN)
     return sources
 
 
 def _absent(request: Request, key: str) -> str:
-    """Say why a function of a plan is none of those of today."""
+    """Return why a function of a plan is not among the current ones."""
     spec, name = request.manifest.functions.get(key), request.manifest.path.name
     if spec is None:
-        return f"in the plan, and not in {name} any more"
+        return f"in the plan, but not in {name} any more"
     if not spec.enabled:
-        return f"in the plan, and disabled by now: {spec.place.file}:{spec.place.line}"
-    return "in the plan, and not selected any more"
+        return f"in the plan, but disabled now: {spec.place.file}:{spec.place.line}"
+    return "in the plan, but not selected any more"
 
 
 def _check_sources(saved: SavedPlan, specs: Mapping[str, FunctionSpec]) -> None:
-    """See, before anything is built, that the sources are here which a plan needs that has no packages."""
+    """Check, before any build, that the sources are here which a plan without packages needs."""
     had = {unit.key for unit in saved.units if SOURCE_FILES in unit.facts}
     lost = [
         key for key, spec in specs.items() if key in had and isinstance(spec.code, SourceCode) and _is_lost(spec.code)
@@ -82,14 +83,14 @@ def _check_sources(saved: SavedPlan, specs: Mapping[str, FunctionSpec]) -> None:
     if lost:
         needs = f"it needs the sources of {counted(len(had & specs.keys()), 'function')}"
         raise UsageError(
-            f"plan {saved.id} was saved without --upload: {needs}, and those of {named(lost, _NAMED)} are not here",
-            advice="carry it out where they are, or plan again with their packages:"
+            f"plan {saved.id} was saved without --upload: {needs}, but those of {named(lost, _NAMED)} are not here",
+            advice="apply it where they are, or plan again with their packages:"
             " `orchestrator plan --out FILE --upload`",
         )
 
 
 def _is_lost(code: SourceCode) -> bool:
-    """Say whether files that a package is made of are not here; what a build makes need not be."""
+    """Return whether files of a package are missing here. The outputs of a build may be missing."""
     build = code.build
     if build is None and not code.source.exists():
         return True

@@ -1,5 +1,5 @@
-"""`why FUNCTION`: what is known of one function is put together, each part by itself: what cannot be found out is said,
-and the rest is told all the same.
+"""`why FUNCTION`: collects what is known of one function, each part by itself. A part that cannot be read is reported,
+and the others are still shown.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ from orchestrator.report.views import CommandResult, WhyView
 
 
 async def tell_why(asked: str, invocation: Invocation) -> CommandResult:
-    """Tell all that is known of the function called `asked`: by its key, its name or its id.
+    """Return everything known of the function `asked`, given by its key, name or ID.
 
-    Raises `UsageError` where nobody knows it, `ManifestError` where the manifest cannot be read.
+    Raises `UsageError` where it is not known anywhere, `ManifestError` where the manifest cannot be read.
     """
     request, survey = read_surveyed(invocation)
     request = replace(request, identity=identity_of(request.options, request.manifest))
@@ -52,7 +52,7 @@ async def tell_why(asked: str, invocation: Invocation) -> CommandResult:
     binding = job_of(request)
     with JournalSide(request.state_dir, endpoint_of(request.options, request.manifest)) as journal:
         known = Known(request, survey, journal, spec, names, binding)
-        await known.part("what is live, and what the next plan would do", lambda: _connect(invocation, known))
+        await known.part("the live state and the next plan", lambda: _connect(invocation, known))
         await identify(asked, known)
         await _look(invocation, known)
         view = await _told(known)
@@ -61,27 +61,27 @@ async def tell_why(asked: str, invocation: Invocation) -> CommandResult:
 
 
 async def _connect(invocation: Invocation, known: Known) -> None:
-    """Connect, where that can be done. The embedded sandbox is one run's at a time."""
+    """Connect, where possible. The built-in sandbox has one user at a time."""
     if known.request.options.sandbox:
         await hold_lock(invocation, known.request)
     known.session = await open_session(invocation, known.request)
 
 
 async def _look(invocation: Invocation, known: Known) -> None:
-    """Read what is live of the function, plan it, and see what other machines know of it."""
+    """Read the live state of the function, plan it, and read the records of other machines."""
     session = known.session
     if session is None:
         return
-    await known.part("what is live", lambda: _read_live(session, known))
-    await known.part("what the next plan would do", lambda: plan_it(session, invocation, known))
-    await known.part("the records of runs in the bucket", lambda: _read_records(session, known))
+    await known.part("the live state", lambda: _read_live(session, known))
+    await known.part("the next plan", lambda: plan_it(session, invocation, known))
+    await known.part("the run records in the bucket", lambda: _read_records(session, known))
 
 
 async def _read_live(session: Session, known: Known) -> None:
     spec = known.spec or (lone_spec(known.function) if known.function is not None else None)
     if spec is None:
         return
-    if spec.mistakes:  # it has no code to speak of
+    if spec.mistakes:  # its code is not known
         spec = replace(spec, code=VersionCopy(LATEST))
     live, _ = await read_specs(session, {spec.key: spec})
     known.live, unread = await with_declared(session.world, {spec.key: spec}, live)
@@ -95,19 +95,19 @@ async def _read_live(session: Session, known: Known) -> None:
 
 
 async def _read_records(session: Session, known: Known) -> None:
-    lost = partial(known.lacks, "a record of a run in the bucket")
+    lost = partial(known.lacks, "a run record in the bucket")
     known.records = await runs_elsewhere(session, known.names.is_of, known.journal.ids(), lost)
 
 
 async def _told(known: Known) -> Explanation:
-    """Put together what was found out."""
+    """Put everything together."""
     found = Explanation(subject=_subject(known))
     session, live, function = known.session, known.live, known.function
     await known.part("the journal", partial(_tell_past, known))
     if session is not None:
         await known.part("the runs of other machines", lambda: _tell_others(session, known))
     if session is not None and live is not None and function is not None:
-        await known.part("who has made the live version", lambda: _tell_now(session, known))
+        await known.part("who made the live version", lambda: _tell_now(session, known))
     return replace(
         found,
         now=known.now,
@@ -147,20 +147,20 @@ async def _tell_now(session: Session, known: Known) -> None:
 
 
 async def _tell_past(known: Known) -> None:
-    """Read what the journal of this machine knows."""
+    """Read the runs in the journal of this machine."""
     known.past = known.journal.past(known.names, partial(known.lacks, "a run of the journal"))
     known.waiting = still_waited([*known.waiting, *known.journal.waiting(known.names, known.spec)], known.past)
 
 
 async def _tell_others(session: Session, known: Known) -> None:
-    """Lay the runs of other machines beside those of this one: by their leases, and by their records in the bucket."""
+    """Add the runs of other machines, from their leases and their records in the bucket."""
     here = known.journal.ids()
     held = {holder.run_id: holder for holder in await _holders(session, known.names) if holder.run_id not in here}
     known.held_by = [*held]
     told = past_elsewhere(known.records, held)
     known.past = sorted([*known.past, *told], key=lambda one: one.started_at, reverse=True)[:RUNS]
     for holder in held.values():
-        words = f"run {holder.run_id} of another machine holds it: {holder.who}, since {holder.since}"
+        words = f"run {holder.run_id} of another machine holds its lease: {holder.who}, since {holder.since}"
         known.waiting.append(WaitingFor(holder.run_id, WaitsFor.LEASE, words, who=holder.who))
     taken_up = {each.run.resumes for each in known.records} | known.journal.taken_up()
     for each in known.records:

@@ -1,4 +1,4 @@
-"""Which function is meant: one of the manifest, else a live one, else one that some run was about."""
+"""Finding the requested function: in the manifest, else among the live ones, else in former runs."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ from orchestrator.model import FunctionSpec, Manifest
 
 
 def declared(asked: str, manifest: Manifest) -> FunctionSpec | None:
-    """Find a function of the manifest by its key, else by its name or id. Raises `UsageError` where several fit."""
+    """Return a function of the manifest by its key, else by its name or ID. Raises `UsageError` where several match."""
     if asked in manifest.functions:
         return manifest.functions[asked]
     found = [spec for spec in manifest.functions.values() if asked in (spec.name, spec.id)]
     if len(found) > 1:
         keys = ", ".join(spec.key for spec in found)
-        raise UsageError(f'"{asked}" is the name of several functions: {keys}', advice="name one by its key")
+        raise UsageError(f'"{asked}" is the name of several functions: {keys}', advice="choose one by its key")
     return found[0] if found else None
 
 
 def also_called(asked: str, manifest: Manifest) -> str:
-    """Say which other functions are named as what was taken for a key, "" for none: other folders may have them."""
+    """Return which other functions have a name equal to this key, "" for none: functions in other folders may."""
     others = [
         f"{spec.key} (folder {spec.folder_id})"
         for spec in manifest.functions.values()
         if asked in manifest.functions and spec.name == asked != spec.key
     ]
-    return f"{asked} is also the name of {', '.join(others)}: name it by its key" if others else ""
+    return f"{asked} is also the name of {', '.join(others)}: choose it by its key" if others else ""
 
 
 def names_of_spec(spec: FunctionSpec) -> FunctionNames:
-    """Give what a declared function is known by."""
+    """Return the names of a declared function."""
     return FunctionNames(spec.key, spec.name, spec.folder_id, spec.id or "")
 
 
 async def identify(asked: str, known: Known) -> None:
-    """Find out which function is meant, where the manifest has none of that key, name or id. Raises `UsageError`.
+    """Find the requested function where the manifest has none of that key, name or ID. Raises `UsageError`.
 
     | what has it so             | then the manifest's function, if one is called so in that folder       |
     | ---                        | ---                                                                    |
@@ -56,7 +56,7 @@ async def identify(asked: str, known: Known) -> None:
             found = await find_live(known.session, asked, _folders(known.request.manifest))
             near, known.function = found.near, found.function
         except CloudError as error:
-            known.lacks("what is live", error)
+            known.lacks("the live state", error)
     if known.function is not None:
         one = known.function
         known.names = FunctionNames("", one.name, one.folder_id, one.id)
@@ -68,11 +68,11 @@ async def identify(asked: str, known: Known) -> None:
         return
     if known.function is None and known.session is not None and not known.unknown:
         known.absent.append("it is not live in any folder of the manifest")
-    known.absent.append(f"{known.request.manifest.path.name} does not declare it: no `deploy` is about it")
+    known.absent.append(f"{known.request.manifest.path.name} does not declare it: `deploy` does not change it")
 
 
 def _in_journal(asked: str, known: Known, near: Iterable[str]) -> FunctionNames:
-    """Find a function that some run was about. Raises `UsageError` where none was."""
+    """Return a function of a former run. Raises `UsageError` where there is none."""
     found = known.journal.find(lambda one: asked in (one.key, one.name, one.function_id), asked)
     if found is not None:
         return found
@@ -83,13 +83,13 @@ def _in_journal(asked: str, known: Known, near: Iterable[str]) -> FunctionNames:
     hint = f"; {there}" if there else ""
     blind = f"; {known.unknown[0]}" if known.unknown else ""
     raise UsageError(
-        f'nobody knows a function "{asked}"{hint}',
-        advice=f"it is no key, name or id in {manifest.path.name}, live, or of a run{blind}",
+        f'unknown function "{asked}"{hint}',
+        advice=f"it is not a key, name or ID in {manifest.path.name}, in the cloud, or in a run{blind}",
     )
 
 
 def _called(names: FunctionNames, manifest: Manifest) -> FunctionSpec | None:
-    """Find the function of the manifest that has this name in this folder."""
+    """Return the function of the manifest with this name in this folder."""
     specs = manifest.functions.values()
     return next((one for one in specs if (one.folder_id, one.name) == (names.folder_id, names.name)), None)
 

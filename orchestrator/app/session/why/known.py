@@ -1,4 +1,4 @@
-"""What `why` has found out so far of one function, and what it could not: an error of one part leaves the others."""
+"""What `why` has found out so far of one function, and what it could not. An error in one part leaves the others."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from orchestrator.report.messages import with_facts
 
 @dataclass(slots=True)
 class Known:
-    """What was found out so far. `code`: the exit code of what could not be, 0 while all could."""
+    """What is known so far. `code`: the exit code for missing parts, 0 without any."""
 
     request: Request
     survey: Survey  # of its manifest
     journal: JournalSide
     spec: FunctionSpec | None
     names: FunctionNames
-    binding: Binding | None = None  # of the job whose plan is asked for
+    binding: Binding | None = None  # of the job whose plan is requested
     session: Session | None = None
     live: LiveState | None = None
     function: Function | None = None
@@ -35,14 +35,14 @@ class Known:
     now: LiveFacts | None = None
     waiting: list[WaitingFor] = field(default_factory=list)
     past: list[PastRun] = field(default_factory=list)
-    held_by: list[str] = field(default_factory=list)  # ids of runs of other machines that hold a lease on it
+    held_by: list[str] = field(default_factory=list)  # IDs of runs of other machines with a lease on it
     records: list[Recorded] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
     absent: list[str] = field(default_factory=list)
     code: int = Exit.DONE
 
     def lacks(self, what: str, error: OrchestratorError) -> None:
-        """Note that something could not be found out."""
+        """Record that a part is missing."""
         told = with_facts(error) if isinstance(error, CloudError) else error.message
         advice = f"; {error.advice}" if error.advice else ""
         mistakes = error.mistakes if isinstance(error, ManifestError) else ()
@@ -50,12 +50,12 @@ class Known:
         self.code = self.code or (Exit.NOT_STARTED if isinstance(error, CloudError) else error.exit)
 
     async def part(self, what: str, read: Callable[[], Awaitable[None]]) -> None:
-        """Find one part out. Raises only what interrupts the command."""
+        """Read one part. Raises only what interrupts the command."""
         try:
             await read()
         except OrchestratorError as error:
             if error.exit == Exit.INTERRUPTED:
                 raise
             self.lacks(what, error)
-        except ValueError as error:  # a record that cannot be understood
+        except ValueError as error:  # an unreadable record
             self.unknown.append(f"{what}: {error}")

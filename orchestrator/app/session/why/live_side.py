@@ -17,20 +17,20 @@ from orchestrator.planning.why.facts import LiveFacts, MadeBy, Maker
 from orchestrator.version.history import EMPTY, histories
 from orchestrator.version.stamp import JOB_MARK, fingerprint, read_stamp
 
-_FOLDERS_MAX = 20  # that are looked through for a function which the manifest does not have
+_FOLDERS_MAX = 20  # folders to search for a function that the manifest does not have
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A live Function that somebody names; else the names of those there are, to see what was meant."""
+    """A live Function that was found; else the names of the existing ones, as suggestions."""
 
     function: Function | None = None
     near: tuple[str, ...] = ()
 
 
 async def find_live(session: Session, asked: str, folders: Iterable[str]) -> Found:
-    """Look for a Function by its id, then by its name in some folders. Raises `CloudError`, and `UsageError` where
-    several folders have one of that name.
+    """Find a Function by its ID, then by its name in some folders. Raises `CloudError`, and `UsageError` where several
+    folders have the name.
     """
     functions, read = session.world.functions, session.world.read
     try:
@@ -43,7 +43,7 @@ async def find_live(session: Session, asked: str, folders: Iterable[str]) -> Fou
     found = [one for one in asked_for if one is not None]
     if len(found) > 1:
         ids = ", ".join(f"{one.id} (folder {one.folder_id})" for one in found)
-        raise UsageError(f'"{asked}" is the name of several live functions', advice=f"name one by its id: {ids}")
+        raise UsageError(f'"{asked}" is the name of several live functions', advice=f"choose one by its ID: {ids}")
     if found:
         return Found(found[0])
     names = [one.name for folder_id in some for one in await read(partial(functions.list_functions, folder_id))]
@@ -51,7 +51,7 @@ async def find_live(session: Session, asked: str, folders: Iterable[str]) -> Fou
 
 
 def lone_spec(function: Function) -> FunctionSpec:
-    """Make the spec by which a Function is read that nobody declares."""
+    """Return a spec for reading an undeclared Function."""
     return FunctionSpec(
         function.name, function.name, function.folder_id, Settings("", "", 0), VersionCopy(LATEST), Place("", 0),
         id=function.id,
@@ -68,9 +68,8 @@ async def live_facts(
     verdict: Callable[[str], KnownVerdict | None],
     held_by: Iterable[str] = (),
 ) -> LiveFacts:
-    """Tell what is live. `known`: the run that made a Version, as far as runs are known here; `verdict`: what its
-    verification has said; `held_by`: ids of runs that are under way elsewhere and hold the function. Raises
-    `CloudError`.
+    """Return the live facts. `known`: the run that made a Version, if known here; `verdict`: the result of its
+    verification; `held_by`: the IDs of running runs elsewhere with a lease on the function. Raises `CloudError`.
     """
     latest = live.latest(function.id)
     creating = tuple(version.id for version in live.creating.get(function.id, ()))
@@ -101,8 +100,8 @@ async def live_facts(
 
 
 def by_hand(live: LiveState, latest: Version, spec: FunctionSpec | None) -> str:
-    """Say in words that somebody made the live Version, or edited it; "" where nothing tells so. `spec`: what is wanted
-    of it, with names resolved; None: nothing is known of that, so an edit of its settings is not seen.
+    """Return a sentence where the live Version was made or edited by hand; "" without signs of that. `spec`: its
+    desired state with resolved names; None hides edits of settings.
     """
     history = histories(live).get(latest.function_id, EMPTY)
     if spec is not None:
@@ -115,15 +114,15 @@ def by_hand(live: LiveState, latest: Version, spec: FunctionSpec | None) -> str:
 
 
 def made_meanwhile(created_at: datetime | None, run_ids: Iterable[str]) -> str:
-    """Give the id of the run that had begun when a Version was made, "" for none: an id begins with that time, in UTC.
-    A run's record is written at each wave, so that of one which is under way may not tell of the Version yet.
+    """Return the ID of the run that was in progress when a Version was made, "" for none: an ID begins with its start
+    time in UTC. The record of a running run is written at each wave, so it may not contain the Version yet.
     """
     at = f"{created_at.astimezone(UTC):%Y%m%dT%H%M%S}" if created_at is not None else ""
     return next((run_id for run_id in sorted(run_ids, reverse=True) if run_id[: len(at)] <= at != ""), "")
 
 
 async def _asked(session: Session, function: Function, latest: Version) -> Maker:
-    """Ask the cloud who has made a Version, where no run is known that has. Raises `CloudError`."""
+    """Return who made a Version by asking the cloud, where no known run has. Raises `CloudError`."""
     operations = await session.world.read(partial(session.world.functions.list_operations, function.id))
     made = (one for one in operations if one.makes_version and latest.id in (one.version_id, one.made_id))
     operation = next(made, None)
@@ -136,5 +135,5 @@ async def _asked(session: Session, function: Function, latest: Version) -> Maker
 
 
 def iso_utc(at: datetime | None) -> str:
-    """Write a time as ISO 8601 in UTC, "" for none."""
+    """Return a time as ISO 8601 in UTC, "" for none."""
     return at.astimezone(UTC).isoformat(timespec="seconds") if at is not None else ""

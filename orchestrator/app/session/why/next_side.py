@@ -1,4 +1,4 @@
-"""What the next plan does to one function, of the manifest or of a job, and where each of its values comes from."""
+"""What the next plan of the manifest or of a job does to one function, and where each of its values comes from."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from orchestrator.version.stamp import forced_digest
 
 
 def job_of(request: Request) -> Binding | None:
-    """Bind the job whose plan is asked for; None where it is the manifest's. Raises `UsageError`, `JobError`."""
+    """Return the job whose plan is requested; None for the manifest. Raises `UsageError`, `JobError`."""
     options = request.options
     return bind(request.manifest, options.job, options.parameters, datetime.now(UTC)) if options.job else None
 
@@ -42,7 +42,7 @@ async def plan_it(session: Session, invocation: Invocation, known: Known) -> Non
 
 
 async def _plan_declared(session: Session, invocation: Invocation, known: Known, spec: FunctionSpec) -> None:
-    """Plan what the manifest declares. A build runs under the lock, so not beside a run of this machine."""
+    """Plan what the manifest declares. A build needs the lock, so it is not run during a run on this machine."""
     if isinstance(spec.code, SourceCode) and spec.code.build is not None and not known.request.options.sandbox:
         await hold_lock(invocation, known.request)
     desired = Desired({spec.key: spec}, known.request.manifest.rollout)
@@ -53,11 +53,11 @@ async def _plan_declared(session: Session, invocation: Invocation, known: Known,
 
 
 async def _plan_job(session: Session, known: Known, binding: Binding) -> None:
-    """Plan what a job wants of the function; whole folders are read, since a job looks at all of them."""
+    """Plan what a job desires of the function. Whole folders are read, since a job depends on them."""
     live, desired = await job_desires(session, binding)
     spec = next((one for one in desired.specs.values() if known.names.is_of(_names(one, live))), None)
     if spec is None:
-        known.absent.append(f"job {binding.name} has nothing to do with it")
+        known.absent.append(f"job {binding.name} does not select it")
         return
     adopt = known.request.options.adopt | binding.adopt
     declared = known.request.manifest.functions.values()
@@ -78,7 +78,7 @@ def _names(spec: FunctionSpec, live: LiveState) -> FunctionNames:
 
 
 def next_of(known: Known) -> NextPlan | None:
-    """Tell what the plan says of the function; None where there is no plan."""
+    """Return what the plan says of the function; None without a plan."""
     unit = known.unit
     if unit is None:
         return None
@@ -96,7 +96,7 @@ def next_of(known: Known) -> NextPlan | None:
 
 
 def rows_of(known: Known) -> tuple[SettingRow, ...]:
-    """Give each value with where it comes from; held against what is live where there is a plan of it."""
+    """Return each value with its origin, compared with the live one where there is a plan."""
     request, unit = known.request, known.unit
     spec = unit.spec if unit is not None else known.spec
     if spec is None or spec.mistakes:

@@ -1,4 +1,4 @@
-"""What the journal of this machine, and the bucket's records of others, know of one function. Nothing is written."""
+"""What this machine's journal, and the bucket's records of others, know of one function. Nothing is written."""
 
 from __future__ import annotations
 
@@ -32,15 +32,20 @@ from orchestrator.planning.why.past_runs import maker_of, past_run, utc
 from orchestrator.planning.why.waiting import LiveRun, live_run, what_it_waits_for
 from orchestrator.report.history import state_word
 
-RUNS = 10  # that are told of
-_LASTING = (WaitsFor.OPERATION, WaitsFor.END, WaitsFor.NOTHING, WaitsFor.ROLLBACK)  # that a record tells truly
-_RECORDS = 10  # of other machines that are read, the newest first
+RUNS = 10  # to report
+_LASTING = (
+    WaitsFor.OPERATION,
+    WaitsFor.END,
+    WaitsFor.NOTHING,
+    WaitsFor.ROLLBACK,
+)  # states that a record reports reliably
+_RECORDS = 10  # of other machines to read, newest first
 
 
 @dataclass(slots=True)
 class JournalSide:
-    """The journal of a state folder, as far as it is about one installation. A context manager: it is opened once, at
-    the first question, and the list of its runs is read once: a run that is under way writes all the time.
+    """The journal of a state folder, limited to one installation. A context manager: it is opened at the first use, and
+    the list of its runs is read once, since a running run keeps writing.
     """
 
     state_dir: Path
@@ -59,7 +64,7 @@ class JournalSide:
             self._opened = None
 
     def _store(self) -> Store:
-        """Give the journal. Raises `JournalError`, as all that reads it does."""
+        """Return the journal. Raises `JournalError`, as does everything that reads it."""
         if self._opened is None:
             self._opened = open_store(self.state_dir, read_only=True)
         return self._opened
@@ -70,21 +75,21 @@ class JournalSide:
         return self._runs
 
     def summaries(self) -> list[RunSummary]:
-        """List the runs of the installation, the newest first."""
+        """Return the runs of the installation, newest first."""
         since = alive_since(self.state_dir)
         found = (run for run in self._all_runs() if run.endpoint == self.endpoint)
         return [replace(run, alive=run.started_at >= since) for run in found]
 
     def ids(self) -> set[str]:
-        """Give the ids of all runs."""
+        """Return the IDs of all runs."""
         return {run.id for run in self._all_runs()}
 
     def taken_up(self) -> set[str]:
-        """Give the ids of the runs that some run here has taken up, or back."""
+        """Return the IDs of the runs that a run here has resumed or rolled back."""
         return {one for run in self._all_runs() for one in (run.resumes, run.rolls_back) if one}
 
     def find(self, is_meant: Callable[[FunctionNames], bool], needle: str) -> FunctionNames | None:
-        """Find a function that some run was about, as the newest has called it."""
+        """Return the names of a function from the newest run that included it."""
         store = self._store()
         for run in self.summaries():
             for found in store.functions_like(run.id, needle):
@@ -93,14 +98,14 @@ class JournalSide:
         return None
 
     def known(self) -> Iterator[str]:
-        """Give the names of the functions of the newest runs, to see what was meant."""
+        """Yield the names of the functions of the newest runs, as suggestions."""
         store = self._store()
         for run in self.summaries()[:RUNS]:
             for one in store.functions_like(run.id, ""):
                 yield from (one.key, one.name)
 
     def past(self, names: FunctionNames, lost: Callable[[JournalError], None]) -> list[PastRun]:
-        """Tell of the newest runs that were about the function. `lost`: is told of those that cannot be read."""
+        """Return the newest runs that included the function. `lost` receives those that cannot be read."""
         made: list[PastRun] = []
         store = self._store()
         for run in self.summaries():
@@ -118,13 +123,13 @@ class JournalSide:
         return made
 
     def maker(self, version_id: str, created_at: str) -> Maker | None:
-        """Find the run that has made a Version, by looking through all."""
+        """Return the run that made a Version, by searching all runs."""
         store = self._store()
 
         def told(runs: Iterable[tuple[str, str]]) -> list[PastRun]:
             found = list[PastRun | None]()
             for run_id, key in dict.fromkeys(runs):
-                with suppress(JournalError):  # it is told where the last runs are, and hides no other
+                with suppress(JournalError):  # reported with the last runs; it must not hide others
                     found.append(past_run(store.events_about(run_id, key), key, state=""))
             return [one for one in found if one is not None]
 
@@ -134,12 +139,12 @@ class JournalSide:
         return maker_of(told([*knowing, *sending]), version_id, created_at)
 
     def verdict(self, version_id: str) -> KnownVerdict | None:
-        """Give what was said last of a Version's verification."""
+        """Return the last verdict on a Version's verification."""
         return self._store().verdicts(self.endpoint, [version_id]).get(version_id)
 
     def waiting(self, names: FunctionNames, spec: FunctionSpec | None) -> Iterator[WaitingFor]:
-        """Say what the function waits for in runs of this machine: one that is under way, or is paused. `spec`: the
-        manifest's, where that has it.
+        """Yield what the function waits for in running or paused runs of this machine. `spec`: the manifest's, if
+        any.
         """
         packs = spec is not None and isinstance(spec.code, SourceCode)
         since = alive_since(self.state_dir)
@@ -147,7 +152,7 @@ class JournalSide:
         for one in store.begun():
             about_it = spec is not None and _may_be_about(one.identity.selection, spec)
             if one.endpoint == self.endpoint and one.at >= since and not one.why and about_it:
-                words = f"`{one.line}` has begun, and has no run yet: it reads what is live, builds and plans"
+                words = f"`{one.line}` has started and is still reading the live state, building and planning"
                 yield WaitingFor("", WaitsFor.PLAN, words, since=utc(one.at))
         for run in self.summaries():
             under_way = run.alive and run.ended_at is None and not run.taken_up_by
@@ -163,8 +168,8 @@ class JournalSide:
 
 
 def _live_in(store: Store, run: RunSummary, names: FunctionNames) -> LiveRun:
-    """Read of the chain that a run goes on with what it says of itself, and of one function: the records of others are
-    counted at most. A chain's runs may have called it by other keys.
+    """Read a running chain with one function in full: the other records are only counted. The runs of a chain may have
+    used other keys for it.
     """
     live = LiveRun()
     for run_id in store.chain(run.id):
@@ -183,7 +188,7 @@ def _past_in(store: Store, run: RunSummary, names: FunctionNames) -> PastRun | N
 
 
 def _may_be_about(selection: Selection, spec: FunctionSpec) -> bool:
-    """Say whether a command that has no plan yet may be about a function: what a job or a file wants is not told."""
+    """Return whether a command without a plan yet may include a function: what a job or a file selects is unknown."""
     if selection.job or selection.plan or any("@" in pattern for pattern in selection.patterns):
         return True
     things = {spec.key: selectable_of(spec)}
@@ -196,37 +201,37 @@ def _waits(live: LiveRun, key: str, *, packs: bool, who: str = "") -> WaitingFor
 
 
 def _paused(live: LiveRun, key: str, *, who: str = "") -> WaitingFor | None:
-    """Say that a unit waits for somebody to let its run go on, also where it was cancelled at the pause; None where it
-    does not.
+    """Return that a unit waits for a user to continue its run, also where the pause cancelled it; None where it does
+    not.
     """
     why = live.run.rollout.paused
     if why is None or key not in to_resume(live.run):
         return None
     words = f"run {live.run.run_id} is paused: {why.reason}"
-    advice = f"`orchestrator promote {live.run.run_id}` goes on"
+    advice = f"continue with `orchestrator promote {live.run.run_id}`"
     return WaitingFor(live.run.run_id, WaitsFor.APPROVAL, words, utc(why.at), utc(why.until), advice, who=who)
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """A run of another machine, by its record: as far as the function is concerned, and all of it."""
+    """A run of another machine, from its record: the part about the function, and all of it."""
 
     names: FunctionNames
     events: Sequence[Event]
 
     @property
     def run(self) -> RunState:
-        """The run, as far as it is about the function."""
+        """The run, limited to the function."""
         return fold(of_unit(self.events, self.names.key))
 
     @property
     def run_id(self) -> str:
-        """The run's id."""
+        """The ID of the run."""
         return self.run.run_id
 
     def waiting(self, *, who: str) -> WaitingFor | None:
-        """Say what the function waits for in this run, which is under way where `who` holds its lease, else paused. A
-        record is written at each wave alone: of what is not asked for in it nothing can be told.
+        """Return what the function waits for in this run, which is running if `who` holds its lease, else paused. A
+        record is written only at waves, so it says nothing about calls that are sent in between.
         """
         live, key = live_run(self.events), self.names.key
         if not who:
@@ -235,7 +240,7 @@ class Recorded:
         return found if found is not None and found.kind in _LASTING else None
 
     def past(self, run: RunSummary) -> PastRun | None:
-        """Tell what became of the function. `run`: this one among the others that are told of."""
+        """Return the outcome of the function. `run`: this one among the reported ones."""
         events = of_unit(self.events, self.names.key)
         told = past_run(events, self.names.key, state=state_word(run), elsewhere=True)
         if told is None:
@@ -243,15 +248,15 @@ class Recorded:
         return replace(told, taken_up_by=run.taken_up_by, rolled_back_by=run.rolled_back_by)
 
     def verdict(self, version_id: str) -> KnownVerdict | None:
-        """Give what it says of a Version's verification."""
+        """Return its verdict on a Version's verification."""
         unit = self.run.units.get(self.names.key)
         said = unit.verdicts.get(version_id) if unit is not None else None
         return KnownVerdict(said.verdict, said.reason, self.run_id) if said is not None else None
 
 
 def past_elsewhere(records: Iterable[Recorded], held: Container[str]) -> list[PastRun]:
-    """Tell what became of the function in runs of other machines, and which of these took which up, or back. `held`:
-    ids of runs that are under way.
+    """Return the outcomes of the function in runs of other machines, and which of these resumed or rolled back which.
+    `held`: the IDs of running runs.
     """
     by_id = {one.run_id: one for one in records}
     runs = linked(replace(summary_of(one.run), alive=run_id in held) for run_id, one in by_id.items())
@@ -261,8 +266,8 @@ def past_elsewhere(records: Iterable[Recorded], held: Container[str]) -> list[Pa
 async def runs_elsewhere(
     session: Session, is_meant: Callable[[FunctionNames], bool], here: set[str], lost: Callable[[StartError], None]
 ) -> list[Recorded]:
-    """Read the newest records of runs that are not here, and give those that were about the function. `lost`: is told
-    of those that cannot be understood. Raises `CloudError`.
+    """Read the newest records of runs that are not here, and return those that included the function. `lost` receives
+    unreadable ones. Raises `CloudError`.
     """
     records = bucket_records(session.world) if session.endpoint != SANDBOX else None
     if records is None:

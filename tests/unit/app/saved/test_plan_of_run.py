@@ -1,4 +1,4 @@
-"""A run of a saved plan is gone on with as that plan, and as nothing else: what is said where its file does not do."""
+"""A run of a saved plan is resumed with that plan only: the errors where its file is unusable."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.unit.planning.saved.test_held import live
 
 WANTED = {"f": spec()}
 PLAN = saved_of(WANTED, planned(WANTED, live(spec())))
-WITH_ITS_FILE = "with its file, wherever that is, `orchestrator resume r1 --plan FILE` goes on"
+WITH_ITS_FILE = "continue with its file, wherever it is: `orchestrator resume r1 --plan FILE`"
 
 
 def holds_for(hours: int) -> SavedPlan:
@@ -45,9 +45,9 @@ def test_the_file_of_a_run_is_read_again_where_it_is_there_and_holds(tmp_path: P
     ("there", "said", "its_file_does"),
     [
         (None, "cannot be read: No such file", True),
-        (b"{", "is no saved plan, or a part of one", True),
-        (orjson.dumps(document_of(PLAN)), f"is plan {PLAN.id} by now", True),
-        (orjson.dumps(document_of(holds_for(-1))), "has expired", False),
+        (b"{", "is not a saved plan, or is incomplete", True),
+        (orjson.dumps(document_of(PLAN)), f"now contains plan {PLAN.id}", True),
+        (orjson.dumps(document_of(holds_for(-1))), "expired at", False),
     ],
 )
 def test_the_right_file_is_asked_for_but_where_the_plan_has_expired(
@@ -59,6 +59,6 @@ def test_the_right_file_is_asked_for_but_where_the_plan_has_expired(
     plan = holds_for(1) if its_file_does else replace(PLAN, id=orjson.loads(there or b"")["id"])
     with pytest.raises(UsageError, match=said) as error:
         plan_of_run(run_of(plan, path))
-    assert error.value.message.startswith(f"run r1 carries out plan {plan.id}, and nothing else: ")
+    assert error.value.message.startswith(f"run r1 applies plan {plan.id} and nothing else: ")
     assert (WITH_ITS_FILE in error.value.advice) is its_file_does
     assert "`orchestrator resume r1 --give-up`" in error.value.advice

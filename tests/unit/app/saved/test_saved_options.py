@@ -1,4 +1,4 @@
-"""Which options go with a saved plan, and that nothing that shapes a plan is left out of it."""
+"""Which options can be used with a saved plan, and that the plan includes every option that shapes it."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from orchestrator.planning.saved.document import SavedOptions
 BARE: dict[str, Any] = {
     "config": None, "state": None, "lock_timeout": "0s", "start_timeout": "0s", "max_outage": "0s", "functions": (),
 }  # fmt: skip
-# Options that shape no plan: where it is, how it is shown, asked about, logged; or of commands that have no saved plan.
+# Options that shape no plan: place, display, confirmation, logs; and options of commands without a saved plan.
 NOT_SHAPING = {
     "verb", "config", "state_dir", "config_given", "sandbox", "endpoint", "bucket", "yes", "dry_run",
     "detailed_exitcode", "simulate", "verbose", "timings", "events", "lock_timeout_s", "start_timeout_s",
     "max_outage_s", "job", "parameters", "status", "due", "lossy", "wider", "run", "since", "to", "follows", "out",
     "upload", "expires_s", "plan", "log_level", "log_format", "update_manifest",
-    "environment", "environment_typed", "as_then", "taken_over", "variables",  # of the plan's identity
+    "environment", "environment_typed", "as_then", "taken_over", "variables",  # part of the plan's identity
 }  # fmt: skip
 
 
@@ -35,7 +35,7 @@ def given(verb: str, **options: Any) -> RunOptions:
 
 
 def test_each_option_shapes_a_plan_or_is_known_not_to() -> None:
-    """One that is new is put into `_SHAPING` and into `SavedOptions`, or here."""
+    """A new option belongs in `_SHAPING` and `SavedOptions`, or here."""
     of_prune = {slot.name for slot in fields(RunOptions)} - NOT_SHAPING - {*_SHAPING}
     assert of_prune <= {"prune"}, "new options: do they shape a plan?"
     kept = {slot.name for slot in fields(SavedOptions)}
@@ -44,7 +44,7 @@ def test_each_option_shapes_a_plan_or_is_known_not_to() -> None:
 
 
 def test_each_field_of_a_function_is_a_fact_or_is_known_not_to_be() -> None:
-    """`enabled` shows in what is selected; a place and mistakes are none of what is deployed."""
+    """`enabled` decides the selection; a place and mistakes are not deployed."""
     told = {*facts._OF_SPEC, "key", "settings", "code", "labels", "scaling"}
     known = told | {"place", "enabled", "mistakes", "untold"}
     assert {slot.name for slot in fields(FunctionSpec)} == known
@@ -61,7 +61,7 @@ def test_each_field_of_a_function_is_a_fact_or_is_known_not_to_be() -> None:
     ],
 )  # fmt: skip
 def test_what_would_shape_a_plan_is_refused_beside_one(name: str, value: Any, called: str) -> None:
-    with pytest.raises(UsageError, match=f"--plan is the whole plan, so {called} cannot change it"):
+    with pytest.raises(UsageError, match=f"--plan cannot be combined with {called}: a saved plan cannot be changed"):
         given("deploy", plan=Path("plan.json"), **{name: value})
     assert given("deploy", **{name: value}).plan is None
 
@@ -70,9 +70,9 @@ def test_a_plan_is_saved_for_a_time_that_is_named_with_its_file() -> None:
     assert given("plan", out=Path("x"), expires=None).expires_s == 86_400
     assert given("plan", out=Path("x"), expires="72h", upload=True).expires_s == 259_200
     for more, said in (
-        ({"upload": True}, "--upload goes with --out"),
-        ({"expires": "1h"}, "--expires goes with --out"),
-        ({"out": Path("x"), "expires": "0s"}, "the plan could never be applied"),
+        ({"upload": True}, "--upload requires --out"),
+        ({"expires": "1h"}, "--expires requires --out"),
+        ({"out": Path("x"), "expires": "0s"}, "must be longer than 0"),
         ({"out": Path("x"), "expires": "soon"}, "--expires soon: must be a duration"),
     ):
         with pytest.raises(UsageError, match=said) as error:
@@ -93,10 +93,10 @@ def test_what_cannot_be_saved_is_told_before_anything_is_planned(tmp_path: Path)
     file = tmp_path / "plan.json"
     for options, told in (
         (given("plan", out=file, upload=True), "there is no bucket to store packages in"),
-        (given("plan", out=tmp_path), "this is a folder"),
+        (given("plan", out=tmp_path), ": is a folder"),
         (given("plan", out=Path("-")), "a plan is saved in a file"),
-        (given("plan", out=tmp_path / "deploy.toml"), "this is there already, and no saved plan"),
-        (given("plan", out=Path("/dev/null")), "this is there already, and no saved plan"),
+        (given("plan", out=tmp_path / "deploy.toml"), "the file exists already and is not a saved plan"),
+        (given("plan", out=Path("/dev/null")), "the file exists already and is not a saved plan"),
         (given("plan", out=tmp_path / "no" / "plan.json"), "there is no folder"),
     ):
         with pytest.raises(UsageError, match=told):
