@@ -29,14 +29,9 @@ OTHERS_WORK = "orchestrator/report/html/uplot/"
 # Files and folders that have not been revised yet. The list only becomes shorter.
 LEFT = (
     "docs/cli",
-    "docs/import",
     "docs/manifest",
-    "docs/report",
     "docs/rollback",
     "docs/sandbox",
-    "docs/teams",
-    "docs/terminal",
-    "docs/ui",
     "docs/why",
 )
 
