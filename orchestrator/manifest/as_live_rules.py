@@ -77,13 +77,13 @@ def that_count(values: Mapping[str, Any]) -> dict[str, Any]:
 def is_idle(name: str, values: Mapping[str, Any]) -> bool:
     """Return whether an entry of `ignore` has no effect on the merged values of a function."""
     covered = is_code_only(values) and name.partition(".")[0] in _OF_A_VERSION
-    return covered or bool(_in_vain(name, values))
+    return covered or bool(_why_idle(name, values))
 
 
 def as_live_breaches(draft: Draft) -> Iterator[Breach]:
     """Yield all rules about both keys that a function breaks."""
     for index, name in enumerate(draft.values.get("ignore", ())):
-        if (rule := _refused(name)) or (_is_own(draft, index) and (rule := _in_vain(name, draft.values))):
+        if (rule := _refused(name)) or (_is_own(draft, index) and (rule := _why_idle(name, draft.values))):
             yield Breach(("ignore", index), rule)
     if not is_code_only(draft.values):
         return
@@ -137,7 +137,7 @@ def _is_own(draft: Draft, index: int) -> bool:
     return layer.path[-1:] == (draft.key,) and not layer.generated
 
 
-def _in_vain(name: str, values: Mapping[str, Any]) -> str:
+def _why_idle(name: str, values: Mapping[str, Any]) -> str:
     """Return why an entry has no effect: the setting is not declared, so it is left as it is anyway."""
     key, dot, entry = name.partition(".")
     declared = values.get(key, ())

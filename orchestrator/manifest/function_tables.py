@@ -18,7 +18,7 @@ from orchestrator.manifest.findings import Findings
 from orchestrator.manifest.includes.owners import Owners, lost_by
 from orchestrator.manifest.includes.scope import Scope
 from orchestrator.manifest.locate import KeyPath
-from orchestrator.manifest.merge import Draft, Folder, Layer, layer, taken_in_vain
+from orchestrator.manifest.merge import Draft, Folder, Layer, idle_removals, layer
 from orchestrator.manifest.rollout.rollout_rules import promote_breaches, verify_breaches
 from orchestrator.manifest.setting_rules import Breach
 from orchestrator.manifest.values import flawed_spec, function_spec
@@ -44,7 +44,7 @@ class FunctionTables:
     def add(self, scope: Scope, generated: Mapping[str, tuple[Layer, ...]]) -> tuple[str, ...]:
         """Add the functions of one file. `generated`: those of its [each.*], by key. Return the keys of all of them."""
         made = dict(generated)
-        scope.tell_wrong(self._findings)
+        scope.report_wrong(self._findings)
         self._existing.know(scope)
         for key, table in (scope.check.tables.functions or {}).items():
             own = layer(scope.file, ("functions", key), table, scope.check)
@@ -83,7 +83,7 @@ class FunctionTables:
                 self._findings.warning(origin.file, path, breach.rule, function=concerned)
             else:
                 self._findings.mistake(origin.file, path, breach.rule, function=concerned)
-        for table, index, rule in taken_in_vain(draft):
+        for table, index, rule in idle_removals(draft):
             concerned = draft.concerned(table)
             self._findings.mistake(table.file, (*table.path, "without", index), rule, function=concerned)
 
@@ -115,7 +115,7 @@ class FunctionTables:
         drafts = sorted(self.drafts.values(), key=lambda draft: not draft.values.get("enabled", True))
         self._distinct("name", {draft.key: (draft.folder_id, draft.values.get("name", draft.key)) for draft in drafts})
         self._distinct("id", {draft.key: draft.values["id"] for draft in drafts if "id" in draft.values})
-        self._existing.tell_unknown(self.drafts)
+        self._existing.report_unknown(self.drafts)
 
     @property
     def elsewhere(self) -> dict[str, tuple[str, ...]]:

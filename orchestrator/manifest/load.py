@@ -19,7 +19,7 @@ from orchestrator.manifest.environments.choosing import (
     environments_of,
 )
 from orchestrator.manifest.environments.overlay import Overlay, Section
-from orchestrator.manifest.environments.twins import Identities, tell_twins
+from orchestrator.manifest.environments.twins import Identities, report_twins
 from orchestrator.manifest.file_tables import CloudTable, LimitsTable, StorageTable
 from orchestrator.manifest.findings import Findings
 from orchestrator.manifest.function_tables import FunctionTables
@@ -179,8 +179,8 @@ def _survey(
     of_files = _Included(files, functions, overlay, findings, looks.files, {main.path: main.shown})
     of_files.add(first, scope)
     functions.compare()
-    of_others = tell_twins(tuple(of_files.keys), environment, functions.drafts, findings, looks.identities)
-    files.tell_wrong_variables()
+    of_others = report_twins(tuple(of_files.keys), environment, functions.drafts, findings, looks.identities)
+    files.report_wrong_variables()
     of_rollout = overlay.section(RolloutTable)
     storage = sections.storage(overlay.section(StorageTable).table)
     limits = sections.limits(main, overlay.section(LimitsTable), findings)

@@ -198,7 +198,7 @@ def _names_in(values: Mapping[str, Any], key: str) -> list[str]:
     return [entry_name(key, item) for item in whole] if isinstance(whole, list) else []
 
 
-def taken_in_vain(draft: Draft) -> Iterator[tuple[Layer, int, str]]:
+def idle_removals(draft: Draft) -> Iterator[tuple[Layer, int, str]]:
     """Yield entries of `without` that remove nothing: the table, the entry's index, what is wrong with it."""
     for number, table in enumerate(draft.layers):
         if "without" in table.values:
@@ -206,11 +206,11 @@ def taken_in_vain(draft: Draft) -> Iterator[tuple[Layer, int, str]]:
             inherited = merge(layer.values for layer in below)
             for index, path in enumerate(table.values["without"]):
                 key = path.partition(".")[0]
-                if not any(layer.is_broken((key,)) for layer in below) and (rule := _in_vain(path, inherited, table)):
+                if not any(layer.is_broken((key,)) for layer in below) and (rule := _why_idle(path, inherited, table)):
                     yield table, index, rule
 
 
-def _in_vain(path: str, inherited: Mapping[str, Any], table: Layer) -> str:
+def _why_idle(path: str, inherited: Mapping[str, Any], table: Layer) -> str:
     key, dot, name = path.partition(".")
     known = [name for name in FunctionTable.model_fields if name not in ("use", "without")]
     if key not in known:

@@ -34,7 +34,7 @@ def serving_since(back: RunState | None) -> dict[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class UnitFailure:
     """One unit's failure, unknown end or block."""
 
     unit: UnitState
@@ -64,28 +64,28 @@ def blocks(units: Iterable[UnitState], serving: Mapping[str, str] = MappingProxy
     return [_block(group) for group in grouped(units, serving)]
 
 
-def grouped(units: Iterable[UnitState], serving: Mapping[str, str] = MappingProxyType({})) -> list[list[Told]]:
+def grouped(units: Iterable[UnitState], serving: Mapping[str, str] = MappingProxyType({})) -> list[list[UnitFailure]]:
     """Group units that failed, are unknown or blocked for the same reason, the most frequent group last."""
-    groups: dict[tuple[str, str], list[Told]] = {}
+    groups: dict[tuple[str, str], list[UnitFailure]] = {}
     for unit in units:
-        told = told_of(unit, serving.get(unit.key, ""))
+        told = failure_of(unit, serving.get(unit.key, ""))
         if told is not None:
             groups.setdefault((told.what, _shape(told)), []).append(told)
     return sorted(groups.values(), key=len)
 
 
-def told_of(unit: UnitState, serves: str) -> Told | None:
+def failure_of(unit: UnitState, serves: str) -> UnitFailure | None:
     """Return a unit's failure, unknown end or block, None where it has none. `serves`: the copy that serves since."""
     outcome = unit.outcome
     match outcome:
         case Failed(step, failure, rolled_back_to):
             failure = since_rollback(failure, serves or rolled_back_to)
             kind = f", {failure.kind}" if failure.kind else ""
-            return Told(unit, f"failed in step {step}{kind}", failure)
+            return UnitFailure(unit, f"failed in step {step}{kind}", failure)
         case Unknown(reason, operation_id):
-            return Told(unit, outcome_name(outcome), Failure(reason, operation_id=operation_id))
+            return UnitFailure(unit, outcome_name(outcome), Failure(reason, operation_id=operation_id))
         case Blocked(reason):
-            return Told(unit, outcome_name(outcome), Failure(reason))
+            return UnitFailure(unit, outcome_name(outcome), Failure(reason))
     return None
 
 
@@ -93,7 +93,7 @@ def cause_of(unit: UnitState) -> tuple[str, str] | None:
     """Return why a unit failed or is unknown, in short, preceded by the part that equal failures share. None where it
     has not failed.
     """
-    if isinstance(unit.outcome, Blocked) or (told := told_of(unit, "")) is None:
+    if isinstance(unit.outcome, Blocked) or (told := failure_of(unit, "")) is None:
         return None
     where = f"{unit.outcome.step}: " if isinstance(unit.outcome, Failed) else f"{told.what}: "
     return f"{told.what} {_shape(told)}", f"{where}{told.failure.message}"
@@ -107,7 +107,7 @@ def since_rollback(failure: Failure, serves: str) -> Failure:
     return replace(failure, advice="; ".join([*parts, f"rolled back since then: version {serves} now serves $latest"]))
 
 
-def _shape(told: Told) -> str:
+def _shape(told: UnitFailure) -> str:
     """Return what equal errors have in common: the message without IDs, numbers and the function's own name."""
     message = told.failure.message
     for name in sorted({told.unit.key, told.unit.name} - {""}, key=len, reverse=True):
@@ -120,7 +120,7 @@ def without_ids(text: str) -> str:
     return _IDS.sub("…", text)
 
 
-def _block(group: list[Told]) -> str:
+def _block(group: list[UnitFailure]) -> str:
     first = group[0]
     failure = first.failure
     names = named([told.unit.key for told in group], NAMED_MAX)
@@ -136,7 +136,7 @@ def _block(group: list[Told]) -> str:
     return "\n".join(lines)
 
 
-def _said(group: list[Told], text_of: Callable[[Failure], str], label: str = "") -> list[str]:
+def _said(group: list[UnitFailure], text_of: Callable[[Failure], str], label: str = "") -> list[str]:
     """Return a text that a group shares once, and texts that differ one by one: people may need to type an ID."""
     texts: dict[str, list[str]] = {}
     for told in group:

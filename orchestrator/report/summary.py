@@ -34,7 +34,7 @@ def counts(state: RunState) -> dict[str, int]:
     return {name: named[name] for name in sorted(named, key=_rank)}
 
 
-def told_counts(state: RunState) -> dict[str, int]:
+def outcome_counts(state: RunState) -> dict[str, int]:
     """Count units by the words that people see. A rollback may have partly rolled back units."""
     left = Counter(name_of(unit) for unit in state.units.values() if unit_word(unit, state.verb) == IN_PART)
     told = {outcome_word(name, state.verb): count - left[name] for name, count in counts(state).items()}
@@ -47,7 +47,7 @@ def headline(state: RunState) -> str:
     includes planning and builds.
     """
     total = max(state.total, len(state.units))
-    told = ", ".join(f"{count} {word}" for word, count in told_counts(state).items())
+    told = ", ".join(f"{count} {word}" for word, count in outcome_counts(state).items())
     took = ""
     if state.started_at is not None and state.ended_at is not None:
         took = f" in {time_span(state.ended_at - state.started_at + state.planned_s)}"
@@ -68,7 +68,7 @@ def versions_deleted(unit: UnitState) -> tuple[int, int]:
     return sum(state.outcome == "done" for state in states), len(states)
 
 
-def told_of_rollback(back: RunState) -> str:
+def rollback_summary(back: RunState) -> str:
     """Return the result of a rollback: "rolled back by run R: 12 functions; 1 left alone: NAME: why". If no function is
     back completely: "rolled back in part by run R: 2 functions: NAME: version back, but why".
     """

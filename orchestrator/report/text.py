@@ -22,7 +22,7 @@ from orchestrator.report.plain_text import aligned, counted
 from orchestrator.report.plan_text import environment_head, plan_text, prediction_text
 from orchestrator.report.prunes.prune_text import usage_text
 from orchestrator.report.prunes.storage import pruning_text, storage_text
-from orchestrator.report.summary import folder_table, headline, run_table, runs_table, told_of_rollback, warnings
+from orchestrator.report.summary import folder_table, headline, rollback_summary, run_table, runs_table, warnings
 from orchestrator.report.views import (
     BoardView,
     BoundJob,
@@ -107,7 +107,7 @@ def _result(view: ResultView, width: int | None) -> str:
     table = run_table(state, view.back, width=width, everything=view.everything, timings=view.timings)
     by_folder = folder_table(state, width=width)
     parts = [table, warnings(state), failures(state, view.back), by_folder, headline(state)]
-    parts += [told_of_rollback(view.back)] if view.back is not None else []
+    parts += [rollback_summary(view.back)] if view.back is not None else []
     parts += [usage_text(view.usage)]
     parts += [storage_text(view.storage)] if view.storage is not None else []
     if view.history:

@@ -49,7 +49,7 @@ class _Known:
     functions: dict[int, FunctionAccount] = field(default_factory=dict)  # by the id of the unit's state
     shown: dict[int, FunctionAccount] = field(default_factory=dict)  # redacted copies of them
 
-    def hear(self, event: Event) -> None:
+    def handle(self, event: Event) -> None:
         """Handle an event. The account of the function that it is about is dropped. An event that concerns all
         functions drops all accounts.
         """
@@ -91,7 +91,7 @@ class FollowedChain:
         self._seen: tuple[Seen, ...] = ()
         self._next_at = 0.0
 
-    def tell(self, known_id: str, now: float, interval_s: float) -> Telling | None:
+    def changes_since(self, known_id: str, now: float, interval_s: float) -> Telling | None:
         """Return what has changed since `known_id`, None where nothing has. A page with no state, or an outdated one,
         gets everything. The journal is read at most once per `interval_s`, and for at most a tenth of a processor's
         time.
@@ -132,7 +132,7 @@ class FollowedChain:
         for run_id in chain:
             self._known.read.setdefault(run_id, 0)
             for number, event in store.events_after(run_id, self._known.read[run_id]):
-                self._known.hear(event)
+                self._known.handle(event)
                 self._known.read[run_id] = number
 
     def _take(self, now: float, back: RunState | None, *, alive: bool) -> None:

@@ -201,7 +201,9 @@ class PageServer:
     async def _send_changes(self, response: web.StreamResponse, chain: FollowedChain, known_id: str) -> None:
         told_at = anyio.current_time()
         while not self.closing.is_set():
-            told: Telling | None = await anyio.to_thread.run_sync(chain.tell, known_id, time.time(), INTERVAL_S)
+            told: Telling | None = await anyio.to_thread.run_sync(
+                chain.changes_since, known_id, time.time(), INTERVAL_S
+            )
             if told is not None:
                 await response.write(f"id: {told.id}\nevent: run\ndata: {told.data}\n\n".encode())
                 known_id, told_at = told.id, anyio.current_time()

@@ -179,7 +179,7 @@ def test_a_function_that_the_manifest_has_no_more_is_told_of_by_what_is_live_and
     lost = run(project.root, "why", "f001", environ={"ORCHESTRATOR_ENDPOINT": cloud.url})  # no credentials
     assert lost.code == 6
     assert "deployed, version" in lost.out
-    assert "not known: the live state and the next plan: " in lost.out
+    assert "unknown: the live state and the next plan: " in lost.out
 
 
 def test_without_credentials_the_journal_tells_and_the_exit_code_is_that_of_plan(

@@ -185,11 +185,11 @@ def _read(path: str) -> dict[str, Any]:
     """Read a file. Empty if it cannot be read or is not TOML."""
     with suppress(OSError, ValueError, RecursionError):
         text = Path(path).read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
-        return telling(text)
+        return parsed_for_names(text)
     return {}
 
 
-def telling(text: str) -> dict[str, Any]:
+def parsed_for_names(text: str) -> dict[str, Any]:
     """Parse a file except for what functions are made of. Raises `ValueError` if the parsed part is not valid TOML.
 
     If lines alone do not show their table, as with multi-line strings, the whole file is parsed.

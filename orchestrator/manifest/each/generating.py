@@ -87,12 +87,12 @@ def _of_table(file: SourceFile, path: KeyPath, table: dict[str, Any], findings: 
     rest = {key: value for key, value in table.items() if key != kind}
     default = f"{{{_PLACEHOLDERS[kind][0]}}}"
     name = rest.get("name", default)
-    wrong = [*_foreign(rest, path, kind)]
+    wrong = [*_unknown_placeholders(rest, path, kind)]
     if not isinstance(name, str):
         wrong.append(((*path, "name"), "must be a string"))
     items = [*_items(file, path, kind, table[kind], findings)]
     for item in items:
-        wrong += _foreign(item.row, item.place, kind)
+        wrong += _unknown_placeholders(item.row, item.place, kind)
     for where, rule in wrong:
         findings.mistake(file, where, rule)
     for item in items if not wrong else ():
@@ -155,16 +155,16 @@ def _folders(file: SourceFile, path: KeyPath, patterns: list[str], is_list: bool
     return sorted(found)
 
 
-def _foreign(value: Any, path: KeyPath, kind: str) -> Iterator[tuple[KeyPath, str]]:
+def _unknown_placeholders(value: Any, path: KeyPath, kind: str) -> Iterator[tuple[KeyPath, str]]:
     """Yield placeholders that a table of this kind does not have."""
     texts: list[str] = []
     if isinstance(value, dict):
         texts = list(value)
         for key, item in value.items():
-            yield from _foreign(item, (*path, key), kind)
+            yield from _unknown_placeholders(item, (*path, key), kind)
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            yield from _foreign(item, (*path, index), kind)
+            yield from _unknown_placeholders(item, (*path, index), kind)
     elif isinstance(value, str):
         texts = [value]
     for text in texts:

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from orchestrator.manifest.environments.overlay import Overlay
 from orchestrator.manifest.findings import Findings, did_you_mean
-from orchestrator.manifest.includes.scope import Scope, tell_using
+from orchestrator.manifest.includes.scope import Scope, report_using
 from orchestrator.manifest.merge import Draft
 
 
@@ -20,7 +20,7 @@ class Existing:
         self._templates = set[str]()
         self._broken = set[str]()
         for template in overlay.templates.values():
-            tell_using(template, findings)
+            report_using(template, findings)
         for table in (*overlay.templates.values(), *overlay.functions.values(), overlay.defaults):
             if table is not None and "only" in table.values:
                 rule = "belongs in [functions.NAME]: an environment cannot set in which environments a function exists"
@@ -50,7 +50,7 @@ class Existing:
         self.elsewhere[draft.key] = draft
         return False
 
-    def tell_unknown(self, drafts: Collection[str]) -> None:
+    def report_unknown(self, drafts: Collection[str]) -> None:
         """Report tables of the environment that would be merged over something that does not exist."""
         for name, table in self._overlay.templates.items():
             if name not in self._templates:

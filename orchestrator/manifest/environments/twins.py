@@ -49,7 +49,7 @@ class Identities:
         return found
 
 
-def tell_twins(
+def report_twins(
     files: Sequence[CheckedFile],
     environment: str,
     drafts: Mapping[str, Draft],
@@ -104,7 +104,7 @@ def tell_twins(
 def _drafts(files: Sequence[CheckedFile], environment: str, names: tuple[str, ...]) -> Iterator[Draft]:
     """Yield the functions of an environment, as far as the files determine them."""
     findings = Findings()  # not reported here, but where that environment is chosen
-    again = Files({}, ManifestChoice(environment), findings, telling=True)
+    again = Files({}, ManifestChoice(environment), findings, only_identity=True)
     checked: dict[CheckedFile, CheckedFile] = {}
     scopes: dict[CheckedFile, Scope] = {}
     overlay: Overlay | None = None

@@ -39,14 +39,14 @@ class CheckedFile:
 
 
 class Files:
-    """Checks the files of a manifest one after another, and collects the variables that they use. `telling`: check only
-    what identifies functions.
+    """Checks the files of a manifest one after another, and collects the variables that they use. `only_identity`:
+    check only what identifies functions.
     """
 
     def __init__(
-        self, environ: Mapping[str, str], choice: ManifestChoice, findings: Findings, *, telling: bool = False
+        self, environ: Mapping[str, str], choice: ManifestChoice, findings: Findings, *, only_identity: bool = False
     ) -> None:
-        self._telling = telling
+        self._only_identity = only_identity
         self._environ = environ
         self._choice = choice
         self._findings = findings
@@ -85,8 +85,8 @@ class Files:
         layers: dict[str, tuple[Layer, ...]] = {}
         for depth in range(max((len(each.tables) for each in made), default=0)):
             tables = {each.key: each.tables[depth] for each in made if len(each.tables) > depth}
-            if self._telling:
-                tables = {key: (place, telling_keys(raw)) for key, (place, raw) in tables.items()}
+            if self._only_identity:
+                tables = {key: (place, identifying_keys(raw)) for key, (place, raw) in tables.items()}
             places = {key: place for key, (place, _) in tables.items()}
             checked = self._check_generated(one, {key: raw for key, (_, raw) in tables.items()}, places)
             for key, table in (checked.tables.functions or {}).items():
@@ -127,7 +127,7 @@ class Files:
             self._findings.mistake(file, path, rule)
 
         raw = {key: value for key, value in raw.items() if key != "each"}  # see `generated`
-        raw = telling_tables(raw) if self._telling else raw
+        raw = identifying_tables(raw) if self._only_identity else raw
         tables = _put_in(raw, variables, complain) if "${" in file.text else raw
         checked = check(tables, unset, partial(self._findings.mistake, file))
         found = CheckedFile(file, checked, variables, tuple(unset), outer)
@@ -160,7 +160,7 @@ class Files:
         tables = [table for one in self._files for _, table in self._declared(one)]
         return {name: value for table in tables for name, value in table.items()}
 
-    def tell_wrong_variables(self) -> None:
+    def report_wrong_variables(self) -> None:
         """Report declared variables that are wrong or unused, once all files are read. Raises `UsageError` if one of
         `--var` is unused.
         """
@@ -208,7 +208,7 @@ def _put_in(raw: dict[str, Any], variables: Variables, complain: Complain) -> di
 _TELLING = ("id", "name", "folder_id", "use", "without", "only", "enabled")
 
 
-def telling_keys(table: Any) -> Any:
+def identifying_keys(table: Any) -> Any:
     """Return the part of a function's table that identifies it."""
     if not isinstance(table, dict):
         return table
@@ -218,18 +218,18 @@ def telling_keys(table: Any) -> Any:
     return kept
 
 
-def telling_tables(raw: Mapping[str, Any]) -> dict[str, Any]:
+def identifying_tables(raw: Mapping[str, Any]) -> dict[str, Any]:
     """Return the part of a file or environment that identifies functions."""
     kept = {key: raw[key] for key in ("include", "folder_id", _VARIABLES) if key in raw}
     if isinstance(cloud := raw.get("cloud"), dict):
         kept["cloud"] = {key: value for key, value in cloud.items() if key == "folder_id"}
     if "defaults" in raw:
-        kept["defaults"] = telling_keys(raw["defaults"])
+        kept["defaults"] = identifying_keys(raw["defaults"])
     for kind in ("templates", "functions"):
         if isinstance(tables := raw.get(kind), dict):
-            kept[kind] = {name: telling_keys(table) for name, table in tables.items()}
+            kept[kind] = {name: identifying_keys(table) for name, table in tables.items()}
     if isinstance(environments := raw.get(_ENVIRONMENTS), dict):
         kept[_ENVIRONMENTS] = {
-            name: telling_tables(table) for name, table in environments.items() if isinstance(table, dict)
+            name: identifying_tables(table) for name, table in environments.items() if isinstance(table, dict)
         }
     return kept

@@ -48,14 +48,14 @@ class Scope:
             self.merged = outer.merged  # shared, so that what many files share is merged once
         self._own_defaults = own
 
-    def tell_wrong(self, findings: Findings) -> None:
+    def report_wrong(self, findings: Findings) -> None:
         """Report mistakes in the tables that functions share, whether they are used or not."""
         for defaults in self._own_defaults:
             if kind := unsafe_kind(defaults.values.get("verify", {})):
                 rule = "would call every function, whatever it does: add safe = true, or move it into a template"
                 findings.mistake(defaults.file, (*defaults.path, "verify", kind), rule)
         for template in self.own_templates.values():
-            tell_using(template, findings)
+            report_using(template, findings)
 
     def draft(self, key: str, own: tuple[Layer, ...], findings: Findings) -> Draft:
         """Merge the tables of a function. `own`: its own ones, those of [each.*] first. Templates that do not exist are
@@ -89,7 +89,7 @@ class Scope:
         return use
 
 
-def tell_using(template: Layer, findings: Findings) -> None:
+def report_using(template: Layer, findings: Findings) -> None:
     """Report a template that uses templates."""
     if "use" in template.values:
         findings.mistake(template.file, (*template.path, "use"), "a template cannot use templates; list both in `use`")

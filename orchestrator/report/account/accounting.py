@@ -46,13 +46,13 @@ class Accounting:
         if isinstance(event, RunStarted) and self.clock.runs:
             self._let_go(self.clock.runs[-1].last_at)
         self.state.apply(event)
-        self.clock.hear(event, works=works(event))
+        self.clock.handle(event, works=works(event))
         if isinstance(event, LimitChanged | SlotRefused):
-            self.limits.hear(event)
+            self.limits.handle(event)
         if isinstance(event, StepRetried):
             self._track(event).retried(event, self.no_room)
         elif (handler := _OF_UNITS.get(type(event))) is not None:
-            self._hear(event, handler)
+            self._handle(event, handler)
         # The unit that was refused is known from the next event, which is its retry.
         if isinstance(event, SlotRefused):
             self.no_room = event.what
@@ -68,7 +68,7 @@ class Accounting:
             track.wave = self.clock.wave or track.wave
         return track
 
-    def _hear(self, event: Any, handler: Callable[[Track, Any], None]) -> None:
+    def _handle(self, event: Any, handler: Callable[[Track, Any], None]) -> None:
         track = self._track(event)
         if isinstance(event, UnitEnded):
             if isinstance(event.outcome, Failed):

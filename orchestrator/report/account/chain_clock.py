@@ -53,7 +53,7 @@ class ChainClock:
     waves: list[WaveClock] = field(default_factory=list)
     stops: list[Waited] = field(default_factory=list)
 
-    def hear(self, event: Event, *, works: bool) -> None:
+    def handle(self, event: Event, *, works: bool) -> None:
         """Handle any event. `works`: the event is about work."""
         if isinstance(event, RunStarted):
             self._close(self.runs[-1].last_at if self.runs else event.at)

@@ -20,7 +20,7 @@ from orchestrator.report.account.values import (
     Verified,
     WhyFailed,
 )
-from orchestrator.report.failures import Told, grouped, last_operation, serving_since, told_of
+from orchestrator.report.failures import UnitFailure, failure_of, grouped, last_operation, serving_since
 from orchestrator.report.records import name_of
 
 _NOTHING = MappingProxyType[str, object]({})
@@ -100,7 +100,7 @@ def _operation(one: Followed, since: Since) -> OperationSpan:
 
 
 def _failure(unit: UnitState) -> WhyFailed | None:
-    told = told_of(unit, "")
+    told = failure_of(unit, "")
     if told is None:
         return None
     failure, step = told.failure, getattr(unit.outcome, "step", "")
@@ -116,8 +116,8 @@ def causes_of(found: Accounting, back: RunState | None, since: Since) -> tuple[C
     return tuple(_cause(found, group, since) for group in reversed(groups))
 
 
-def _cause(found: Accounting, group: list[Told], since: Since) -> Cause:
-    def at(told: Told) -> float:
+def _cause(found: Accounting, group: list[UnitFailure], since: Since) -> Cause:
+    def at(told: UnitFailure) -> float:
         ended_at = told.unit.ended_at if told.unit.ended_at is not None else float("inf")
         return found.failed_at.get(id(told.unit), ended_at)
 

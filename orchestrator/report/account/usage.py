@@ -33,7 +33,7 @@ class KnownLimits:
     refused: dict[ScopeKey, list[float]] = field(default_factory=dict)  # seconds since the epoch
     clouds: dict[str, str] = field(default_factory=dict)
 
-    def hear(self, event: LimitChanged | SlotRefused) -> None:
+    def handle(self, event: LimitChanged | SlotRefused) -> None:
         """Handle a limit that changed or was found, or a refusal."""
         key = scope_of(event.what)
         if isinstance(event, SlotRefused):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from orchestrator.errors import Mistake
 from orchestrator.journal.unit_state import UnitState
 from orchestrator.model import Action, Place, Unit
-from orchestrator.report.failures import NAMED_MAX, Cause, causes, told_of
+from orchestrator.report.failures import NAMED_MAX, Cause, causes, failure_of
 from orchestrator.report.plain_text import counted, named
 
 ANNOTATIONS_MAX = 10  # per step; GitHub shows the others in the log only
@@ -76,7 +76,7 @@ def _of_each(found: Iterable[Cause], places: Mapping[str, Place]) -> list[Findin
 
 
 def _of_unit(cause: Cause, unit: UnitState, places: Mapping[str, Place]) -> Finding:
-    told = told_of(unit, "")  # with its own message: equal failures may differ in IDs
+    told = failure_of(unit, "")  # with its own message: equal failures may differ in IDs
     failure = told.failure if told is not None else cause.failure
     text = "\n".join(filter(None, (failure.message, failure.advice)))
     return Finding(*_at(places.get(unit.key)), cause.what, unit.key, text)

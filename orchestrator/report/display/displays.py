@@ -193,7 +193,7 @@ class EventFile:
         self._started: RunStarted | None = None
         self._own = target != "-"
         try:
-            self._file: BinaryIO = _appending(target, anew=not follows) if self._own else sys.stdout.buffer
+            self._file: BinaryIO = _appending(target, empty=not follows) if self._own else sys.stdout.buffer
         except OSError as error:
             raise StartError(
                 f"cannot write the event file {target}: {error.strerror}", advice="name another file with --events"
@@ -237,10 +237,10 @@ class EventFile:
             raise
 
 
-def _appending(target: str, *, anew: bool) -> BinaryIO:
-    """Open a file for appending, since two runs may write to it in turn. `anew`: empty it first."""
+def _appending(target: str, *, empty: bool) -> BinaryIO:
+    """Open a file for appending, since two runs may write to it in turn. `empty`: empty it first."""
 
     def opened(path: str, flags: int) -> int:
-        return os.open(path, flags | (os.O_TRUNC if anew else 0), 0o666)
+        return os.open(path, flags | (os.O_TRUNC if empty else 0), 0o666)
 
     return open(target, "ab", opener=opened)

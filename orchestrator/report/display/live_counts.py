@@ -98,13 +98,13 @@ class LiveCounts:
             case LongWait():
                 self.wait = event
             case _:
-                self._hear_quota(event)
+                self._count_quota(event)
         if isinstance(event, _MOVES) and (unit := self.state.units.get(event.key)) is not None:
             self._move(unit, event.at)
             if isinstance(event, UnitEnded):
-                self._hear_cause(unit)
+                self._count_cause(unit)
 
-    def _hear_quota(self, event: Event) -> None:
+    def _count_quota(self, event: Event) -> None:
         match event:
             case LimitChanged(what=what, allowed=allowed) if what != "requests per second":
                 self._quota(what).limit = allowed
@@ -179,7 +179,7 @@ class LiveCounts:
         while self._ends and self._ends[0][0] < now - _LATELY_S:
             self._ends.popleft()
 
-    def _hear_cause(self, unit: UnitState) -> None:
+    def _count_cause(self, unit: UnitState) -> None:
         """Keep why a function has failed, by its outcome now: reading back may have changed it."""
         former = self.causes.get(self._failed.pop(unit.key, ""))
         if former is not None:

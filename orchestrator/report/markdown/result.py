@@ -11,7 +11,7 @@ from orchestrator.report.history import chain_word, commit_words, selection_word
 from orchestrator.report.markdown.pieces import code, cut_to, row
 from orchestrator.report.plain_text import counted, named, time_span
 from orchestrator.report.records import back_word, name_of, unit_word
-from orchestrator.report.summary import by_outcome, told_counts, told_of_rollback, versions_deleted, warnings
+from orchestrator.report.summary import by_outcome, outcome_counts, rollback_summary, versions_deleted, warnings
 from orchestrator.report.views import ResultView
 
 _CAUSES_MAX = 20
@@ -34,7 +34,7 @@ def result_markdown(view: ResultView, room: int) -> str:
 
 def _head(view: ResultView) -> Iterator[str]:
     state = view.state
-    told = ", ".join(f"**{count}** {word}" for word, count in told_counts(state).items()) or "nothing to do"
+    told = ", ".join(f"**{count}** {word}" for word, count in outcome_counts(state).items()) or "nothing to do"
     environment = state.identity.environment
     where = f" for {code(environment)}" if environment else ""
     yield f"### {code(state.verb)}{where}, {chain_word(state, view.back, alive=view.alive)}: {told}"
@@ -52,7 +52,7 @@ def _head(view: ResultView) -> Iterator[str]:
         "selection": selection_words(state.identity, state.verb),
         "by": who(state.identity),
         "commit": commit_words(state.identity),
-        "rolled back": told_of_rollback(view.back) if view.back is not None else "",
+        "rolled back": rollback_summary(view.back) if view.back is not None else "",
     }
     yield from (f"- {name}: {code(value)}" for name, value in facts.items() if value)
     if view.next_step:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from orchestrator.manifest.declared import declared_names as module
-from orchestrator.manifest.declared.declared_names import DeclaredNames, declared_names, telling
+from orchestrator.manifest.declared.declared_names import DeclaredNames, declared_names, parsed_for_names
 from orchestrator.manifest.environments.choosing import ManifestChoice
 from orchestrator.manifest.load import load
 from tests.unit.manifest.test_tables import HEAD
@@ -159,6 +159,6 @@ def test_what_functions_are_made_of_is_not_parsed(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(tomllib, "loads", loads)
     module._pair.cache_clear()
     text = "".join(f'[functions.f{n}]\nruntime = "python312"\nuse = ["web"]\n' for n in range(100))
-    assert len(telling(text)["functions"]) == 100
+    assert len(parsed_for_names(text)["functions"]) == 100
     assert "runtime" not in "".join(parsed)
     assert len(parsed) == 2  # values that are not functions, and the line that all of them share

@@ -29,7 +29,7 @@ from orchestrator.redaction.redactor import Redactor
 from orchestrator.report.json import result_json
 from orchestrator.report.markdown.render import render_markdown
 from orchestrator.report.rolled_back import copy_of, parts_back
-from orchestrator.report.summary import headline, run_table, told_of_rollback
+from orchestrator.report.summary import headline, rollback_summary, run_table
 from orchestrator.report.text import render_text
 from orchestrator.report.views import ResultView
 from tests.runs import ended, planned, started
@@ -90,13 +90,13 @@ def test_what_a_rollback_that_was_gone_on_with_has_made_serves_where_it_was_seen
 
 def test_the_line_says_what_is_back_and_why_the_rest_is_not() -> None:
     parts = "tag stable, labels, version back, but access stays as it is: why"
-    assert told_of_rollback(rollback(LEFT, 3)) == f"rolled back in part by run 2: 1 function: a: {parts}"
+    assert rollback_summary(rollback(LEFT, 3)) == f"rolled back in part by run 2: 1 function: a: {parts}"
     whole = rollback(Deployed("v3"), 3, key="b")
     both = replace(
         whole, units={**whole.units, **rollback(LEFT, 3).units, "c": rollback(REFUSED, 0, key="c").units["c"]}
     )
     said = f"rolled back by run 2: 1 function; 1 in part: a: {parts}; 1 left alone: c: refused"
-    assert told_of_rollback(both) == said
+    assert rollback_summary(both) == said
 
 
 def test_every_form_says_so() -> None:

@@ -18,7 +18,7 @@ from orchestrator.redaction.redactor import Redactor
 from orchestrator.report.display.rollout_lines import ROLLOUT_LINES
 from orchestrator.report.failures import failures
 from orchestrator.report.json import result_json, runs_json
-from orchestrator.report.summary import runs_table, told_of_rollback
+from orchestrator.report.summary import rollback_summary, runs_table
 from orchestrator.report.text import render_text
 from orchestrator.report.views import ResultView
 from tests.runs import ended, planned, started
@@ -35,7 +35,7 @@ def test_a_rollback_is_told_in_a_line_and_in_json() -> None:
     ends = [event for key, outcome in OUTCOMES.items() for event in (planned(key), UnitEnded(2.0, key, outcome))]
     back = fold([first, *ends, RunEnded(3.0, 3)])
     said = "rolled back by run 2: 1 function; 1 left alone: b: v9 was deployed since; 1 unknown"
-    assert told_of_rollback(back) == said
+    assert rollback_summary(back) == said
     assert result_json(back)["rolls_back"] == "1"
     document = result_json(fold([started("1")]), back)["rollback"]
     assert (document["run_id"], document["exit_code"]) == ("2", 3)

@@ -79,12 +79,12 @@ def test_bit_by_bit_it_is_the_same_as_at_once(tmp_path: Path) -> None:
         writer.write([event])
         writer.journal.flush()
         follows = follows or FollowedChain(RUN_ID, tmp_path, outlet)
-        told = follows.tell(known, NOW + number, 0.0)
+        told = follows.changes_since(known, NOW + number, 0.0)
         if told is not None:
             take_in(data, json.loads(told.data))
             known = told.id
         fresh = dict[str, Any]()
-        whole = FollowedChain(RUN_ID, tmp_path, outlet).tell("", NOW + number, 0.0)
+        whole = FollowedChain(RUN_ID, tmp_path, outlet).changes_since("", NOW + number, 0.0)
         assert whole is not None
         take_in(fresh, json.loads(whole.data))
         assert words(data) == words(fresh), (number, event)
@@ -97,14 +97,14 @@ def test_it_looks_no_more_often_than_it_may(tmp_path: Path) -> None:
     writer = Writer(tmp_path)
     writer.write([started(units=2), *deployment("one")])
     follows = FollowedChain(RUN_ID, tmp_path, Outlet(Redactor()))
-    first = follows.tell("", NOW, 10.0)
+    first = follows.changes_since("", NOW, 10.0)
     assert first is not None
     writer.write(deployment("two"))
-    assert follows.tell(first.id, NOW + 9, 10.0) is None
-    again = follows.tell(first.id, NOW + 100, 10.0)
+    assert follows.changes_since(first.id, NOW + 9, 10.0) is None
+    again = follows.changes_since(first.id, NOW + 100, 10.0)
     assert again is not None
     assert [row[1][0] for row in json.loads(again.data)["rows"]] == ["two"]
-    assert follows.tell(again.id, NOW + 101, 10.0) is None
+    assert follows.changes_since(again.id, NOW + 101, 10.0) is None
     writer.store.close()
 
 
@@ -114,9 +114,9 @@ def test_texts_are_redacted_and_a_run_that_is_nowhere_is_said(tmp_path: Path) ->
     writer = Writer(tmp_path)
     writer.write(whole_run("one")[:-1])
     writer.write(deployment("two", outcome=failed("no hunter2hunter2 here")))
-    told = FollowedChain(RUN_ID, tmp_path, Outlet(redactor)).tell("", NOW, 0.0)
+    told = FollowedChain(RUN_ID, tmp_path, Outlet(redactor)).changes_since("", NOW, 0.0)
     assert told is not None
     assert "hunter2hunter2" not in told.data
     with pytest.raises(UsageError, match="run nowhere is no longer in the journal"):
-        FollowedChain("nowhere", tmp_path, Outlet(redactor)).tell("", NOW, 0.0)
+        FollowedChain("nowhere", tmp_path, Outlet(redactor)).changes_since("", NOW, 0.0)
     writer.store.close()
