@@ -34,7 +34,7 @@ def log_lines(outlet: Outlet, *, colours: bool) -> Processor:
 
 
 def plain_line(event: EventDict) -> str:
-    """Write a line as structlog's own renderer does without colours, in a fifth of its time."""
+    """Return a line as structlog's own renderer writes it without colours, in a fifth of the time."""
     parts = [str(event.get("timestamp", "")), f"[{event.get('level', ''):<9}]", str(event.get("event", ""))]
     parts += [f"[{event[name]}]" for name in ("logger", "logger_name") if name in event]
     parts += [f"{name}={_quoted(event[name])}" for name in sorted(event) if name not in _COLUMNS]
@@ -42,7 +42,7 @@ def plain_line(event: EventDict) -> str:
 
 
 def _simple(event: EventDict) -> str:
-    """Return the line if nothing in it has to be written as its escape, as in nearly all; else ""."""
+    """Return the line if nothing in it must be escaped, as in nearly all; otherwise ""."""
     if not _SIMPLE.issuperset(map(type, event.values())):
         return ""
     line = plain_line(event)

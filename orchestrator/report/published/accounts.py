@@ -109,7 +109,7 @@ _LATE = keys_from(
     v.Lateness,
     "How late Operations were seen as done.",
     {
-        "operations": "over how many, of which the cloud gave the times",
+        "operations": "how many operations with times from the cloud",
         "cloud_s": "how long they took by the cloud, summed up",
         "seen_s": "from when they were accepted until they were seen as done, summed up",
         "late_s": "the difference",

@@ -65,7 +65,7 @@ WAY_BACK = keys_from(
     WayBack,
     "How a function could be rolled back.",
     {
-        "kind": "how: by a copy of the previous version; by tags and own settings only; not at all; "
+        "kind": "how: by a copy of the previous version; by tags and own settings only; not possible; "
         "or it would stay, since it is new",
         "why": 'why it would not be complete, a sentence; "" if it would',
     },

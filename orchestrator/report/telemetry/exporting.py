@@ -1,6 +1,6 @@
-"""Spans and metrics on their way out, in threads of their own: the run hands events over and never waits.
+"""Sends spans and metrics in separate threads: the run passes events on and never waits.
 
-Imports OpenTelemetry, so nothing imports it but for what is to be sent.
+Imports OpenTelemetry, so it is only imported if something is to be sent.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class NoExporterError(Exception):
 
 
 class Exporting:
-    """Sends what one run is about. Call `hear` with each event, then `end`, which waits no longer than it may."""
+    """Sends the telemetry of one run. Call `hear` with each event, then `end`, whose wait is bounded."""
 
     def __init__(self, signals: Signals, about: About, environ: Mapping[str, str], outlet: Outlet) -> None:
         for secret in _secrets(environ):
@@ -66,7 +66,7 @@ class Exporting:
         self._thread.start()
 
     def hear(self, event: Event) -> None:
-        """Take an event over."""
+        """Queue an event."""
         self._events.put(event)
 
     def end(self, bound_s: float) -> str:
@@ -110,7 +110,7 @@ class _Counts(SpanProcessor):
 
 
 class _Sent:
-    """An exporter, and what was taken of it: how many spans, or whether the last metrics were."""
+    """An exporter, and what it has accepted: how many spans, or whether it accepted the last metrics."""
 
     def __init__(self, exporter: Any) -> None:
         self._exporter = exporter
@@ -129,7 +129,7 @@ class _Sent:
 
 
 class RunIds(RandomIdGenerator):
-    """Ids of one run's spans: those of the first follow from the run's."""
+    """IDs of one run's spans. The IDs of the first span follow from the run's ID."""
 
     def __init__(self, run_id: str) -> None:
         self._trace_id, self._root_id = root_of(run_id)
@@ -146,7 +146,7 @@ class RunIds(RandomIdGenerator):
 
 
 class _Said(logging.Handler):
-    """Keeps why the library could not send, which it says for each try. A cause counts more than the end of tries."""
+    """Keeps the reason why the library could not send, from its logs. A cause overrides the message that it gave up."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -154,15 +154,15 @@ class _Said(logging.Handler):
 
     @property
     def why(self) -> str:
-        """What was said last, "" for nothing."""
+        """The latest reason, "" for none."""
         return self._cause or self._text
 
     @classmethod
     def listening(cls) -> _Said:
-        """Return one that hears what is said from now on."""
+        """Return a handler that listens from now on."""
         logger, said = logging.getLogger(_LOGGER), cls()
         logger.propagate = False
-        logger.addHandler(said)  # a rollback has one of its own while its run still has one
+        logger.addHandler(said)  # a rollback has its own while its run still has one
         return said
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -174,7 +174,7 @@ class _Said(logging.Handler):
 
 
 def _first_cause(error: BaseException) -> str:
-    """Return what an error of the library began with: "Connection refused", of several that enclose it."""
+    """Return the first cause of a library's error, such as "Connection refused", without the errors around it."""
     for _ in range(10):
         inner = [getattr(error, "reason", None), *error.args[:2], error.__cause__, error.__context__]
         cause = next((one for one in inner if isinstance(one, BaseException)), None)

@@ -1,4 +1,4 @@
-"""Events of functions into spans: one of each function, and below it one of each step.
+"""Turns events of functions into spans: one for each function, and below it one for each step.
 
 Times are those of the events. The span of a step is made when the step has ended. It waits for the next event of its
 change, which may have the ids that the cloud gave.
@@ -143,7 +143,7 @@ class FunctionSpans:
             at.ok, at.why = False, wrong
 
     def _retried(self, event: StepRetried) -> None:
-        """Hear of a retry: of a call whose step has ended with it, or within a step."""
+        """Handle a retry: of a call whose step has ended with it, or within a step."""
         names = ("attempt", "wait_s", "reason", "request_id")
         facts: Facts = {name: getattr(event, name) for name in names}
         at = self._function(event.key).steps.get(event.change)
@@ -170,7 +170,7 @@ class FunctionSpans:
         self._add(event, (Step.VERIFY,), facts, wrong=wrong)
 
     def _ended(self, event: UnitEnded) -> None:
-        """End the span of a function. A later outcome, of reading back, is a span of its own."""
+        """End the span of a function. A later outcome, from reading back, gets its own span."""
         found, outcome = self._function(event.key), outcome_name(event.outcome)
         former, found.outcome = found.outcome, outcome
         if former == outcome or (found.context is None and isinstance(event.outcome, Unchanged)):
@@ -193,7 +193,7 @@ class FunctionSpans:
         self._end(found, event.at)
 
     def _judge(self, span: Span, outcome: Outcome) -> None:
-        """Set the status. There is none of what was not tried, or is not known."""
+        """Set the status. There is none for what was not tried, or is not known."""
         if isinstance(outcome, Deployed | Pruned | Unchanged):
             self._writer.judge(span, ok=True)
         elif isinstance(outcome, Failed):

@@ -1,4 +1,4 @@
-"""Events of a run into metrics: the instruments of `names.METRICS`."""
+"""Turns events of a run into metrics: the instruments of `names.METRICS`."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ _Attributes = Mapping[str, str | bool | int]
 
 
 class _InFlight(NamedTuple):
-    """An Operation that is not done: by which call it began, and what it counts against."""
+    """An Operation that is not done: its call, and the scopes that it counts against."""
 
     call: str
     scopes: tuple[ScopeKey, ...]
 
 
 class Measures:
-    """Call it with each event of a run, in their order."""
+    """Call it with each event of a run, in order."""
 
     def __init__(self, meter: Meter) -> None:
         made = {metric.name: _instrument(meter, metric) for metric in METRICS}
@@ -102,7 +102,7 @@ class Measures:
             self._record(names.OPERATION_DURATION, event.seconds, {"call": found.call, "ok": not event.error})
 
     def _ended(self, key: str, outcome: str) -> None:
-        """Count an outcome; a later one, of reading back, replaces it."""
+        """Count an outcome. A later one, from reading back, replaces it."""
         former = self._outcomes.get(key)
         if former == outcome:
             return

@@ -1,4 +1,4 @@
-"""The names of all that is sent, as docs/telemetry.md lists them: they stay as they are."""
+"""The names of everything that is sent, as listed in docs/telemetry.md. They are stable."""
 
 from __future__ import annotations
 

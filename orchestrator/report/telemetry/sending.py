@@ -1,4 +1,4 @@
-"""Telemetry of a run, where the environment asks for it. What cannot be sent delays the end, and fails nothing."""
+"""Telemetry of a run, if the environment asks for it. Sending may delay the end of a run, but never fails it."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ async def telemetry(
 
 
 def _opened(signals: Signals, about: About, environ: Mapping[str, str], messages: Messages) -> Exporting | None:
-    """Open what sends. What is missing is reported, with the line that installs it."""
+    """Return the exporting. A missing package is reported, with the command that installs it."""
     try:
         from orchestrator.report.telemetry.exporting import Exporting, NoExporterError  # noqa: PLC0415 - an extra
     except ImportError:

@@ -1,4 +1,4 @@
-"""Events of a run into its spans: one of the run, and below it those of its functions and gates."""
+"""Turns events of a run into spans: one for the run, and below it those of its functions and gates."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from orchestrator.report.telemetry.writing import Facts, SpanWriter, nanoseconds
 
 
 class RunSpans:
-    """Call it with each event of a run, in their order; at the end, or where there are no more, call `close`."""
+    """Call it with each event of a run, in order. Call `close` at the end, or when no more events follow."""
 
     def __init__(self, writer: SpanWriter) -> None:
         self._writer = writer
@@ -45,7 +45,7 @@ class RunSpans:
             self._writer.note(self._root, event.kind, event.at, _flat(event))
 
     def close(self) -> None:
-        """End all that has not ended: the run was cut off."""
+        """End all open spans: the run was cut off."""
         self._functions.close(self._at)
         if self._root.is_recording():
             self._root.end(nanoseconds(self._at))

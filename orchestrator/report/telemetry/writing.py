@@ -1,4 +1,4 @@
-"""What spans are written with: attributes, statuses and times, of what events say."""
+"""Writes spans: attributes, statuses and times, from events."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class SpanWriter:
         span.add_event(kind, self.attributes(facts), nanoseconds(at))
 
     def attributes(self, facts: Mapping[str, Any]) -> dict[str, Any]:
-        """Make attributes, without those that are empty."""
+        """Return attributes, without empty ones."""
         found: dict[str, Any] = {}
         for name, value in facts.items():
             if isinstance(value, str):
