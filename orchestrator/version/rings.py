@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 RINGS = ("orc-a", "orc-b")
-TAGS_MAX = 10  # of one Version, and of one Function by its quota (cloud-api#fields, #quotas); $latest does not count
+TAGS_MAX = 10  # of one Function (cloud-api#quotas); `$latest` is not counted (unverified)
 
 
 def ring_of(tags: Iterable[str]) -> str:

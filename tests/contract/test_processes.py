@@ -84,7 +84,7 @@ def _on(program: Callable[[_Functions], Awaitable[None]], **options: Any) -> Non
 
 
 PYTHON = """
-import json, os, sys
+import json, os, resource, sys
 count = 0
 def handler(event, context):
     global count
@@ -94,7 +94,8 @@ def handler(event, context):
     left = context.get_remaining_time_in_millis()
     return {"event": event, "count": count, "pid": os.getpid(), "environ": dict(os.environ), "left": 0 < left <= 10_000,
             "ids": [context.function_name, context.function_version, context.request_id], "token": context.token,
-            "memory": context.memory_limit_in_mb, "path": [p for p in sys.path if "site-packages" in p]}
+            "memory": context.memory_limit_in_mb, "path": [p for p in sys.path if "site-packages" in p],
+            "largest_file": resource.getrlimit(resource.RLIMIT_FSIZE)[0]}
 """
 
 
@@ -112,6 +113,7 @@ def test_a_python_handler(monkeypatch: pytest.MonkeyPatch) -> None:
             None,
             [],
         )
+        assert first.json["largest_file"] == 512 << 20
         assert first.json["environ"]["LEVEL"] == "info"
         assert "YC_TOKEN" not in first.json["environ"]
         assert (second.json["count"], second.json["pid"]) == (2, first.json["pid"])  # one process, warm

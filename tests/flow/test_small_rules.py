@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import anyio
 import anyio.lowlevel
@@ -13,14 +15,27 @@ import pytest
 from orchestrator.engine.in_flight import in_flight
 from orchestrator.engine.read_back import read_back
 from orchestrator.errors import Code
-from orchestrator.model import Deployed, Failed, Limits, Operation, Outcome, Step, Unknown
+from orchestrator.model import (
+    Deployed,
+    Failed,
+    Function,
+    Limits,
+    Operation,
+    Outcome,
+    Step,
+    TagHeld,
+    Unchanged,
+    Unknown,
+    Version,
+)
 from orchestrator.model.live_state import LiveState
 from orchestrator.planning.live import read_live
 from orchestrator.prediction.virtual_time import run
 from orchestrator.sandbox.memory.faults import Fault, Trouble
-from tests.engine import Bench, sources
+from tests.engine import Bench, RecordingFunctions, sources
 
 PERMANENT = Trouble(refusal=Fault(Code.PERMISSION_DENIED, "Permission denied"))
+T = TypeVar("T")
 NO_ANSWER = Trouble(refusal=Fault(Code.UNAVAILABLE, "busy"))
 
 
@@ -69,6 +84,44 @@ def test_what_is_in_flight_is_ours_only_if_it_was_forced_alike(tmp_path: Path, f
 
     found = run(look)
     assert (found is not None) is (not forced)
+
+
+class ShuffledFunctions(RecordingFunctions):
+    """Lists everything in another order each time."""
+
+    def __init__(self, bench: Bench, rng: random.Random) -> None:
+        super().__init__(bench.wire)
+        self._rng = rng
+
+    def _shuffled(self, found: tuple[T, ...]) -> tuple[T, ...]:
+        return tuple(self._rng.sample(found, len(found)))
+
+    async def list_functions(self, folder_id: str) -> tuple[Function, ...]:
+        return self._shuffled(await super().list_functions(folder_id))
+
+    async def list_versions(self, folder_id: str, *, filter: str = "", function_id: str = "") -> tuple[Version, ...]:
+        return self._shuffled(await super().list_versions(folder_id, filter=filter, function_id=function_id))
+
+    async def list_operations(self, function_id: str) -> tuple[Operation, ...]:
+        return self._shuffled(await super().list_operations(function_id))
+
+    async def tag_history(self, function_id: str) -> tuple[TagHeld, ...]:
+        return self._shuffled(await super().tag_history(function_id))
+
+
+@pytest.mark.parametrize("count", [2, 12], ids=["each is read", "the folder is listed"])
+@pytest.mark.parametrize("seed", range(3))
+def test_listings_may_come_in_any_order(count: int, seed: int, tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.functions = ShuffledFunctions(bench, random.Random(seed))
+    manifest = sources(tmp_path, count)
+    for memory in ("128MB", "256MB", "384MB"):
+        bench.faults.fail_next("createVersion", Trouble(lost=True))  # so that Operations are listed too
+        outcomes = bench.deploy(manifest.replace("128MB", memory))
+        assert {type(outcome) for outcome in outcomes.values()} == {Deployed}
+        bench.pass_time(60)
+    assert len(bench.versions()) == 3 * count
+    assert {type(outcome) for outcome in bench.deploy(manifest.replace("128MB", "384MB")).values()} == {Unchanged}
 
 
 def test_a_quota_of_one_function_stops_no_other(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from orchestrator.journal.folder import make_private_folder, open_private
 
 BINARY = "application/octet-stream"
 _BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
-_KEY_BYTES_MAX = 1024  # cloud-api#object-storage
+_KEY_BYTES_MAX = 1023  # fewer than 1,024 (cloud-api#object-storage)
 _PART = ".part"  # suffix of files that are still being received
 
 

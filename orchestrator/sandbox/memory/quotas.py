@@ -13,7 +13,8 @@ from typing import Any
 from orchestrator.errors import Code
 from orchestrator.sandbox.memory.faults import Fault
 
-# The folder's ID comes from public code; the others are spelled by analogy (cloud-api#quotas).
+# The IDs for a folder's Operations and for Functions come from public code; the others are spelled by analogy
+# (cloud-api#quotas).
 PER_FUNCTION = "serverless.concurrentFunctionOperations"
 PER_FOLDER = "serverless.concurrentFolderOperations"
 PER_CLOUD = "serverless.concurrentCloudOperations"

@@ -74,9 +74,15 @@ def test_a_missing_bucket_is_refused(objects: Objects) -> None:
             call("other", "k")
 
 
-@pytest.mark.parametrize("key", ["", "k" * 1025, "ü" * 513])
+@pytest.mark.parametrize("key", ["", "k" * 1024, "ü" * 512])
 def test_a_key_too_long_or_empty_is_refused(objects: Objects, key: str) -> None:
     assert refusal(objects, key=key) == "KeyTooLongError"
+
+
+@pytest.mark.parametrize("key", ["k" * 1023, "ü" * 511])
+def test_the_longest_key_is_accepted(objects: Objects, key: str) -> None:
+    objects.put("bucket", key, b"new")
+    assert content(objects, key) == b"new"
 
 
 @pytest.mark.parametrize("name", ["", "ab", "Upper", "a_b", "..", "a..b", "../x", "-ab", "ab.", "x" * 64, "a/b"])

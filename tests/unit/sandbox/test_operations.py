@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from orchestrator.errors import Code
 from orchestrator.sandbox.memory.cloud_state import State
 from orchestrator.sandbox.memory.core import CloudSettings
 from orchestrator.sandbox.memory.faults import BUILD_FAILED, Fate, Fault, Faults, Rates, Trouble
+from orchestrator.sandbox.memory.own_services import ANYBODY, INVOKER_ROLES
 from orchestrator.sandbox.memory.quotas import PER_CLOUD, PER_FOLDER, PER_FUNCTION, Quotas
 from tests import protobuf
 from tests.clouds import FOLDER, Desk, body
@@ -97,15 +99,31 @@ def test_unfinished_operations_are_limited(quotas: Quotas, metric: str, limit: i
     protobuf.parse_operation({"id": "d4e", "error": refused.value.status(), "done": True})
 
 
-def test_operations_of_every_kind_count() -> None:
-    desk = Desk(quotas=Quotas(operations_per_function=3))
+OPENED = {"action": "ADD", "accessBinding": {"roleId": INVOKER_ROLES[0], "subject": ANYBODY}}
+KINDS: dict[str, Callable[[Desk, str, str], object]] = {
+    "createVersion": lambda desk, function_id, _version_id: desk.begin(body(function_id)),
+    "setTag": lambda desk, _function_id, version_id: desk.cloud.versions.set_tag(version_id, {"tag": "stable"}),
+    "deleteVersion": lambda desk, _function_id, version_id: desk.cloud.versions.delete(version_id),
+    "update": lambda desk, function_id, _version_id: desk.cloud.functions.update(
+        function_id, {"updateMask": "description", "description": "d"}
+    ),
+    "setScalingPolicy": lambda desk, function_id, _version_id: desk.cloud.scaling.set(
+        function_id, {"tag": "$latest", "zoneInstancesLimit": "2"}
+    ),
+    "updateAccessBindings": lambda desk, function_id, _version_id: desk.cloud.access.update(
+        function_id, {"accessBindingDeltas": [OPENED]}
+    ),
+}
+
+
+@pytest.mark.parametrize("begin", KINDS.values(), ids=KINDS.keys())
+def test_operations_of_every_kind_count(begin: Callable[[Desk, str, str], object]) -> None:
+    desk = Desk(quotas=Quotas(operations_per_function=1))
     function_id = desk.function()
-    version_id = desk.version(function_id)
-    desk.cloud.versions.set_tag(version_id, {"tag": "stable"})
-    desk.cloud.functions.update(function_id, {"updateMask": "description", "description": "d"})
-    desk.begin(body(function_id))
+    older, newer = desk.version(function_id), desk.version(function_id)
+    begin(desk, function_id, older)
     with pytest.raises(Fault, match="active operations"):
-        desk.cloud.versions.set_tag(version_id, {"tag": "other"})
+        desk.cloud.versions.set_tag(newer, {"tag": "other"})
 
 
 def test_folders_of_another_cloud_have_their_own_quota() -> None:
@@ -134,6 +152,15 @@ def test_the_same_key_gives_the_first_operation_as_it_is_now() -> None:
     done = desk.end(first)
     assert desk.begin(body(function_id), KEY) == done
     assert len(desk.versions(function_id)) == 1
+
+
+def test_without_a_key_a_repeated_call_creates_a_second_version() -> None:
+    desk = Desk()
+    function_id = desk.function()
+    first, second = (desk.end(desk.begin(body(function_id))) for _ in range(2))
+    assert first["id"] != second["id"]
+    assert len(desk.versions(function_id)) == 2
+    assert desk.latest(function_id) == second["metadata"]["functionVersionId"]
 
 
 def test_a_failed_operation_is_replayed_too() -> None:
