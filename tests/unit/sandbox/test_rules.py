@@ -9,6 +9,7 @@ import pytest
 
 from orchestrator.errors import Code
 from orchestrator.sandbox.memory.faults import Fault
+from orchestrator.version.runtimes import allows_concurrency
 from tests import protobuf
 from tests.clouds import Desk, body, inline
 
@@ -146,6 +147,25 @@ GOOD: list[dict[str, Any]] = [
 def test_a_body_at_the_edge_of_the_rules_is_accepted(fields: dict[str, Any]) -> None:
     desk = Desk()
     assert desk.version(desk.function(), **fields)
+
+
+@pytest.mark.parametrize(
+    ("runtime", "allowed"),
+    [
+        ("nodejs22", True), ("golang123", True), ("java21", True), ("bash-2204", True), ("kotlin20", True),
+        ("python312", False), ("php82", False), ("dotnet8", False), ("r43", False),
+    ],
+)  # fmt: skip
+def test_concurrency_is_for_some_languages(runtime: str, allowed: bool) -> None:
+    """The sandbox and the program agree on which."""
+    desk = Desk()
+    sent = body(desk.function(), runtime=runtime, concurrency="2")
+    assert allows_concurrency(runtime) is allowed
+    if allowed:
+        assert desk.begin(sent)["id"]
+        return
+    with pytest.raises(Fault, match="concurrency"):
+        desk.begin(sent)
 
 
 def test_a_zip_of_exactly_the_inline_limit_is_accepted() -> None:
