@@ -227,7 +227,7 @@ def test_a_run_that_is_named_is_found_whatever_the_path_of_its_manifest(tmp_path
         assert back.code == 0, back.err
         back = run(copy, "rollback", run_id, "--yes", environ=environ)
         assert back.code == 0, back.err
-        assert f"run {run_id} used {project.manifest}: using that" in back.err
+        assert f"run {run_id} used {project.manifest}: using it instead of" in back.err
         assert len(cloud.versions(project.folder_id)) == 2 + 2 + 2
 
 

@@ -153,7 +153,7 @@ def test_undone_counts_what_was_rolled_back(tmp_path: Path) -> None:
     [
         ((), False, "run 1 was rolled back by run 2"),
         (("auth-*",), True, ""),  # the others still wait
-        (("*",), False, "run 1 is not paused any more: everything that it left: run 2 has rolled it back"),
+        (("*",), False, "run 1 is not paused any more: run 2 has rolled it back"),
     ],
 )
 def test_a_paused_run_of_which_some_was_rolled_back_goes_on_with_the_others(

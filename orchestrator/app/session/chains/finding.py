@@ -55,6 +55,6 @@ def say_where(messages: Messages, run: RunState, typed: RunOptions, options: Run
     if typed.config_given or not then:
         return
     if str(options.config.absolute()) != then:
-        messages.say(f"run {run.run_id} used {then}, which is not on this machine: using {options.config}")
+        messages.say(f"run {run.run_id} used {then}, which is not on this machine: using {options.config} instead")
     elif str(typed.config.absolute()) != then and typed.config.exists():
-        messages.say(f"run {run.run_id} used {then}: using that, not {typed.config}")
+        messages.say(f"run {run.run_id} used {then}: using it instead of {typed.config}")

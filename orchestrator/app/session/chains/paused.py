@@ -66,7 +66,7 @@ def _in_the_way(store: Store, run: RunState, state_dir: Path) -> str:
         return ""
     if done_by:
         return f"run {done_by} has superseded it: everything that it left is deployed"
-    return next((f"everything that it left: {one.reason}" for one in ended_by_rollback(run).values()), "")
+    return next((one.reason for one in ended_by_rollback(run).values()), "")
 
 
 def left_since(store: Store, run: RunState, state_dir: Path) -> tuple[dict[str, UnitState], str]:
