@@ -143,9 +143,7 @@ def _jobs(view: JobsView, width: int | None) -> str:
 
 
 def _open(job: BoundJob, due: OpenDue) -> str:
-    stopped = (
-        f"the run that was due at {due.due_at} is not done: run {due.run_id} stopped, and is not resumed: {due.why}"
-    )
+    stopped = f"the run that was due at {due.due_at} is not done: run {due.run_id} was stopped for good: {due.why}"
     where = f" --env {job.environment}" if job.environment else ""
     return f'job "{job.job}": {stopped}; once that is fixed, `orchestrator run {job.job}{where}` starts a new run'
 

@@ -47,7 +47,7 @@ DRAWN = {
     "wait_s", "next_due", "before", "retries", "requests", "existed",
 }  # fmt: skip
 # Sentences for people: the keys stay, and their words may become better. What a run has stored is shown as it was.
-SENTENCES = ("reason", "about", "description")
+SENTENCES = ("reason", "about", "description", "warnings")
 RUNS: list[dict[str, Any]] = json.loads((OUTPUT / "runs.json").read_text())
 KILLED = RUNS[0]["run_id"]
 
