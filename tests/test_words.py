@@ -29,7 +29,6 @@ OTHERS_WORK = "orchestrator/report/html/uplot/"
 # Files and folders that have not been revised yet. The list only becomes shorter.
 LEFT = (
     "docs/manifest",
-    "docs/sandbox",
     "docs/why",
 )
 
