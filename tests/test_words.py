@@ -61,6 +61,11 @@ def test_prose_follows_the_style(room: str) -> None:
     assert wrong == [], "docs/style.md says what to write instead"
 
 
+def test_the_glossary_has_thirty_terms_at_most() -> None:
+    page = (ROOT / "docs" / "glossary.md").read_text("utf-8")
+    assert sum(line.startswith("| ") for line in page.splitlines()) - 2 <= 30
+
+
 def test_the_words_are_found() -> None:
     assert [word[0] for word in BANNED.finditer("It stands anew; `told`: standstill, un-told, Somebody.")] == [
         "stands",
