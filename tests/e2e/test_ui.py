@@ -76,8 +76,8 @@ def test_a_run_is_paused_and_resumed_from_the_page(project: Project) -> None:
     log, slow = project.root / "events.ndjson", {"ORCHESTRATOR_DURATIONS": "fixed:1"}
     deploy = ("deploy", "--sandbox", "--yes", "--events", str(log))
     with (
+        page(project, "--allow-actions") as (served, url),  # before the run, which could end until the page is there
         forked(project.root, *deploy, environ=slow) as process,
-        page(project, "--allow-actions") as (served, url),
     ):
         wait_for(lambda: count_events(log, "operation_accepted") >= 1, process)
         found = asked(url, "api/runs")[1]["runs"][0]
