@@ -15,7 +15,7 @@ COMPILE = -m compileall -q -j 0 -x '/(yandex|grpc_tools|mypy|mypyc|pip|setuptool
 # Keep bytecode, whatever this machine's setting: the tests start the program hundreds of times.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: demo demo-rollback test long long-share browser draws lint dist docs floors clean
+.PHONY: demo demo-rollback test long long-share browser draws lint dist docs pages floors clean
 
 demo: .venv-demo/installed
 	.venv-demo/bin/orchestrator deploy --sandbox --yes
@@ -68,6 +68,10 @@ dist: .venv-dist/installed
 # The documentation as a site, in build/site. A warning, such as a broken link, is an error.
 docs: .venv-docs/installed
 	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --quiet --clean
+
+# Write the generated pages and tables of docs/ again.
+pages: .venv-test/installed
+	.venv-test/bin/python -m tests.pages
 
 # With exactly the lowest versions that pyproject.toml declares, which people may have installed.
 floors: .venv-floors/installed

@@ -20,6 +20,7 @@ _FENCE = re.compile(r"(?ms)^ *(```|~~~).*?^ *\1 *$")
 _LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
 _SENTENCE_END = re.compile(r"(?<=[.!?…])[\"')]*\s+|\n\s*\n|\n\s*(?=[*|#>+-] |\d+\. )|\s*\|\s*")
 _SQL = re.compile(r"\s*(?:SELECT|INSERT|UPDATE|DELETE|CREATE) ")
+_TOML = re.compile(r"\n\w+ = ")
 _SCRIPT_TEXT = re.compile(r"//[^\n]*|/\*.*?\*/|\"[^\"\n]* [^\"\n]*\"|'[^'\n]* [^'\n]*'|`[^`]* [^`]*`", re.DOTALL)
 
 
@@ -102,7 +103,7 @@ def _of_python(path: Path, text: str) -> Iterator[Piece]:
 
 
 def _message(path: Path, line: int, text: str) -> Iterator[Piece]:
-    if re.search(r"[a-z] +[a-z]", text) and not _SQL.match(text):
+    if re.search(r"[a-z] +[a-z]", text) and not (_SQL.match(text) or _TOML.match(text)):
         yield Piece(path, line, "message", text)
 
 

@@ -531,7 +531,7 @@ def test_every_command_and_option_is_documented() -> None:
 
     reference = (ROOT / "docs" / "cli.md").read_text("utf-8")
     for name, command in cli.commands.items():
-        assert f"orchestrator {name}" in reference, f"docs/cli.md has no {name}: run `python -m tests.cli_page`"
+        assert f"orchestrator {name}" in reference, f"docs/cli.md has no {name}: run `python -m tests.pages`"
         assert command.help, f"{name} has no help"
         for parameter in command.params:
             if isinstance(parameter, click.Option):

@@ -6,6 +6,7 @@ from typing import Any
 
 from orchestrator.manifest.file_tables import ManifestFile
 from orchestrator.manifest.includes.files import INCLUDED
+from orchestrator.manifest.writing.examples import with_examples
 
 # A variable, or a placeholder of [each.NAME].
 _VARIABLE = {"type": "string", "pattern": r"\$\{|\{(folder|path|name)\}"}
@@ -14,6 +15,7 @@ _VARIABLE = {"type": "string", "pattern": r"\$\{|\{(folder|path|name)\}"}
 def json_schema() -> dict[str, Any]:
     """Return the JSON Schema, draft 2020-12, of the whole file."""
     schema = _tolerant(ManifestFile.model_json_schema(by_alias=True))
+    with_examples({**schema["$defs"], ManifestFile.__name__: schema})
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "deploy.toml"}
 
 

@@ -20,7 +20,9 @@ from orchestrator.manifest.rollout.rollout_tables import VerifyTable
 class BuildTable(StrictTable):
     """A command that runs before packing."""
 
-    command: f.Text | None = a_key("The command, run by the shell once per distinct (folder, command) and run.")
+    command: f.Text | None = a_key(
+        "The command, run by the shell once per distinct (folder, command) and run. Required."
+    )
     folder: f.Text | None = a_key(
         "Where it runs, relative to this file. Default: the source folder. Set it if the build creates that folder."
     )
@@ -33,8 +35,8 @@ class BuildTable(StrictTable):
 class PackageTable(StrictTable):
     """A zip that is already in a bucket."""
 
-    bucket: f.BucketName | None = a_key("The bucket.")
-    object: f.ObjectName | None = a_key("The object's key.")
+    bucket: f.BucketName | None = a_key("The bucket. Required.")
+    object: f.ObjectName | None = a_key("The object's key. Required.")
     sha256: f.Sha256 | None = a_key(
         "SHA-256 of the zip, in hex. Default: none, its ETag shows whether it was overwritten."
     )
@@ -171,7 +173,7 @@ class FunctionTable(StrictTable):
         "functions.promote", "Tags that move to the new version only after it is verified."
     )
     called_by: r.CalledBy | None = a_key(
-        'What users call: a tag, or "$latest", the default. Only plans and reports use it.'
+        'What users call: a tag, or "$latest". Only plans and reports use it. Default: "$latest".'
     )
     labels: Annotated[dict[f.LabelKey, f.LabelValue], Field(max_length=64)] | None = a_key(
         "Labels of the Function. These are set; others are not changed."

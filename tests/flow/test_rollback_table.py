@@ -10,7 +10,6 @@ import pytest
 
 from orchestrator.engine.verdicts import exit_code
 from orchestrator.model import Failed, Unit
-from tests import rollback_page
 from tests.flow.back_rows import ROWS, Row
 from tests.flow.back_scene import FIELD, LATEST, Scene
 
@@ -54,8 +53,3 @@ def test_what_is_withdrawn_goes_out_once_it_is_fixed(tmp_path: Path, row: Row) -
         (tmp_path / source / "index.py").write_text("def handler(event, context):\n    return 'fixed'\n")
     unit = scene.planned(scene.new)
     assert did(unit) == "new version", unit.reason
-
-
-def test_the_page_is_made_of_the_table() -> None:
-    page = rollback_page.PAGE.read_text("utf-8")
-    assert rollback_page.page(page) == page, "write it with `python -m tests.rollback_page`"

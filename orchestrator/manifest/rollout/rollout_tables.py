@@ -12,7 +12,7 @@ from orchestrator.manifest.rollout import rollout_fields as r
 class HttpTable(StrictTable):
     """A call of a function over HTTP, and the response that it must give."""
 
-    method: r.Method | None = a_key('Default: "GET".')
+    method: r.Method | None = a_key('The HTTP method. Default: "GET".')
     headers: r.Headers | None = a_key("Headers of the request. X-Orchestrator-Verify and the token are added.")
     query: dict[f.Text, str] | None = a_key("Query parameters.")
     body: r.Body | None = a_key("The body of the request, up to 3.5 MB.")

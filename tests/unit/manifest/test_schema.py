@@ -107,7 +107,7 @@ TYPES: dict[str, tuple[type, ...]] = {
 KNOWN = {
     "$defs", "$ref", "$schema", "title", "description", "type", "properties", "required", "additionalProperties",
     "patternProperties", "items", "anyOf", "enum", "pattern", "maxLength", "minItems", "maxProperties",
-    "minimum", "maximum", "exclusiveMinimum", "format", "allOf", "if", "then", "const",
+    "minimum", "maximum", "exclusiveMinimum", "format", "allOf", "if", "then", "const", "examples",
 }  # fmt: skip
 
 

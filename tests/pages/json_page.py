@@ -1,21 +1,17 @@
-"""docs/json.md and docs/events.md, made of the published schemas: `python -m tests.json_page` writes them."""
+"""docs/json.md and docs/events.md, generated from the published schemas."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from orchestrator.report.published.catalog import CATALOG
 from tests.documents import documents
-from tests.json_words import FAILURE_KINDS, WORDS
+from tests.pages.json_words import FAILURE_KINDS, WORDS
 from tests.published import EVENT, kind_of, schema_of
 
-DOCS = Path(__file__).parent.parent / "docs"
-BEGIN, END = "<!-- made by `python -m tests.json_page` -->\n", "<!-- end of what is made -->\n"
-PAGES = ("json.md", "events.md")
 _LINE_MAX = 110  # characters of an example, where a value has room on one line
 _ITEMS_MAX = 2  # of a list in an example
 _OF_FAILURES = (
@@ -26,22 +22,16 @@ _OF_FAILURES = (
 _EXAMPLES = {"result": "a failed result", "findings": "mistakes"}
 
 
-def page(name: str, text: str) -> str:
-    """Put what is made between the marks of a page."""
-    before, after = text.partition(BEGIN)[0], text.partition(END)[2]
-    made = _kinds() if name == "json.md" else _events()
-    return f"{before}{BEGIN}\n{made}\n{END}{after}"
-
-
-def _kinds() -> str:
-    kinds = {kind: one for kind, one in CATALOG.items() if kind != EVENT}
+def kinds() -> str:
+    """Return the documents that commands write, and their words."""
+    found = {kind: one for kind, one in CATALOG.items() if kind != EVENT}
     rows = [
-        f"| [`{kind}`](#{kind}) | {one.number} | {one.written_by} | {one.stability} |" for kind, one in kinds.items()
+        f"| [`{kind}`](#{kind}) | {one.number} | {one.written_by} | {one.stability} |" for kind, one in found.items()
     ]
     rows.insert(-2, f"| [`event`](events.md) | {CATALOG[EVENT].number} | {CATALOG[EVENT].written_by} | "
                 f"{CATALOG[EVENT].stability} |")  # fmt: skip
     parts = [_table("kind | number | written by | what may change", rows)]
-    for kind, one in kinds.items():
+    for kind, one in found.items():
         parts += [f"## {kind}", f"{one.about} Written by {one.written_by}."]
         parts += [_table("key | type | meaning", list(_keys(schema_of(kind), schema_of(kind).get("$defs", {}), "")))]
         parts += ["An example; long lists are cut:", f"```json\n{example(kind)}\n```"]
@@ -60,7 +50,8 @@ def _words(meanings: Mapping[str, str]) -> str:
     return _table("word | meaning", [f"| `{word}` | {meaning} |" for word, meaning in meanings.items()])
 
 
-def _events() -> str:
+def events() -> str:
+    """Return the lines of an event file."""
     schema = schema_of(EVENT)
     defined = schema["$defs"]
     lines = [rule["then"]["$ref"].rpartition("/")[2] for rule in schema["allOf"]]
@@ -185,9 +176,3 @@ def written(value: Any, indent: int = 0) -> str:
     else:
         rows = [pad + written(one, indent + 2) for one in value]
     return ends[0] + "\n" + ",\n".join(rows) + "\n" + " " * indent + ends[1]
-
-
-if __name__ == "__main__":
-    for one in PAGES:
-        path = DOCS / one
-        path.write_text(page(one, path.read_text("utf-8")), "utf-8")

@@ -1,26 +1,17 @@
-"""docs/cli.md, generated from the commands themselves: `python -m tests.cli_page` writes it."""
+"""The commands of docs/cli.md, generated from the commands themselves."""
 
 from __future__ import annotations
 
 import inspect
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import click
 
 from orchestrator.cli import cli
 
-PAGE = Path(__file__).parent.parent / "docs" / "cli.md"
-BEGIN, END = "<!-- commands: made by `python -m tests.cli_page` -->\n", "<!-- end of commands -->\n"
 # an option that at least this many commands have is described once
 _SHARED = 6
-
-
-def page(text: str) -> str:
-    """Return the page with the commands between its marks."""
-    before, after = text.partition(BEGIN)[0], text.partition(END)[2]
-    return f"{before}{BEGIN}\n{commands()}\n{END}{after}"
 
 
 def commands() -> str:
@@ -78,7 +69,3 @@ def _described(name: str, command: click.Command) -> Iterator[str]:
             yield f"```text\n{inspect.cleandoc(paragraph.lstrip(chr(8)).lstrip(chr(10)))}\n```"
         else:
             yield _cell(" ".join(paragraph.split()))
-
-
-if __name__ == "__main__":
-    PAGE.write_text(page(PAGE.read_text("utf-8")), "utf-8")
