@@ -1,5 +1,5 @@
 """What an error of the cloud says to people: advice if the cloud gives none, and external text made safe for a sentence
-(short, on one line, without tags or secrets). Also the facts that support asks for (cloud-api#roles).
+(short, on one line, without tags or secrets). Also the facts that support asks for (cloud-api#roles, #errors).
 """
 
 from __future__ import annotations

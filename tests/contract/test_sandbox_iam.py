@@ -105,3 +105,11 @@ def test_a_token_lives_as_long_as_it_was_told() -> None:
         assert caller.sandbox.tokens.subject(token) is None
 
     serve(main, token_lifetime_s=60, clock=lambda: now[0])
+
+
+def test_a_token_is_valid_for_twelve_hours_by_default() -> None:
+    async def main(caller: Caller) -> None:
+        _, expires_at = caller.sandbox.tokens.issue("aje")
+        assert expires_at == 1_800_000_000.0 + 12 * 3600
+
+    serve(main, clock=lambda: 1_800_000_000.0)

@@ -15,6 +15,7 @@ import pytest
 from orchestrator.engine.in_flight import in_flight
 from orchestrator.engine.read_back import read_back
 from orchestrator.errors import Code
+from orchestrator.journal.events import StepRetried
 from orchestrator.model import (
     Deployed,
     Failed,
@@ -32,7 +33,7 @@ from orchestrator.model.live_state import LiveState
 from orchestrator.planning.live import read_live
 from orchestrator.prediction.virtual_time import run
 from orchestrator.sandbox.memory.faults import Fault, Trouble
-from tests.engine import Bench, RecordingFunctions, sources
+from tests.engine import Bench, RecordingFunctions, quotas_of, sources
 
 PERMANENT = Trouble(refusal=Fault(Code.PERMISSION_DENIED, "Permission denied"))
 T = TypeVar("T")
@@ -122,6 +123,16 @@ def test_listings_may_come_in_any_order(count: int, seed: int, tmp_path: Path) -
         bench.pass_time(60)
     assert len(bench.versions()) == 3 * count
     assert {type(outcome) for outcome in bench.deploy(manifest.replace("128MB", "384MB")).values()} == {Unchanged}
+
+
+def test_a_rate_that_nobody_publishes_is_found_out(tmp_path: Path) -> None:
+    """The cloud takes 2 calls a second, and a run begins with 20."""
+    bench = Bench(tmp_path, durations="fixed:1", quotas=replace(quotas_of(Limits()), requests_per_second=2.0))
+    outcomes = bench.deploy(sources(tmp_path, 60))
+    assert {type(outcome) for outcome in outcomes.values()} == {Deployed}
+    refused = sum(isinstance(event, StepRetried) for event in bench.events)
+    assert 0 < refused < 60
+    assert bench.seconds < 2 * 120 / 2.0  # twice of what 60 Functions and 60 Versions need at that rate
 
 
 def test_a_quota_of_one_function_stops_no_other(tmp_path: Path) -> None:

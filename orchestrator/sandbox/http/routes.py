@@ -1,5 +1,5 @@
-"""Which path of the REST API leads to which method of the memory cloud (cloud-api#versions, #operations,
-#endpoints).
+"""Which path of the REST API leads to which method of the memory cloud (cloud-api#versions, #functions,
+#operations, #endpoints).
 """
 
 from __future__ import annotations

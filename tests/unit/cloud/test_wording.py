@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.cloud.wording import redacted
+from orchestrator.cloud.wording import advise, redacted
+from orchestrator.errors import Code
 
 
 @pytest.mark.parametrize(
@@ -17,3 +18,9 @@ from orchestrator.cloud.wording import redacted
 )
 def test_a_secret_is_taken_out_and_no_letter_of_other_words(text: str, secret: str, shown: str) -> None:
     assert redacted(text, secret) == shown
+
+
+def test_a_denied_call_names_the_roles() -> None:
+    advice = advise(Code.PERMISSION_DENIED, "Permission denied")
+    assert "functions.editor to deploy, functions.admin to change `public`" in advice
+    assert all(role in advice for role in ("iam.serviceAccounts.user", "vpc.user", "lockbox.viewer", "storage.viewer"))
