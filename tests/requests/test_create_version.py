@@ -30,12 +30,14 @@ create = true
 SOURCE = 'source = "src"\n'
 
 
-def deployed(root: Path, lines: str, storage: Storage | None = None) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+def deployed(
+    root: Path, lines: str, storage: Storage | None = None, head: str = HEAD
+) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     """Deploy one function. Returns the body that was sent and the live version."""
     (root / "src").mkdir(exist_ok=True)
     (root / "src" / "index.js").write_text("exports.handler = async () => 1;\n")
     bench = Bench(root, storage=storage or Storage(BUCKET, "functions/"))
-    outcomes = bench.deploy(HEAD + lines)
+    outcomes = bench.deploy(head + lines)
     assert isinstance(outcomes["fun"], Deployed), outcomes
     (version,) = bench.versions()
     parse_version(version)
@@ -111,6 +113,11 @@ def test_declared_sent_and_read_back(
 def test_function_id_is_that_of_the_function_found_by_name(tmp_path: Path) -> None:
     body, version = deployed(tmp_path, SOURCE)
     assert body["functionId"] == version["functionId"]
+
+
+def test_a_timeout_is_sent_even_if_none_is_declared(tmp_path: Path) -> None:
+    assert deployed(tmp_path, SOURCE, head=HEAD.replace('timeout = "10s"\n', ""))[0]["executionTimeout"] == "10s"
+    assert deployed(tmp_path, SOURCE, head=HEAD.replace("10s", "7s"))[0]["executionTimeout"] == "7s"
 
 
 def test_description_is_the_users_text_with_the_stamp_behind_it(tmp_path: Path) -> None:
