@@ -56,6 +56,10 @@ def _summary(command: click.Command) -> str:
     return _cell(command.get_short_help_str(limit=300))
 
 
+def _plain(text: str) -> str:
+    return f"```text\n{text}\n```"
+
+
 def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("<", "&lt;").replace("*", "\\*")
 
@@ -66,6 +70,7 @@ def _described(name: str, command: click.Command) -> Iterator[str]:
     yield f"```text\norchestrator {name} {' '.join(usage)}\n```"
     for paragraph in re.split(r"\n\s*\n", inspect.cleandoc(command.help or "")):
         if paragraph.startswith("\b"):
-            yield f"```text\n{inspect.cleandoc(paragraph.lstrip(chr(8)).lstrip(chr(10)))}\n```"
+            text = inspect.cleandoc(paragraph.lstrip(chr(8)).lstrip(chr(10)))
+            yield from ("Examples:", f"```sh\n{text[10:]}\n```") if text.startswith("Examples:\n") else (_plain(text),)
         else:
             yield _cell(" ".join(paragraph.split()))
