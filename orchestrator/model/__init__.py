@@ -50,6 +50,7 @@ from orchestrator.model.notify import Notify
 from orchestrator.model.packed import FileChanges, PackedFiles
 from orchestrator.model.planned import (
     LATEST,
+    SERVES_ENDS,
     SERVES_LATEST,
     Action,
     Blocked,
@@ -80,6 +81,7 @@ from orchestrator.model.rollout import Gate, HttpCheck, Rollout, Verify
 __all__ = [
     "LATEST",
     "NONE_LEFT",
+    "SERVES_ENDS",
     "SERVES_LATEST",
     "AccessBinding",
     "Action",

@@ -251,6 +251,7 @@ class Unchanged:
 
 
 SERVES_LATEST = "serves $latest anyway"  # how the advice ends if a Version was not verified successfully
+SERVES_ENDS = (SERVES_LATEST, "serves $latest all the same")  # the last one: in records of earlier program versions
 
 
 @dataclass(frozen=True, slots=True)

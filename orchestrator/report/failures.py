@@ -10,7 +10,7 @@ from types import MappingProxyType
 from orchestrator.journal.event_json import outcome_name
 from orchestrator.journal.state import RunState
 from orchestrator.journal.unit_state import UnitState
-from orchestrator.model import SERVES_LATEST, Blocked, Failed, Failure, Step, Unknown
+from orchestrator.model import SERVES_ENDS, Blocked, Failed, Failure, Step, Unknown
 from orchestrator.report.plain_text import counted, named
 from orchestrator.report.rolled_back import copy_of
 
@@ -103,7 +103,7 @@ def since_rollback(failure: Failure, serves: str) -> Failure:
     """Return the failure, with the Version that serves now where that has changed since."""
     if not serves:
         return failure
-    parts = [part for part in failure.advice.split("; ") if part and not part.endswith(SERVES_LATEST)]
+    parts = [part for part in failure.advice.split("; ") if part and not part.endswith(SERVES_ENDS)]
     return replace(failure, advice="; ".join([*parts, f"rolled back since then: version {serves} now serves $latest"]))
 
 

@@ -16,7 +16,7 @@ from orchestrator.model import SERVES_LATEST, Action, Blocked, Deployed, Failed,
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.redactor import Redactor
 from orchestrator.report.display.rollout_lines import ROLLOUT_LINES
-from orchestrator.report.failures import failures
+from orchestrator.report.failures import failures, since_rollback
 from orchestrator.report.json import result_json, runs_json
 from orchestrator.report.summary import rollback_summary, runs_table
 from orchestrator.report.text import render_text
@@ -111,3 +111,11 @@ def test_a_run_that_somebody_took_back_names_the_rollback(
     assert (document["state"], "rollback" in document) == (states[0], named)
     shown = str(render_text(ResultView(chain, history=True, back=by), None, Outlet(Redactor())))
     assert ("rolled back  by run 3" in shown) == named
+
+
+@pytest.mark.parametrize("end", ["anyway", "all the same"], ids=["today", "in earlier records"])
+def test_what_a_version_served_is_replaced_by_what_serves_since(end: str) -> None:
+    failure = Failure("m", kind="verification", advice=f"check its logs; the version serves $latest {end}")
+    assert since_rollback(failure, "v9").advice == (
+        "check its logs; rolled back since then: version v9 now serves $latest"
+    )
