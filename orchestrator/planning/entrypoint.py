@@ -11,6 +11,9 @@ _PYTHON_COMPILED = (".pyc", ".so")
 # What makes the cloud's builder install or compile something (cloud-api#builder).
 INSTALLS = frozenset(("requirements.txt", "package.json", "go.mod", "pom.xml", "composer.json", "build.gradle"))
 
+_ADVICE = "correct `entrypoint`, or see what the package has: `orchestrator package NAME`"
+_ADVISED = ("did you mean", "write it as")  # a sentence with one of these says what to do already
+
 
 def missing_entry(runtime: str, entrypoint: str, paths: Collection[str]) -> tuple[str, str] | None:
     """Return what is wrong with an entry point: ("error" or "warning", a sentence). None if nothing is, or if it cannot
@@ -32,7 +35,9 @@ def missing_entry(runtime: str, entrypoint: str, paths: Collection[str]) -> tupl
             sentence, doubt = judge(entrypoint, paths), _doubt(prefix, paths)
             if not sentence:
                 return None
-            return ("warning", f"{sentence}; {doubt}") if doubt else ("error", sentence)
+            if doubt:
+                return "warning", f"{sentence}; {doubt}"
+            return "error", sentence if any(words in sentence for words in _ADVISED) else f"{sentence}; {_ADVICE}"
     return None
 
 

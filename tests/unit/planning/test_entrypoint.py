@@ -77,8 +77,14 @@ def test_a_missing_entry_is_told(
     assert found[0] == severity
     assert repr(entrypoint) in found[1]
     assert part in found[1]
+    assert (severity == "error") != ("not an error" in found[1])
+    assert sum(words in found[1] for words in ("did you mean", "write it as", "correct `entrypoint`")) <= 1
+    assert severity == "warning" or any(
+        words in found[1] for words in ("did you mean", "write it as", "correct `entry")
+    )
 
 
 def test_nothing_is_suggested_where_nothing_is_close() -> None:
     found = missing_entry("python312", "index.handler", ("zebra.py",))
-    assert found == ("error", "entrypoint 'index.handler': the package has no index.py or index/__init__.py")
+    said = "entrypoint 'index.handler': the package has no index.py or index/__init__.py; correct `entrypoint`, or see"
+    assert found == ("error", f"{said} what the package has: `orchestrator package NAME`")
