@@ -45,7 +45,7 @@ def _deploy(output: str, **given: Any) -> int:
 @opt.selection
 @opt.param
 @opt.option("--status", is_flag=True, help="Show the progress of the job without changing anything.")
-@opt.option("--update-manifest", is_flag=True, help="Also write the job's changes into the manifest, once shown.")
+@opt.option("--update-manifest", is_flag=True, help="Also write the job's changes into the manifest; shown first.")
 @opt.option("--due", is_flag=True, help="Run only if a scheduled time is due, and once for each: for cron.")
 @opt.simulate
 @opt.changing
