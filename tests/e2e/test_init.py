@@ -40,11 +40,11 @@ def test_it_asks_on_a_terminal_and_nowhere_else(project: Project) -> None:
     (project.root / "hello" / "index.py").write_text("def handler(event, context): ...\n")
     end = run(project.root, "init")
     assert (end.code, project.manifest.exists()) == (2, False)
-    assert "add --yes" in end.err
+    assert "use --yes" in end.err
     with terminal(project.root, "init", environ={"YC_FOLDER_ID": "b1g7"}) as screen:
         screen.read_until("Folder ID [b1g7]: ")
         screen.send("\n")
-        screen.read_until("go without one]: ")
+        screen.read_until("packages up to 3.5 MB]: ")
         screen.send("x!\n")
         screen.read_until("must be a bucket name")
         screen.send("packages\n")

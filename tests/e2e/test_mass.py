@@ -21,7 +21,7 @@ def test_five_hundred_functions_with_distinct_packages(tmp_path: Path, project: 
         assert end.code == 0, end.err
         versions = [version for folder_id in folder_ids for version in cloud.versions(folder_id)]
     assert "500 functions: 500 deployed in " in end.out
-    assert "shown: 20 of 500 functions" in end.out
+    assert "20 of 500 functions" in end.out
     assert "warning" not in end.err
     assert "error" not in end.err
     assert len(versions) == 500

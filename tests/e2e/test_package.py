@@ -24,7 +24,7 @@ def test_a_package_is_listed_written_and_compared(cloud: Cloud, project: Project
     assert json.loads(end.out)["zip"]["sha256"] == sha256
     end = run(project.root, "package", "f000", "--out", "f.zip")
     assert (end.code, end.out) == (2, "")
-    assert "f.zip is there already" in end.err
+    assert "f.zip exists already" in end.err
     assert sorted(path.name for path in project.root.iterdir()) == [".orchestrator", "deploy.toml", "f.zip", "src"]
 
     environ = cloud.environ()
@@ -48,8 +48,8 @@ def test_what_cannot_be_packed_is_told(project: Project) -> None:
     )
     project.write(1, more=more)
     for arguments, code, told in (
-        (("f009",), 2, "f009 is not made of a source"),
-        (("f00*",), 2, "is 3 functions"),
+        (("f009",), 2, "f009 has no source, so it has no package"),
+        (("f00*",), 2, "matches 3 functions"),
         (("f0",), 2, 'no function matches "f0"'),
         (("f000", "--list", "--diff"), 2, "--list and --diff exclude each other"),
         (("f008",), 1, "failed with exit status 3"),

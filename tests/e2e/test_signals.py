@@ -30,7 +30,7 @@ from tests.e2e.harness import (
 )
 
 COUNT = 24  # more than the 15 Operations in flight of a folder
-GO_ON = "`orchestrator resume` goes on"
+GO_ON = "continue with `orchestrator resume`"
 
 
 def outcomes(end: Ended) -> dict[str, int]:

@@ -41,7 +41,7 @@ def test_resume_writes_what_the_killed_run_and_it_have_changed(tmp_path: Path, p
         first = json.loads(run(project.root, "show", "-o", "json").out)["run_id"]
         back = run(project.root, "rollback", first, "--yes", environ=environ)
         assert (back.code, levels(project)) == (0, ["loud"] * 3), back.err
-        assert "has written what it changed into the manifest, where it stands still" in back.err
+        assert "wrote its changes into the manifest, and they are still there" in back.err
         shown = run(project.root, "import", "--update", "--dry-run", environ=environ)
         assert (shown.code, "-" in shown.out + shown.err) == (0, True)
         assert run(project.root, "import", "--update", "--yes", environ=environ).code == 0
