@@ -104,7 +104,8 @@ WORDS: Mapping[str, tuple[tuple[str, ...], Mapping[str, str]]] = {
         {
             "bound": "functions wait, and all slots of a folder or cloud that they need are in use",
             "waiting": "functions wait for the request rate, after refusals, or for the first calls",
-            "tail": "Operations run, and no function waits",
+            "wave": "Operations run, no function of this wave waits, and the next wave is still to come",
+            "tail": "Operations run, and no function waits: the end of the run",
             "verifying": "new versions are verified",
             "preparing": "packages are made or uploaded",
             "pause": "a declared pause between two waves",

@@ -94,15 +94,7 @@ class Accounting:
 
     def spells(self, ends: Mapping[int, float]) -> Iterable[Spell]:
         """Return what was in progress when. `ends`: of the runs, by their number."""
-        for number, run in enumerate(self.clock.runs):
-            yield Spell(run.started.at, ends[number], "run")
-            yield Spell(run.worked_at, ends[number], "reading back")
-            if run.rollback_at is not None:
-                yield Spell(run.rollback_at, ends[number], "rolling back")
-        last_end = ends[len(ends) - 1] if ends else 0.0
-        for stop in self.clock.stops:
-            if stop.kind in ("pause", "gate", "outage"):
-                yield Spell(stop.since, stop.to if stop.to is not None else last_end, stop.kind)
+        yield from self._of_runs(ends)
         for track in self.tracks.values():
             folder_id = track.unit.folder_id
             for step in track.steps:
@@ -112,16 +104,34 @@ class Accounting:
                     yield Spell(step.at - step.seconds, step.at, kind)
         yield from self._not_begun(ends)
 
+    def _of_runs(self, ends: Mapping[int, float]) -> Iterable[Spell]:
+        """Return what concerns whole runs: the runs, their stops, and the waves after which another one comes."""
+        for number, run in enumerate(self.clock.runs):
+            yield Spell(run.started.at, ends[number], "run")
+            yield Spell(run.worked_at, ends[number], "reading back")
+            if run.rollback_at is not None:
+                yield Spell(run.rollback_at, ends[number], "rolling back")
+        last_end = ends[len(ends) - 1] if ends else 0.0
+        for stop in self.clock.stops:
+            if stop.kind in ("pause", "gate", "outage"):
+                yield Spell(stop.since, stop.to if stop.to is not None else last_end, stop.kind)
+        for wave in self.clock.waves:
+            if wave.is_followed:
+                ends_at = wave.to if wave.to is not None else last_end
+                yield Spell(wave.event.at, min(ends_at, wave.followed_to or ends_at), "wave")
+
     def _not_begun(self, ends: Mapping[int, float]) -> Iterable[Spell]:
         """Return the waits that no event reports, since they are not over: the run is under way, or was killed. A
         function waits if it is to be changed, holds no slot and is not being prepared. Its wait starts at its last
-        event.
+        event. Functions of later waves wait for no slot.
         """
         if not ends or self.state.ended_at is not None:
             return
-        run, end = self.clock.runs[-1], ends[len(ends) - 1]
+        run, end, begun = self.clock.runs[-1], ends[len(ends) - 1], self.clock.functions_begun
         for unit in self.state.units.values():
             if unit.outcome is not None or unit.action in (Action.UNCHANGED, Action.BLOCKED):
+                continue
+            if begun is not None and unit.turn > begun:
                 continue
             track = self.tracks.get(id(unit))
             if track is not None and (track.holds_any or unit.step in (Step.PACKAGE, Step.UPLOAD)):

@@ -43,6 +43,12 @@ class WaveClock:
 
     event: WaveStarted
     to: float | None = None
+    followed_to: float | None = None  # until when another wave was to come after it; None: until `to`
+
+    @property
+    def is_followed(self) -> bool:
+        """Whether another wave comes after it in the same run."""
+        return self.event.number < self.event.waves
 
 
 @dataclass(slots=True)
@@ -75,6 +81,11 @@ class ChainClock:
         """The wave that is under way, or the last one; 0 for none."""
         return self.waves[-1].event.number if self.waves else 0
 
+    @property
+    def functions_begun(self) -> int | None:
+        """How many functions the waves so far have. None: there are no waves, or several runs, whose waves overlap."""
+        return sum(one.event.units for one in self.waves) if self.waves and len(self.runs) == 1 else None
+
     def end_of(self, number: int, now: float, *, alive: bool) -> float:
         """Return when a run ended. A run that was killed ended at its last event."""
         run = self.runs[number]
@@ -96,6 +107,12 @@ class ChainClock:
         """Handle the end of the run."""
         self.runs[-1].ended = event
         self._close(event.at)
+
+    def breached(self, event: Breached) -> None:
+        """Handle a breach: no wave comes after this one."""
+        self.stops.append(Waited("breach", self.wave, event.at, event.at, event.reason))
+        if self.waves:
+            self.waves[-1].followed_to = event.at
 
     def rollback_begun(self, event: RollbackBegun) -> None:
         """Note that from here on another run works, which rolls this one back."""
@@ -144,7 +161,7 @@ _HANDLERS: Mapping[type[Event], Callable[[ChainClock, Any], None]] = {
     RunPaused: lambda chain, event: chain.waits("approval", event, None, event.reason),
     OutageBegan: lambda chain, event: chain.stops.append(Waited("outage", chain.wave, event.at, None, event.reason)),
     OutageEnded: lambda chain, event: chain.end("outage", event.at),
-    Breached: lambda chain, event: chain.stops.append(Waited("breach", chain.wave, event.at, event.at, event.reason)),
+    Breached: ChainClock.breached,
     RollbackBegun: ChainClock.rollback_begun,
     RunEnded: ChainClock.run_ended,
 }

@@ -16,6 +16,7 @@ from orchestrator.report.plain_text import time_span
 # Words for the part that took the most time.
 _WORDS = {
     "waiting": "with slots free, waiting for the request rate or after refusals",
+    "wave": "at the end of waves, while the next one waited for the last functions",
     "tail": "with free slots, while the last operations ran",
     "verifying": "spent verifying new versions",
     "preparing": "spent making and uploading packages",

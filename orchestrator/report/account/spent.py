@@ -9,7 +9,9 @@
 | use, or were until a second ago, since slots take time to change hands    |                |
 | functions wait though slots are free: for the request rate, after         | "waiting"      |
 | refusals, for the first calls                                             |                |
-| Operations run and no function waits: the end of a wave, or of the run    | "tail"         |
+| Operations run, no function of this wave waits, and a later wave of the   | "wave"         |
+| run is still to come                                                      |                |
+| Operations run and no function waits: the end of the run                  | "tail"         |
 | a new version is called, to verify it                                     | "verifying"    |
 | packages are made or uploaded                                             | "preparing"    |
 | another run rolls this one back                                           | "rolling back" |
@@ -27,7 +29,7 @@ from typing import NamedTuple
 from orchestrator.report.account.usage import HeldSlot, KnownLimits, ScopeKey
 
 PARTS = (
-    "bound", "waiting", "tail", "verifying", "preparing", "pause", "gate", "outage", "rolling back",
+    "bound", "waiting", "wave", "tail", "verifying", "preparing", "pause", "gate", "outage", "rolling back",
     "reading back", "other",
 )  # fmt: skip
 _GRACE_S = 1.0  # a free slot is taken by the next function within this time, at the pace of the calls
@@ -36,7 +38,9 @@ _BELOW = ("verifying", "preparing", "rolling back", "reading back")  # in this o
 
 
 class Spell(NamedTuple):
-    """A time when something was in progress: of a part's kind, "waits" or "run". `of`: the waiting unit's folder."""
+    """A time when something was in progress: of a part's kind, "waits" or "run". `of`: the waiting unit's folder.
+    "wave": a wave after which another one comes.
+    """
 
     since: float
     to: float
@@ -93,7 +97,8 @@ class _Sweep:
                 self.spent[Bounding("waiting")] += to - until
             return
         below = next((kind for kind in _BELOW if self.going[kind]), "other")
-        self.spent[Bounding("tail" if self.going["slot"] else below)] += to - since
+        last = "wave" if self.going["wave"] else "tail"
+        self.spent[Bounding(last if self.going["slot"] else below)] += to - since
 
     def _binding(self, since: float, to: float) -> tuple[ScopeKey | None, float]:
         """Return a scope that is full and waited for, or was a moment ago, and until when that counts."""

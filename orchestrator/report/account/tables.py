@@ -15,6 +15,7 @@ _FAILURES = "failures"
 _NAMED_MAX = 5  # functions of a cause
 _PARTS = {
     "waiting": "waiting with slots free: request rate, refusals, first calls",
+    "wave": "end of a wave: the next one waits for its last functions",
     "tail": "last operations running, nothing left to start",
     "verifying": "verifying new versions",
     "preparing": "making and uploading packages",

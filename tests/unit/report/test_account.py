@@ -244,6 +244,32 @@ def test_waves_end_where_something_comes_between_them() -> None:
     assert [one.wave for one in found.functions] == [1, 2]
 
 
+WAVE_1, WAVE_2 = WaveStarted(T, 1, 2, 1), WaveStarted(T + 6, 2, 2, 1)
+
+
+@pytest.mark.parametrize(
+    ("events", "parts"),
+    [
+        ([WAVE_1, WAVE_2], {"wave": 5.0, "tail": 4.0}),
+        ([WAVE_1, Breached(T + 2, "1 of 2 failed")], {"wave": 2.0, "tail": 7.0}),  # no wave comes after a breach
+        ([WaveStarted(T, 1, 1, 2)], {"tail": 9.0}),
+        ([], {"tail": 9.0}),
+    ],
+)
+def test_the_end_of_a_wave_is_the_tail_only_where_no_wave_follows(events: list[Event], parts: dict[str, float]) -> None:
+    found = account(run_of(events, operation("a", 0, 0, 5), operation("b", 6, 6, 10), keys="ab", end=10))
+    assert spent(found) == {**parts, "other": 1.0}
+
+
+def test_the_end_of_a_wave_is_named_while_its_run_is_under_way() -> None:
+    begun = [started(units=2), planned("a"), planned("b"), WAVE_1, *operation("a", 0, 0, 50)[:4]]
+    found = account(begun, T + 20, alive=True)  # b is of wave 2
+    assert spent(found) == {"wave": 20.0}
+    assert found.sentence == (
+        "20.0 s so far, of which 20.0 s at the end of waves, while the next one waited for the last functions"
+    )
+
+
 def test_a_pause_that_was_cut_short_ends_with_the_run() -> None:
     found = account(run_of([PauseBegan(T + 5, 1, 3000.0)], end=8, code=3))
     assert [(one.from_s, one.to_s) for one in found.stops] == [(5.0, 8.0)]

@@ -35,7 +35,7 @@ def told(found: Account, form: str) -> str:
 def test_the_text_answers_what_bound_it_what_was_slow_and_what_failed_first() -> None:
     text = told(account(RUN), "text")
     for line in (
-        "time           19.0 s, of which 7.0 s with free slots, while the last operations ran",
+        "time           19.0 s, of which 7.0 s at the end of waves, while the next one waited for the last functions",
         "longest        b, 7.0 s of work",
         "polling        1 operation seen as done 0.4 s late in total (8 % of their time)",
         "first failure  b",
