@@ -23,8 +23,8 @@ PATTERNS = (
     "orchestrator/**/*.py",
     "tests/**/*.py",
 )
-# Published values, which keep their spelling forever: readers compare them.
-PUBLISHED = {"not what was wanted"}
+# Published and stored values, which keep their spelling forever: readers compare them.
+PUBLISHED = {"not what was wanted", "serves $latest all the same"}
 OTHERS_WORK = "orchestrator/report/html/uplot/"
 # Files and folders that have not been revised yet. The list only becomes shorter.
 LEFT = (
