@@ -36,6 +36,7 @@ PLAIN = {
     "docs/speed.md": "output",
     "docs/telemetry.md": "output",
     "docs/terminal.md": "output",
+    "docs/troubleshooting.md": "messages, which test_troubleshooting_page.py compares",
     "docs/why.md": "a transcript",
 }
 

@@ -16,12 +16,8 @@ from tests.prose import ROOT
 
 PAGE = (ROOT / "docs" / "troubleshooting.md").read_text("utf-8")
 QUOTES = [quote for block in re.findall(r"(?ms)^```text\n(.*?)^```$", PAGE) for quote in block.splitlines()]
-COMMANDS = sorted(
-    {
-        *re.findall(r"`(orchestrator [^`]*)`", re.sub(r"(?ms)^```.*?^```$", "", PAGE)),
-        *re.findall(r"(?m)^(orchestrator .*?) *#", PAGE),
-    }
-)
+# In sentences: tests/unit/test_blocks.py checks those of blocks.
+COMMANDS = sorted(set(re.findall(r"`(orchestrator [^`]*)`", re.sub(r"(?ms)^```.*?^```$", "", PAGE))))
 LEAST_WORDS = 3
 _ROUND = " ,:;()"
 
