@@ -19,7 +19,7 @@ def option_variables() -> str:
             if isinstance(option, click.Option) and isinstance(option.envvar, str) and not option.hidden:
                 found[option.envvar, max(option.opts, key=len)].append(name)
     rows = ["| variable | option | commands |", "| --- | --- | --- |"]
-    for (variable, option), names in sorted(found.items()):
+    for (variable, long_name), names in sorted(found.items()):
         listed = ", ".join(f"[{name}](cli.md#{name})" for name in names)
-        rows.append(f"| `{variable}` | `{option}` | {listed if len(names) <= _MANY else f'{len(names)} commands'} |")
+        rows.append(f"| `{variable}` | `{long_name}` | {listed if len(names) <= _MANY else f'{len(names)} commands'} |")
     return "\n".join(rows)
