@@ -142,7 +142,7 @@ def test_listings_show_what_is_being_made_or_do_not(tmp_path: Path, creating: st
         ("--quota-at", "20s:operations_per_folder", "'operations_per_folder' is not a quota"),
         ("--quota-at", "soon:operations_per_folder=8", "soon"),
         ("--creating", "perhaps", "perhaps"),
-        ("--creating", "101%", "'101%' is no share"),
+        ("--creating", "101%", "'101%' is not a share"),
         ("--creating", "%", "%"),
         ("--durations", "9*fixed:1+soon", "'9*fixed:1+soon' is not a duration"),
     ],

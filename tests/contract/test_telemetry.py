@@ -120,7 +120,10 @@ def test_a_collector_that_is_gone_is_reported_once(monkeypatch: pytest.MonkeyPat
         messages = send(monkeypatch, endpoint(f"http://127.0.0.1:{port}", OTEL_METRICS_EXPORTER="none"))
     finally:
         logging.getLogger().removeHandler(handler)
-    assert messages.incomplete == ["telemetry: 17 of 17 spans were not sent: Connection refused"]
+    (lost,) = messages.incomplete
+    # The library logs no cause if the time is over before its second try, as on a busy machine.
+    reasons = "Connection refused", "Failed to export spans batch due to timeout, max retries or shutdown."
+    assert lost in [f"telemetry: 17 of 17 spans were not sent: {reason}" for reason in reasons]
     assert logged == [], "each try would be a line of the log"
 
 

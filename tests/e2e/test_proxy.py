@@ -43,7 +43,7 @@ def test_connections_that_are_cut_delayed_and_truncated(tmp_path: Path, project:
         assert {"answers cut", "requests cut", "truncated"} & network.done.keys(), "nothing has happened to the traffic"
 
 
-def test_a_network_that_is_gone_for_a_while_pauses_the_run(tmp_path: Path, project: Project) -> None:
+def test_a_run_waits_while_the_network_is_down(tmp_path: Path, project: Project) -> None:
     project = Project(project.root, FOLDER).write(COUNT)
     log = project.root / "events.ndjson"
     with (
@@ -59,7 +59,7 @@ def test_a_network_that_is_gone_for_a_while_pauses_the_run(tmp_path: Path, proje
             network.down = False
             end = ended(process)
         assert end.code == 0, end.err
-        assert "pauses" in end.err
+        assert "the cloud does not answer: the run waits" in end.err
         (over,) = (event for event in events(log) if event["kind"] == "outage_ended")
         assert over["seconds"] > 2.0
         seen_to_the_end(project, environ, cloud, end)

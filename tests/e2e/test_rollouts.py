@@ -454,7 +454,7 @@ def test_a_due_run_that_pauses_is_done_and_only_promote_goes_on(project: Project
         for machine in ((), elsewhere):  # the next due time has come
             kept = found.run(*due, *machine)
             assert kept.code == 3, kept.err
-            assert f"run {run_id} is paused: `orchestrator promote {run_id}" in kept.err
+            assert f"run {run_id} is paused: continue with `orchestrator promote {run_id}" in kept.err
         assert sorted(found.releases().values()) == [FIRST, FIRST, SECOND]
         end = found.run("promote", "--yes")
         assert end.code == 0, end.err

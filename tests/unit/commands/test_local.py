@@ -96,7 +96,7 @@ async def test_it_does_not_outlive_us_where_we_are_killed(tmp_path: Path) -> Non
         (("./none.sh",), ".", 127, "not found"),
         (("./plain",), ".", 126, "denied"),
         (("true",), "gone", 127, "No such file or directory"),
-        (("a\0b",), ".", 127, "it cannot start"),
+        (("a\0b",), ".", 127, "cannot start"),
     ],
 )
 async def test_what_cannot_start_says_why(
