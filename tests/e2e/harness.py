@@ -29,6 +29,7 @@ from anyio.from_thread import start_blocking_portal
 
 from orchestrator.sandbox.http.server import Options, Sandbox, open_sandbox
 from tests.e2e.forked import HASTE, Forked
+from tests.pages.verbs_page import calls_since, known_end
 from tests.published import published_events, published_output
 
 ROOT = Path(__file__).parents[2]
@@ -69,6 +70,7 @@ def run(
     root: Path, *arguments: str, environ: Mapping[str, str] | None = None, program: Sequence[str] = PROGRAM
 ) -> Ended:
     """Run the program to its end. A traceback always fails the test."""
+    called = RECORD.stat().st_size if RECORD.exists() else 0
     if program == PROGRAM:
         with forked(root, *arguments, environ=environ) as process:
             end = ended(process)
@@ -79,6 +81,7 @@ def run(
         )  # fmt: skip
         end = Ended(done.returncode, done.stdout, done.stderr)
     assert "Traceback" not in end.out + end.err, end.err
+    known_end(arguments, end.code, calls_since(RECORD, called))
     return end
 
 

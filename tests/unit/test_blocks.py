@@ -24,7 +24,7 @@ BLOCKS = blocks()
 LANGUAGES = {"crontab", "diff", "json", "python", "sh", "text", "toml", "yaml"}
 # Programs that pages use besides ours. `make` and `python -m` are checked too.
 OTHERS = {"cd", "curl", "docker", "eval", "export", "git", "head", "jq", "make", "mkdir", "pip", "python", "rm"}
-OTHERS |= {"sort", "source", "terraform"}
+OTHERS |= {"sort", "source", "terraform", "yc"}
 # Why pages that no test executes have blocks of plain text.
 PLAIN = {
     "docs/architecture.md": "a picture",
