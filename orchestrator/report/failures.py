@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -137,10 +137,16 @@ def _block(group: list[UnitFailure]) -> str:
 
 
 def _said(group: list[UnitFailure], text_of: Callable[[Failure], str], label: str = "") -> list[str]:
-    """Return a text that a group shares once, and texts that differ one by one: people may need to type an ID."""
     texts: dict[str, list[str]] = {}
     for told in group:
         texts.setdefault(text_of(told.failure), []).append(told.unit.key)
+    return said_lines(texts, label)
+
+
+def said_lines(texts: Mapping[str, Sequence[str]], label: str = "") -> list[str]:
+    """Return a text that all functions share once, and texts that differ one by one: people may need to type an ID.
+    `texts`: each with the functions that it is of.
+    """
     if len(texts) == 1:
         (text,) = texts
         return _indented(f"{label}: {text}" if label else text) if text else []

@@ -69,7 +69,7 @@ def test_it_shows_what_the_account_tells(tmp_path: Path) -> None:
         assert await chrome.js(f"document.querySelectorAll('{ROWS}').length") == 4
         assert await chrome.js("document.querySelectorAll('canvas').length") == 6  # rows, axis, chart
         label = await chrome.js("document.querySelector('.chart').getAttribute('aria-label')")
-        assert label == "Slots in use of cloud b1c over time: at most 2; the limit was 20; 0 refusals"
+        assert label == "Slots in use of folder b1gfolder over time: at most 2; the limit was 2; 0 refusals"
         painted = """(() => { const one = document.querySelector('.space .row canvas');
             const drawn = one.getContext('2d').getImageData(0, 0, one.width, one.height).data;
             return drawn.some((value) => value > 0); })()"""

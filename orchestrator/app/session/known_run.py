@@ -67,6 +67,7 @@ def known_account(options: RunOptions, messages: Messages, named: str) -> Accoun
 
 def read_account(store: Store, run_id: str, state_dir: Path) -> Account:
     """Return the account of the chain of a run, as far as the journal has it now. Raises `JournalError`."""
+    from orchestrator.app.session.chains.next_lines import next_lines  # noqa: PLC0415 - the same
     from orchestrator.report.account.accounting import Accounting  # noqa: PLC0415 - `show` does not need it
     from orchestrator.report.account.accounts import account_of  # noqa: PLC0415
 
@@ -75,4 +76,6 @@ def read_account(store: Store, run_id: str, state_dir: Path) -> Account:
         for event in store.events(one):
             found(event)
     alive = (found.state.started_at or 0.0) >= alive_since(state_dir)
-    return account_of(found, time.time(), alive=alive, back=store.taken_back_by(found.state))
+    back = store.taken_back_by(found.state)
+    lines = () if alive and found.state.ended_at is None else next_lines(found.state, back)
+    return account_of(found, time.time(), alive=alive, back=back, next_lines=lines)

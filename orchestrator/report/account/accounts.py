@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from orchestrator.journal.state import RunState
 from orchestrator.report.account.accounting import Accounting
 from orchestrator.report.account.functions import Since, causes_of, function_account
 from orchestrator.report.account.higher import time_sentence, would_give
+from orchestrator.report.account.live_after import live_with
 from orchestrator.report.account.spent import Bounding, parts_in_order, time_spent
 from orchestrator.report.account.usage import NO_SLOTS, HeldSlot, ScopeKey, slots_in_use
 from orchestrator.report.account.values import (
@@ -35,12 +37,12 @@ def account_of(
     alive: bool = False,
     back: RunState | None = None,
     known: dict[int, FunctionAccount] | None = None,
+    next_lines: tuple[str, ...] = (),
 ) -> Account:
-    """Return the account of a chain. `now`: seconds since the epoch, the end of a chain that is under way (`alive`).
-    `back`: the rollback that took it back. `known`: functions that have not changed since, by the id of their unit's
-    state; functions that are made are added.
-
-    A chain about which nothing is known yet has an empty account.
+    """Return the account of a chain, an empty one if nothing is known yet. `now`: seconds since the epoch, the end of a
+    chain that is under way (`alive`). `back`: the rollback that took it back. `known`: functions that have not changed
+    since, by the id of their unit's state; functions that are made are added. `next_lines`: command lines that continue
+    from here.
     """
     state, clock = found.state, found.clock
     alive = alive and state.ended_at is None
@@ -49,12 +51,10 @@ def account_of(
     ends = {number: clock.end_of(number, now, alive=alive) for number in range(len(clock.runs))}
     end = max(ends.values(), default=now)
     held = list(found.held(end))
-    spent = time_spent(held, found.spells(ends), found.limits)
     seconds = sum(ends[number] - run.started.at for number, run in enumerate(clock.runs))
-    parts = _parts(spent)
-    functions = _functions(found, since, known if known is not None else {})
+    parts = _parts(time_spent(held, found.spells(ends), found.limits))
+    functions = _functions(found, since, known if known is not None else {}, back)
     higher = would_give(found, parts, seconds)
-    causes = causes_of(found, back, since)
     return Account(
         run_id=state.run_id,
         verb=state.verb,
@@ -81,21 +81,32 @@ def account_of(
         late=_lateness(functions),
         would_give=higher,
         first_failure=_first_failed(found),
-        causes=causes,
+        causes=causes_of(found, back, since),
         scopes=_scopes(found, held, parts, since),
         waves=_waves(found, since),
         stops=_stops(found, since),
         functions=functions,
         rolled_back_by=back.run_id if back is not None else "",
+        skips=state.rollout.skips,
+        next=next_lines,
     )
 
 
-def _functions(found: Accounting, since: Since, known: dict[int, FunctionAccount]) -> tuple[FunctionAccount, ...]:
+def _functions(
+    found: Accounting, since: Since, known: dict[int, FunctionAccount], back: RunState | None
+) -> tuple[FunctionAccount, ...]:
+    """Return the functions. A rollback is applied last: those that are known may be older than it."""
     units = found.state.units.values()
     for unit in units:
         if id(unit) not in known:
             known[id(unit)] = function_account(unit, found.track_of(unit), since)
-    return tuple(known[id(unit)] for unit in units)
+    if back is None:
+        return tuple(known[id(unit)] for unit in units)
+    made = []
+    for unit in units:
+        live, version_id = live_with(back, unit)
+        made.append(replace(known[id(unit)], live=live, live_version_id=version_id))
+    return tuple(made)
 
 
 def _parts(spent: Mapping[Bounding, float]) -> tuple[TimePart, ...]:

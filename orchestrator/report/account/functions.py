@@ -9,6 +9,7 @@ from orchestrator.journal.state import RunState
 from orchestrator.journal.unit_state import UnitState
 from orchestrator.model import Step
 from orchestrator.report.account.accounting import Accounting
+from orchestrator.report.account.live_after import live_after
 from orchestrator.report.account.tracks import Followed, Track
 from orchestrator.report.account.values import (
     Cause,
@@ -46,7 +47,7 @@ def function_account(unit: UnitState, track: Track | None, since: Since) -> Func
         steps = (*steps, StepSpan(str(unit.step), 0, since(unit.step_since), None, ok=True))
     operations = tuple(_operation(one, since) for one in track.operations.values())
     began = [*(one.from_s for one in steps), *(one.accepted_s for one in operations)]
-    package = unit.package
+    package, (live, live_version_id) = unit.package, live_after(unit)
     return FunctionAccount(
         function=unit.key,
         name=unit.name,
@@ -82,6 +83,8 @@ def function_account(unit: UnitState, track: Track | None, since: Since) -> Func
         ),
         failure=_failure(unit),
         warnings=unit.warnings,
+        live=live,
+        live_version_id=live_version_id,
     )  # fmt: skip
 
 

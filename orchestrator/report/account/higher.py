@@ -25,7 +25,7 @@ _WORDS = {
     "outage": "in an outage of the cloud",
     "rolling back": "spent rolling back",
     "reading back": "spent reading back the live state",
-    "other": "before and between operations",
+    "other": "spent on other things",
 }
 _WORTH = 0.95  # a higher limit is mentioned if it takes less than this share of the time
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from orchestrator.report.account.values import Account, Cause, FunctionAccount, RunStop, Verified
+from orchestrator.report.account.live_after import NEW, NO_VERSION, NOT_KNOWN, OLD
+from orchestrator.report.account.run_facts import facts_of
+from orchestrator.report.account.values import Account, Cause, FunctionAccount, RunStop, TimePart, Verified
 from orchestrator.report.account.view import ReportView
+from orchestrator.report.failures import NAMED_MAX, said_lines
 from orchestrator.report.history import facts_text
 from orchestrator.report.plain_text import aligned, counted, named, time_span
 
@@ -24,8 +27,15 @@ _PARTS = {
     "outage": "outage of the cloud",
     "rolling back": "rolling back, in a run of its own",
     "reading back": "reading back the live state",
-    "other": "between operations",
+    "other": "other",
 }
+_LIVE = {
+    NEW: "its new version is live",
+    OLD: "its old version is live",
+    NO_VERSION: "it has no version",
+    NOT_KNOWN: "unknown",
+}
+_LIVE_MAX = 100  # functions whose live state is listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,70 +48,85 @@ class ReportTable:
     numbers: frozenset[str] = frozenset()
 
 
-def facts_of(account: Account) -> dict[str, str]:
-    """Return what the run was, how it ended, and how far it came; "" for facts that there are none of."""
-    late = account.late
-    return {
-        "run": " + ".join(run.run_id for run in account.runs),
-        "verb": account.verb,
-        "state": account.state,
-        "manifest": account.manifest,
-        "environment": account.environment,
-        "commit": account.commit,
-        "by": account.by,
-        "began": account.started_at,
-        "ended": account.ended_at or "",
-        "functions": ", ".join(f"{count} {outcome}" for outcome, count in account.outcomes.items()),
-        "time": account.sentence,
-        "longest": f"{account.longest.function}, {time_span(account.longest.work_s)} of work"
-        if account.longest is not None
-        else "",
-        "polling": f"{counted(late.operations, 'operation')} seen as done {time_span(late.late_s)} late in total"
-        f" ({100 * late.late_s / max(late.seen_s, 0.001):.0f} % of their time)"
-        if late is not None
-        else "",
-        "first failure": account.first_failure,
-        "stopped": account.breach or account.reason,
-        "rolled back": f"by run {account.rolled_back_by}" if account.rolled_back_by else "",
-    }
-
-
 def tables_of(account: Account) -> tuple[ReportTable, ...]:
-    """Return the tables that have rows: where the time went, failures, the slowest, limits, waves, verifications."""
+    """Return the tables that have rows: where the time went, failures with what is live, the slowest, limits, waves,
+    verifications.
+    """
     tables = (
-        _parts(account), _failures(account.causes), _slowest(account.functions), _limits(account), _waves(account),
-        _verifications(account.functions),
+        _parts(account), _failures(account), _live(account), _slowest(account.functions), _limits(account),
+        _waves(account), _verifications(account.functions),
     )  # fmt: skip
     return tuple(table for table in tables if table.rows)
 
 
-def part_words(part: str, scope: str, limit: int | None) -> str:
-    """Return the words for a part of the time."""
-    return f"bound by {scope}: all {limit} operations in use" if part == "bound" else _PARTS.get(part, part)
+def part_words(account: Account, part: TimePart) -> str:
+    """Return the words for a part of the time. For a limit also its value, and how that changed."""
+    if part.part != "bound":
+        return _PARTS.get(part.part, part.part)
+    return f"at the limit of {part.scope} ({_limit_words(account, part)})"
+
+
+def _limit_words(account: Account, part: TimePart) -> str:
+    told = [one.allowed for scope in account.scopes if f"{scope.kind} {scope.id}" == part.scope for one in scope.limits]
+    values = [int(allowed) for allowed in told] or [part.limit or 0]
+    if values[0] != values[-1]:
+        return f"{counted(values[0], 'Operation')}, later {values[-1]}"
+    if min(values) != max(values):
+        return f"{min(values)} to {counted(max(values), 'Operation')}"
+    return counted(values[0], "Operation")
 
 
 def _parts(account: Account) -> ReportTable:
     whole = max(account.seconds, 0.001)
     rows = tuple(
-        (part_words(one.part, one.scope, one.limit), time_span(one.seconds), f"{100 * one.seconds / whole:.0f} %")
+        (part_words(account, one), time_span(one.seconds), f"{100 * one.seconds / whole:.0f} %")
         for one in account.parts
     )
     return ReportTable("where the time went", ("part", "time", "share"), rows, frozenset({"time", "share"}))
 
 
-def _failures(causes: Sequence[Cause]) -> ReportTable:
-    rows = tuple(
-        (
-            str(len(one.functions)), one.what, named(one.functions, _NAMED_MAX), one.message,
-            ", ".join(f"{name} {value}" for name, value in (
-                ("operation", one.operation_id), ("request id", one.request_id)) if value),
-            one.advice,
-        )
-        for one in causes
-    )  # fmt: skip
-    return ReportTable(
-        "failures", ("functions", "what", "of", "message", "ids", "advice"), rows, frozenset({"functions"})
-    )
+def _failures(account: Account) -> ReportTable:
+    """Return a row for each message of a cause: functions with one cause may have messages of their own."""
+    rows, own = [], _own_messages(account)
+    for cause in account.causes:
+        texts = _messages_of(cause, own)
+        for number, (message, keys) in enumerate(list(texts.items())[:NAMED_MAX]):
+            first = not number
+            rows.append((str(len(keys)), cause.what, named(keys, _NAMED_MAX), message, _ids(cause) if first else "",
+                         cause.advice if first else ""))  # fmt: skip
+        if len(texts) > NAMED_MAX:
+            left = sum(map(len, list(texts.values())[NAMED_MAX:]))
+            rows.append((str(left), cause.what, f"and {counted(left, 'more function')}", "", "", ""))
+    head = ("functions", "what", "of", "message", "ids", "advice")
+    return ReportTable(_FAILURES, head, tuple(rows), frozenset({"functions"}))
+
+
+def _own_messages(account: Account) -> Mapping[str, str]:
+    return {one.function: one.failure.message for one in account.functions if one.failure is not None}
+
+
+def _messages_of(cause: Cause, own: Mapping[str, str]) -> dict[str, list[str]]:
+    """Return the messages of a cause's functions, each with the functions that it is of. `own`: of every function."""
+    texts = dict[str, list[str]]()
+    for key in cause.functions:
+        texts.setdefault(own.get(key, cause.message), []).append(key)
+    return texts
+
+
+def _ids(cause: Cause) -> str:
+    ids = (("operation", cause.operation_id), ("request id", cause.request_id))
+    told = ", ".join(f"{name} {value}" for name, value in ids if value)
+    return f"{cause.first}: {told}" if told and len(cause.functions) > 1 else told
+
+
+def _live(account: Account) -> ReportTable:
+    """Return for each function that is not done which Version is live."""
+    keys = {key for cause in account.causes for key in cause.functions}
+    failed = [one for one in account.functions if one.function in keys]
+    rows = [(one.function, one.outcome, _LIVE[one.live], one.live_version_id) for one in failed[:_LIVE_MAX]]
+    if len(failed) > _LIVE_MAX:
+        rows.append((f"and {len(failed) - _LIVE_MAX} more", "", "", ""))
+    return ReportTable("live state of what failed", ("function", "outcome", "live", "version"), tuple(rows))
 
 
 def _slowest(functions: Sequence[FunctionAccount]) -> ReportTable:
@@ -127,8 +152,8 @@ def _limits(account: Account) -> ReportTable:
     rows = []
     for one in account.scopes:
         told = one.limits
-        allowed = f"{told[0].allowed:.3g} ({told[0].reason})" if told else ""
-        last = f"{told[-1].allowed:.3g} ({told[-1].reason})" if len(told) > 1 else ""
+        allowed = f"{told[0].allowed:.3g} ({told[0].reason})" if told else "unknown"
+        last = f"{told[-1].allowed:.3g}{f' ({told[-1].reason})' if len(told) > 1 else ''}" if told else "unknown"
         most = str(one.most) if one.most else ""
         name = f"{one.kind} {one.id}".rstrip()
         rows.append((name, allowed, last, most, str(len(one.refused_s)), time_span(one.full_s) if one.full_s else ""))
@@ -187,12 +212,16 @@ def report_text(view: ReportView, *, width: int | None) -> str:
     parts = [facts_text(facts_of(view.account))]
     for table in tables_of(view.account):
         if table.title == _FAILURES:
-            parts.append("\n".join([f"{table.title}:", *(_cause_text(*row) for row in table.rows)]))
+            own = _own_messages(view.account)
+            causes = (_cause_text(one, _messages_of(one, own)) for one in view.account.causes)
+            parts.append("\n".join([f"{table.title}:", *causes]))
         else:
             rows = aligned(table.head, table.rows, width=width, numbers=table.numbers)
             parts.append(f"{table.title}:\n{rows}")
     return "\n\n".join(parts)
 
 
-def _cause_text(functions: str, what: str, names: str, *told: str) -> str:
-    return "\n    ".join([f"{counted(int(functions), 'function')} {what}: {names}", *filter(None, told)])
+def _cause_text(cause: Cause, messages: Mapping[str, Sequence[str]]) -> str:
+    head = f"{counted(len(cause.functions), 'function')} {cause.what}: {named(cause.functions, _NAMED_MAX)}"
+    rest = (f"    {told}" for told in (_ids(cause), cause.advice) if told)
+    return "\n".join([head, *said_lines(messages), *rest])

@@ -41,7 +41,6 @@ class TryAgain:
 @dataclass(frozen=True, slots=True)
 class OperationSpan:
     """An Operation. `asked_s`: when its call was sent, None where it was found; `done_s`: when it was seen as done.
-
     `cloud_s`: how long it took by the cloud's own times, None where the cloud gave none. `late_s`: how much later than
     that it was seen as done, counted from when it was accepted.
     """
@@ -102,8 +101,8 @@ class WhyFailed:
 @dataclass(frozen=True, slots=True)
 class FunctionAccount:
     """One function. `work_s`: its own work, all steps except the queue; `waited_s`: the queue; `wave`: 0 for none.
-
     `old_version_id` and `new_version_id`: what served `$latest` before, and what was made (or found); "" for none.
+    `live` and `live_version_id`: what serves it after the run, see `live_after`.
     """
 
     function: str
@@ -129,6 +128,8 @@ class FunctionAccount:
     verified: tuple[Verified, ...]
     failure: WhyFailed | None
     warnings: tuple[str, ...]
+    live: str
+    live_version_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +144,6 @@ class LimitStep:
 @dataclass(frozen=True, slots=True)
 class ScopeAccount:
     """A scope that Operations count against. `kind`: "folder", "cloud", or "requests per second", which has no slots.
-
     `slots`: pairs of a time and the slots in use from then on; `most`: the most at once; `slot_s`: their integral.
     `full_s`: for how long it held functions up; `refused_s`: when the cloud had no room.
     """
@@ -185,7 +185,6 @@ class WaveSpan:
 @dataclass(frozen=True, slots=True)
 class RunStop:
     """A time in which the run itself waited. `kind`: "pause", "gate", "approval", "outage", "breach".
-
     `wave`: the wave before it, 0 for none; `verdict`: of a gate, "" for others; `detail`: its last lines.
     """
 
@@ -227,7 +226,6 @@ class TimePart:
 @dataclass(frozen=True, slots=True)
 class Lateness:
     """How late Operations were seen as done, over those for which the cloud reported how long they took.
-
     `cloud_s`: the sum of their lengths by the cloud; `seen_s`: the sum from acceptance until they were seen as done;
     `late_s`: the difference.
     """
@@ -262,8 +260,8 @@ class LongestChain:
 class Account:
     """A run with its whole chain. `started_at`, `ended_at`: ISO 8601 in UTC; `ended_at` None: it is under way, or was
     killed, see `state`. `seconds`: of all its runs, without the time between them; `planned_s`: of the plan before.
-
-    `sentence`: where the time went, for people. `first_failure`: the function that failed first, "" for none.
+    `sentence`: where the time went, for people. `first_failure`: the function that failed first, "" for none. `skips`:
+    what the last run does not wait for. `next`: commands that continue from here.
     """
 
     run_id: str
@@ -297,3 +295,5 @@ class Account:
     stops: tuple[RunStop, ...]
     functions: tuple[FunctionAccount, ...]
     rolled_back_by: str
+    skips: tuple[str, ...]
+    next: tuple[str, ...]

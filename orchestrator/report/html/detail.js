@@ -6,10 +6,13 @@ const id = (value) => (value ? make("code", {}, value) : "");
 const facts = (pairs) =>
   make("dl", {}, pairs.filter(([, value]) => value).map(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]));
 
+const LIVE = { new: "its new version", old: "its old version", none: "it has no version" };
+const liveWords = (live, version) => [LIVE[live] || "unknown", version ? [" ", id(version)] : ""];
+
 const failureFacts = (failure) => facts([
   ["failed in", failure[0]], ["kind", failure[1]], ["message", failure[2]], ["advice", failure[3]],
   ["operation", id(failure[4])], ["HTTP", failure[5] ? String(failure[5]) : ""], ["request id", id(failure[6])],
-  ["server trace id", id(failure[7])], ["client request id", id(failure[8])],
+  ["server trace id", id(failure[7])], ["client request id", id(failure[8])], ["live", liveWords(failure[10], failure[11])],
 ]);
 
 const packageWords = (packed) =>
@@ -36,7 +39,7 @@ const detail = (one, close, zoom) => {
     facts([
       ["outcome", one.outcome], ["action", one.action], ["reason", one.reason.split("; ").join("\n")], ["name", one.name !== one.key ? one.name : ""],
       ["folder", id(one.folder)], ["function id", id(one.id)], ["version before", id(one.old)], [one.failure ? "version requested" : "version now", id(one.made)],
-      ["wave", one.wave ? String(one.wave) : ""], ["own work", span(one.work)], ["in the queue", span(one.waited)],
+      ["wave", one.wave ? String(one.wave) : ""], ["own work", span(one.work)], ["waited", span(one.waited)],
       ["package", packageWords(one.packed)], ["warnings", one.warnings.join("; ")],
     ]),
   ];
@@ -65,9 +68,30 @@ const detail = (one, close, zoom) => {
 
 const NAMED = 12;
 
+/* The messages of a cause, each with the functions that it is of. `own`: those of all functions. */
+const messagesOf = (own, message, functions) => {
+  const texts = new Map();
+  for (const key of functions) {
+    const text = own.get(key) ?? message;
+    if (!texts.has(text)) texts.set(text, []);
+    texts.get(text).push(key);
+  }
+  return texts;
+};
+
+const messageWords = (texts) => {
+  if (texts.size === 1) return make("p", { class: "message" }, [...texts.keys()]);
+  const shown = [...texts].slice(0, NAMED).map(([text, keys]) => {
+    const more = keys.length - NAMED;
+    return make("p", { class: "message" }, `${keys.slice(0, NAMED).join(", ")}${more > 0 ? ` and ${more} more` : ""}: ${text}`);
+  });
+  return [...shown, texts.size > NAMED ? make("p", {}, `and ${count(texts.size - NAMED, "more message")}`) : ""];
+};
+
 /* `go`: shows a function by its key. */
 const failuresSection = (data, go) => {
   if (!data.causes.length) return null;
+  const own = new Map(data.functions.filter((row) => row[17]).map((row) => [row[0], row[17][2]]));
   const cause = ([what, message, advice, functions, first, operation, request]) => {
     const named = make("p", { class: "names" });
     const button = (key) => make("button", { type: "button", class: "name", onclick: () => go(key) }, key);
@@ -78,7 +102,7 @@ const failuresSection = (data, go) => {
     };
     some(NAMED);
     return make("article", { class: "cause" },
-      make("h3", {}, `${count(functions.length, "function")} ${what}`), make("p", { class: "message" }, message),
+      make("h3", {}, `${count(functions.length, "function")} ${what}`), messageWords(messagesOf(own, message, functions)),
       facts([["advice", advice], ["first", first], ["operation", id(operation)], ["request id", id(request)]]), named);
   };
   return section("failures", "What failed", data.causes.map(cause));

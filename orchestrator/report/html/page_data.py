@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from orchestrator.report.account.tables import ReportTable, facts_of, part_words, tables_of
+from orchestrator.report.account.run_facts import facts_of
+from orchestrator.report.account.tables import ReportTable, part_words, tables_of
 from orchestrator.report.account.values import (
     Account,
     ChangeMade,
@@ -74,9 +75,7 @@ def page_data(account: Account, hide: Callable[[Any], Any], texts: Texts | None 
         "facts": [[name, value] for name, value in facts.items() if value],
         "total_ms": round(1000 * account.seconds),
         "gaps": at.gaps,
-        "parts": [
-            [one.part, part_words(one.part, one.scope, one.limit), round(1000 * one.seconds)] for one in account.parts
-        ],
+        "parts": [[one.part, part_words(account, one), round(1000 * one.seconds)] for one in account.parts],
         "outcomes": dict(account.outcomes),
         "causes": [
             [one.what, one.message, one.advice, list(one.functions), one.first, one.operation_id, one.request_id]
@@ -121,7 +120,7 @@ def _function(one: FunctionAccount, texts: Texts, at: WorkedTime, hide: Callable
         [_change(each, texts, hide) for each in one.changes],
         [[at(each.at_s), each.version_id, texts(each.verdict), texts(each.reason), each.attempts]
          for each in one.verified],
-        _why(failure, texts) if failure is not None else 0,
+        [*_why(failure, texts), one.live, one.live_version_id] if failure is not None else 0,
         [one.package_bytes, int(one.package_existed)] if one.package_bytes is not None else 0, list(one.warnings),
     ]  # fmt: skip
     return _trimmed(row)
@@ -193,6 +192,7 @@ def _scope(one: ScopeAccount, at: WorkedTime) -> dict[str, Any]:
     return {
         "name": f"{one.kind} {one.id}",
         "most": one.most,
+        "full": round(1000 * one.full_s),
         "slots": _thinned([(at(when), count) for when, count in one.slots]),
         "limits": [[at(limit.at_s), limit.allowed, limit.reason] for limit in one.limits],
         "refused": [at(when) for when in one.refused_s],

@@ -32,7 +32,7 @@ const readFunction = (data, number) => {
   return {
     number, key, name: name || key, folder: text(folder), id, action: text(action), reason: text(reason),
     outcome: text(outcome), openSpan: spans.find((one) => one.open), wave, work, waited, old, made, spans, from, to, retries: tries.length, packed, warnings,
-    failure: failure ? [...failure.slice(0, 9), text(failure[9])] : 0,
+    failure: failure ? [...failure.slice(0, 9), text(failure[9]), ...failure.slice(10)] : 0,
     operations: operations.map((one) => ({
       id: one[0], call: text(one[1]), accepted: one[2], took: one[3] ?? 0, cloud: one[4] ?? 0, late: one[5] ?? 0,
       request: one[6] || "", version: one[7] || "", error: one[8] || "",
@@ -49,7 +49,7 @@ const last = (value) => (Number.isFinite(value) ? value : Number.MAX_VALUE);
 const ORDERS = {
   start: ["when it began", (a, b) => last(a.from) - last(b.from) || a.number - b.number],
   work: ["own work, longest first", (a, b) => b.work - a.work || a.number - b.number],
-  waited: ["queue, longest first", (a, b) => b.waited - a.waited || a.number - b.number],
+  waited: ["waited, longest first", (a, b) => b.waited - a.waited || a.number - b.number],
   retries: ["retries, most first", (a, b) => b.retries - a.retries || a.number - b.number],
   name: ["name", (a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0)],
 };

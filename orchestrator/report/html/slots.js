@@ -69,7 +69,26 @@ const slotColumns = (scope, total) => {
 
 const highest = (columns) => columns[1].concat(columns[2]).reduce((most, value) => Math.max(most, value || 0), 1);
 
-const slotsOptions = (width, view) => {
+/* Lines where waves begin. */
+const waveMarks = (chart, waves, colour) => {
+  const { ctx: context, bbox: box } = chart;
+  context.save();
+  context.strokeStyle = context.fillStyle = colour;
+  context.lineWidth = devicePixelRatio;
+  context.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
+  for (const [number, , , , from] of waves) {
+    if (from < chart.scales.x.min || from > chart.scales.x.max) continue;
+    const left = Math.round(chart.valToPos(from, "x", true));
+    context.beginPath();
+    context.moveTo(left, box.top);
+    context.lineTo(left, box.top + box.height);
+    context.stroke();
+    context.fillText(`wave ${number}`, left + 4 * devicePixelRatio, box.top + 11 * devicePixelRatio);
+  }
+  context.restore();
+};
+
+const slotsOptions = (width, view, data) => {
   const colour = colours();
   const stepped = uPlot.paths.stepped({ align: 1 });
   const axis = { stroke: colour("text"), grid: { stroke: colour("line"), width: 1 }, ticks: { stroke: colour("line"), width: 1 } };
@@ -80,6 +99,7 @@ const slotsOptions = (width, view) => {
     legend: { live: true },
     cursor: { drag: { x: true, y: false, setScale: false } },
     hooks: {
+      draw: [(chart) => waveMarks(chart, data.waves, colours()("wave"))],
       setSelect: [(chart) => {
         if (chart.select.width < 4) return;
         const from = chart.posToVal(chart.select.left, "x");
@@ -107,6 +127,8 @@ const slotsSection = (data, view) => {
   const box = make("div", { class: "chart", role: "img" });
   const words = make("div");
   const choice = make("select", { id: "scope" }, data.scopes.map((scope, at) => make("option", { value: at }, scope.name)));
+  // It opens on the limit that held the run up longest.
+  choice.value = String(data.scopes.reduce((most, scope, at) => (scope.full > data.scopes[most].full ? at : most), 0));
   let chart = null;
   const width = () => Math.max(240, box.clientWidth);
   const told = () => {
@@ -122,7 +144,7 @@ const slotsSection = (data, view) => {
   const draw = () => {
     const columns = told();
     if (chart) chart.destroy();
-    chart = new uPlot(slotsOptions(width(), view), columns, box);
+    chart = new uPlot(slotsOptions(width(), view, data), columns, box);
   };
   const again = () => chart.setData(told());
   choice.addEventListener("change", draw);

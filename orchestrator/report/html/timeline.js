@@ -11,7 +11,7 @@ class Timeline {
     this.axis = make("canvas", { class: "axis", "aria-hidden": "true" });
     this.space = make("div", { class: "space", role: "presentation" });
     this.head = make("div", { class: "row head", role: "row", "aria-rowindex": "1" },
-      ["function", "outcome", "own work", "queue"].map((name) => make("div", { role: "columnheader", class: `cell ${name.replace(" ", "-")}` }, name)),
+      ["function", "outcome", "own work", "waited"].map((name) => make("div", { role: "columnheader", class: `cell ${name.replace(" ", "-")}` }, name)),
       make("div", { role: "columnheader", class: "cell bars" }, this.axis, make("span", { class: "unseen" }, "steps over time")));
     this.list = make("div", {
       class: "rows", role: "grid", tabindex: "0", "aria-label": "Functions and their steps over time",
@@ -81,7 +81,7 @@ class Timeline {
   barHeight() { return this.rowHeight > 40 ? 16 : this.rowHeight - 8; }
 
   element() {
-    const cells = ["function", "outcome", "own-work", "queue"].map((name) => make("div", { role: "gridcell", class: `cell ${name}` }));
+    const cells = ["function", "outcome", "own-work", "waited"].map((name) => make("div", { role: "gridcell", class: `cell ${name}` }));
     const canvas = make("canvas", { "aria-hidden": "true" });
     const told = make("span", { class: "unseen" });
     const element = make("div", { class: "row", role: "row" }, cells, make("div", { role: "gridcell", class: "cell bars" }, canvas, told));

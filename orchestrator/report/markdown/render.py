@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from orchestrator.model import Action, Plan, Unit
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.safe import Safe
-from orchestrator.report.account.tables import ReportTable, facts_of, tables_of
+from orchestrator.report.account.run_facts import facts_of
+from orchestrator.report.account.tables import ReportTable, tables_of
 from orchestrator.report.account.view import ReportView
 from orchestrator.report.markdown.pieces import code, cut_to, fenced, row
 from orchestrator.report.markdown.result import result_markdown

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from orchestrator.report.account import values as v
+from orchestrator.report.account.live_after import LIVE
 from orchestrator.report.published.common import (
     ACTION_OR_NONE,
     CALL,
@@ -125,6 +126,8 @@ ACCOUNT_OF_FUNCTION = keys_from(
         "verified": "what verifications said",
         "failure": "why it is not done, null where it is",
         "warnings": "sentences about its package",
+        "live": "which version serves `$latest` after the run, as far as it is known",
+        "live_version_id": 'its id, "" for none, or not known',
     },
     {
         "action": ACTION_OR_NONE,
@@ -135,5 +138,6 @@ ACCOUNT_OF_FUNCTION = keys_from(
         "changes": several(_CHANGE),
         "verified": several(_VERIFIED),
         "failure": or_null(_FAILED),
+        "live": among(*LIVE),
     },
 )

@@ -161,6 +161,8 @@ REPORT = keys_from(
         "stops": "when the run itself waited",
         "functions": "every function",
         "rolled_back_by": 'the rollback that took it back, "" for none',
+        "skips": "what its last run does not wait for: pauses, verification",
+        "next": "command lines that continue from here",
     },
     {
         "state": STATE,

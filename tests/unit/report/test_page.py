@@ -120,6 +120,7 @@ def test_foreign_text_stays_text(text: str) -> None:
     )
     assert row[0] == f"f{shown}"
     assert row[17][2:5] == [shown, shown, shown]
+    assert row[17][10:] == ["new", "version-f" + shown]
 
 
 def test_a_secret_is_hidden() -> None:

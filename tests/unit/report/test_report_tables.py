@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
+from orchestrator.journal.condition_events import LimitChanged
 from orchestrator.journal.events import UnitEnded
 from orchestrator.journal.rollout_events import GateBegan, GateEnded, PauseBegan, VersionVerified, WaveStarted
-from orchestrator.model import Verdict
+from orchestrator.model import Change, ChangeKind, Step, Verdict
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.redactor import Redactor
-from orchestrator.report.account.tables import tables_of
+from orchestrator.report.account.run_facts import facts_of
+from orchestrator.report.account.tables import part_words, tables_of
 from orchestrator.report.account.values import Account
 from orchestrator.report.account.view import ReportView
 from orchestrator.report.formats import FORMATS
-from tests.runs import STARTED_AT, account, failed
+from tests.runs import STARTED_AT, account, ended, failed, planned, started
 from tests.unit.report.test_account import limits, operation, run_of
 
 T = STARTED_AT
@@ -37,13 +41,16 @@ def test_the_text_answers_what_bound_it_what_was_slow_and_what_failed_first() ->
     for line in (
         "time           19.0 s, of which 7.0 s at the end of waves, while the next one waited for the last functions",
         "longest        b, 7.0 s of work",
-        "polling        1 operation seen as done 0.4 s late in total (8 % of their time)",
-        "first failure  b",
+        "polling        the end of an Operation was noticed 0.4 s late on average (1 Operation)",
+        "first failure  b, 7.0 s after the start: no such account: `x`|y",
+        "verification   passed 1, failed 1, inconclusive 0, not declared 1",
+        "began          2026-11-18 11:06:40 UTC",
+        "ended          2026-11-18 11:06:59 UTC",
     ):
         assert line in text
     for row in (
-        ("bound by folder b1gfolder: all 2 operations in use", "5.0 s", "26 %"), ("pauses between waves", "4.0 s"),
-        ("b", "failed", "7.0 s", "0.0 s", "track 6.9 s"), ("cloud b1c", "20 (quota-manager)", "2"),
+        ("at the limit of folder b1gfolder (2 Operations)", "5.0 s", "26 %"), ("pauses between waves", "4.0 s"),
+        ("b", "failed", "7.0 s", "0.0 s", "track 6.9 s"), ("cloud b1c", "20 (quota-manager)  20 ", "2"),
         ("gate", "16.0 s", "2.0 s", "after wave 1, passed: fine"),
         ("failed", "1", "3", "1.5 s", "b", "it answered 502"), ("passed", "1", "1", "0.4 s", "a"),
     ):  # fmt: skip
@@ -54,14 +61,14 @@ def test_failures_stand_one_under_the_other_whatever_the_width() -> None:
     text = told(account(RUN), "text")
     assert (
         "failures:\n1 function failed in step track, INVALID_ARGUMENT: b\n    no such account: `x`|y\n"
-        "    operation operation-b, request id request-b\n    name another\n\nslowest"
+        "    operation operation-b, request id request-b\n    name another\n\nlive state of what failed:\n"
     ) in text
 
 
 def test_the_markdown_tells_the_same_and_foreign_text_stands_in_code() -> None:
     text = told(account(RUN), "markdown")
     assert text.startswith(f"## Run `{account(RUN).run_id}`: failed\n\n19.0 s, of which")
-    assert "| bound by folder b1gfolder: all 2 operations in use | 5.0 s | 26 % |" in text
+    assert "| at the limit of folder b1gfolder (2 Operations) | 5.0 s | 26 % |" in text
     assert "``no such account: `x`\\|y``" in text
     for table in tables_of(account(RUN)):
         rows = [line for line in text.splitlines() if line.startswith(f"| {table.head[0]} |")]
@@ -75,9 +82,76 @@ def test_a_name_that_is_markup_stays_a_name() -> None:
     assert "| `[x](http://y) @all <b>` |" in text
 
 
+def failing(*ends: tuple[str, str]) -> Account:
+    """A run in which functions fail, each with its own message, as it is verified."""
+    events = [UnitEnded(T + 5, key, failed(message, Step.VERIFY)) for key, message in ends]
+    return account(run_of(events, keys="".join(key for key, _ in ends), code=1))
+
+
+def test_functions_with_one_cause_and_messages_of_their_own_keep_them() -> None:
+    found = failing(("a", "version 17: bad answer 17"), ("b", "version 41: bad answer 41"))
+    assert len(found.causes) == 1
+    assert "    a: version 17: bad answer 17\n    b: version 41: bad answer 41\n" in told(found, "text")
+    text = told(found, "markdown")
+    assert "| `a` | `version 17: bad answer 17` |" in text
+    assert "| `b` | `version 41: bad answer 41` |" in text
+
+
+def test_many_messages_of_one_cause_are_counted() -> None:
+    found = failing(*((key, f"bad answer {number}") for number, key in enumerate("abcdefghijkl")))
+    assert "    j: bad answer 9\n    and 2 more\n" in told(found, "text")
+    assert "and 2 more functions" in told(found, "markdown")
+    shared = failing(("a", "bad answer 1"), ("b", "bad answer 1"))
+    assert "a, b\n    bad answer 1\n" in told(shared, "text")
+
+
+def test_what_is_live_of_a_failed_function_is_a_line() -> None:
+    rows = [" ".join(line.split()) for line in told(account(RUN), "text").splitlines()]
+    assert "b failed its new version is live new-b" in rows
+    row = "| `a` | `failed` | `its old version is live` | `base-a` |"
+    assert row in told(failing(("a", "bad answer")), "markdown")
+
+
+def test_a_limit_that_changed_is_named_with_both_values() -> None:
+    def words(*later: float) -> str:
+        changes = [LimitChanged(T + 1, "folder b1gfolder", allowed, "others use it") for allowed in later]
+        work = [operation(key, 0, 5 * number, 5 * number + 5) for number, key in enumerate("ab")]
+        found = account(run_of(limits(1), changes, *work, keys="ab", end=10))
+        return next(part_words(found, part) for part in found.parts if part.part == "bound")
+
+    assert words() == "at the limit of folder b1gfolder (1 Operation)"
+    assert words(0) == "at the limit of folder b1gfolder (1 Operation, later 0)"
+    assert words(0, 1) == "at the limit of folder b1gfolder (0 to 1 Operation)"
+
+
+@pytest.mark.parametrize(
+    ("kinds", "skips", "said"),
+    [
+        ({"a": ["createVersion", "verify"], "b": ["createVersion"]}, (),
+         "passed 0, failed 0, inconclusive 0, not reached 1, not declared 1"),
+        ({"a": ["createVersion"], "b": ["createVersion"]}, ("verification",), "verification is skipped (--no-verify)"),
+        ({"a": ["update"]}, (), "nothing to verify: no new versions"),
+        ({}, (), ""),
+    ],
+)  # fmt: skip
+def test_verifications_are_counted(kinds: dict[str, list[str]], skips: tuple[str, ...], said: str) -> None:
+    plans = [
+        replace(planned(key), changes=tuple(Change(ChangeKind(kind)) for kind in some)) for key, some in kinds.items()
+    ]
+    found = account([started(units=len(plans)), *plans, ended(1)])
+    assert facts_of(replace(found, skips=skips))["verification"] == said
+
+
+def test_what_to_do_next_is_in_every_form() -> None:
+    found = replace(account(RUN), next=("orchestrator deploy --failed", "orchestrator rollback R"))
+    said = "`orchestrator deploy --failed`, or `orchestrator rollback R`"
+    assert f"  next           {said}\n" in told(found, "text")
+    assert said in told(found, "markdown")
+
+
 def test_a_comment_takes_no_more_than_it_has_room_for() -> None:
     found = account(RUN)
-    causes = tuple(replace(found.causes[0], message="x" * 390, first=str(number)) for number in range(300))
+    causes = tuple(replace(found.causes[0], advice="x" * 390, first=str(number)) for number in range(300))
     text = told(replace(found, causes=causes), "markdown")
     assert len(text) <= 60_000
     assert "more lines" in text[-200:]

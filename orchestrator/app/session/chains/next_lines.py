@@ -1,0 +1,44 @@
+"""The command lines that continue from a run that is not done."""
+
+from __future__ import annotations
+
+from orchestrator.app.session.chain import again_of
+from orchestrator.app.session.identity import line_of, promote_line, resume_line, rollback_line
+from orchestrator.errors import Exit
+from orchestrator.journal.state import RunState
+from orchestrator.model import Deployed
+from orchestrator.planning.resume import failed, prunes
+
+
+def next_lines(run: RunState, back: RunState | None) -> tuple[str, ...]:
+    """Return the command lines that continue from a chain that has ended or was killed, the usual one first. `back`:
+    the rollback that took it back.
+
+    | the chain                           | the first line                 | and then            |
+    | ---                                 | ---                            | ---                 |
+    | has no run yet, or is done          | none                           |                     |
+    | was rolled back                     | none                           |                     |
+    | is paused                           | `promote`                      | `rollback` of it    |
+    | was killed or interrupted, unless   | `resume`                       | `rollback` of it    |
+    | it was given up                     |                                |                     |
+    | was stopped by a breach             | its command again, as a new run| `rollback` of it    |
+    | has failed functions                | its command with --failed      | `rollback` of it    |
+
+    A rollback is named if the run has deployed something, and is neither a prune nor a rollback itself.
+    """
+    if not run.run_id or back is not None or run.exit_code in (Exit.DONE, Exit.ROLLED_BACK):
+        return ()
+    lines = []
+    if run.rollout.paused is not None and not run.given_up:
+        lines.append(promote_line(run.run_id))
+    elif run.exit_code in (None, Exit.INTERRUPTED) and not run.given_up:
+        lines.append(resume_line(run.run_id))
+    elif run.breach:
+        lines.append(line_of(run.verb, run.identity, run.endpoint))
+    elif failed(run):
+        more = () if prunes(run) else again_of(run)
+        lines.append(line_of(run.verb, run.identity, run.endpoint, *more))
+    changed = any(isinstance(unit.outcome, Deployed) for unit in run.units.values())
+    if changed and not prunes(run) and not run.rollout.rolls_back and not run.rollout.rollback:
+        lines.append(rollback_line(run.run_id))
+    return tuple(lines)

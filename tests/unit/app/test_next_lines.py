@@ -1,0 +1,55 @@
+"""The commands that a report names for a run that is not done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from orchestrator.app.session.chains.next_lines import next_lines
+from orchestrator.journal.events import Breached, Event, RunEnded, UnitEnded
+from orchestrator.journal.rollout_events import RunPaused
+from orchestrator.journal.state import RunState
+from orchestrator.model import Deployed
+from tests.runs import RUN_ID, STARTED_AT, ended, failed, planned, started
+
+T = STARTED_AT
+GOOD, BAD = UnitEnded(T + 2, "a", Deployed("new-a")), UnitEnded(T + 3, "b", failed())
+BACK = f"orchestrator rollback {RUN_ID}"
+
+
+def after(*events: Event, back: RunState | None = None) -> tuple[str, ...]:
+    run = RunState()
+    for event in (started(units=2), planned("a"), planned("b"), *events):
+        run.apply(event)
+    return next_lines(run, back)
+
+
+@pytest.mark.parametrize(
+    ("events", "lines"),
+    [
+        ([GOOD, ended()], ()),
+        ([GOOD, BAD, ended(1)], ("orchestrator deploy --failed", BACK)),
+        ([BAD, ended(1)], ("orchestrator deploy --failed",)),
+        ([GOOD, BAD, Breached(T + 3, "1 of 2 failed"), ended(1)], ("orchestrator deploy", BACK)),
+        ([GOOD], (f"orchestrator resume {RUN_ID}", BACK)),
+        ([GOOD, ended(3)], (f"orchestrator resume {RUN_ID}", BACK)),
+        ([GOOD, RunPaused(T + 3, "it waits for approval", 1), ended(3)], (f"orchestrator promote {RUN_ID}", BACK)),
+        ([GOOD, RunEnded(T + 4, 5)], ()),
+    ],
+)
+def test_the_usual_command_comes_first(events: Sequence[Event], lines: tuple[str, ...]) -> None:
+    assert after(*events) == lines
+
+
+def test_nothing_follows_a_rollback_or_no_run() -> None:
+    assert after(GOOD, BAD, ended(1), back=RunState()) == ()
+    assert next_lines(RunState(), None) == ()
+
+
+def test_a_rollback_that_failed_is_repeated_for_the_same_run() -> None:
+    run = RunState()
+    for event in (replace(started(), verb="rollback", rolls_back="R1"), planned("b"), BAD, ended(1)):
+        run.apply(event)
+    assert next_lines(run, None) == ("orchestrator rollback R1",)
