@@ -147,7 +147,8 @@ def _key(
     said = _DEFAULT.sub("", text.removesuffix("Required.").replace(merged, "")).strip()
     facts = [f"Type: {_type(property_, defined)}"]
     limits = list(dict.fromkeys(_limits(field.annotation, field.metadata)))
-    facts += [f"Limits: {'; '.join(limits)}"] if limits else []
+    if limits:
+        facts.append(f"Limits: {limits[0]}" if len(limits) == 1 else "\n    - ".join(["Limits:", *limits]))
     facts.append("Required" if required else f"Default: {_code(default) if default else 'not set'}")
     facts += [f"Merge: {merged[0].lower()}{merged[1:].rstrip('.')}", f"Since: {SINCE.get(path, FIRST_VERSION)}"]
     yield f"### `{path}`"
