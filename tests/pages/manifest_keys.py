@@ -79,7 +79,7 @@ PROBES: Mapping[str, tuple[Any, ...]] = {
     "_body": (),
     "_headers": (),
     "_program": (),
-    "_canary": ("@file",),
+    "_canary": (),
 }
 _TYPES = {"a size": SIZE_PATTERN, "a duration": DURATION_PATTERN, "a count or a share": PERCENT_PATTERN}
 _MANY = {
