@@ -14,10 +14,10 @@ _OFFLINE = (0, 1, 2)
 ENDS: Mapping[str, tuple[int, ...]] = {
     "completion": (0, 2),
     "deploy": _RUN,
-    "import": (0, 1, 2, 6),
+    "import": (0, 1, 2, 4, 6),
     "init": _OFFLINE,
     "jobs": (0, 1, 2, 6),
-    "package": _OFFLINE,
+    "package": (0, 1, 2, 4),
     "plan": (0, 1, 2, 3, 4, 6),
     "promote": _RUN,
     "prune": (0, 1, 2, 3, 4, 6),
@@ -27,12 +27,12 @@ ENDS: Mapping[str, tuple[int, ...]] = {
     "rollback": (0, 1, 2, 3, 4, 6),
     "run": _RUN,
     "runs": (0, 1, 2, 6),
-    "sandbox": (0, 2, 6),
+    "sandbox": (0, 2, 4, 6),
     "schema": (0, 2),
     "show": (0, 1, 2, 6),
-    "ui": (0, 2, 6),
+    "ui": (0, 1, 2, 4, 6),
     "validate": (0, 2),
-    "why": (0, 1, 2, 6),
+    "why": (0, 1, 2, 4, 6),
 }
 VIEWER, EDITOR, ADMIN = "functions.viewer", "functions.editor", "functions.admin"
 # The least role of each call, as the cloud's pages have it.
