@@ -150,7 +150,9 @@ def test_no_text_acts(tmp_path: Path, text: str) -> None:
         await chrome.js("document.querySelector('.rows').focus()")
         await chrome.press("Enter")
         assert await chrome.js("document.getElementById('detail').hidden") is False
+        assert "its new version is live" in await chrome.js("document.getElementById('failures').innerText")
         await chrome.click(".name")
+        assert "its new version" in await chrome.js("document.getElementById('detail').innerText")
         assert await chrome.js("window.had") is None
         assert await chrome.js("document.querySelectorAll('script, img').length") == 2  # the data, and ours
         assert await chrome.js("document.querySelector('.space .function').textContent") == await chrome.js(

@@ -15,6 +15,7 @@ from orchestrator.report.plain_text import aligned, counted, named, time_span
 
 SLOWEST = 10  # functions that are named, by their own work
 _FAILURES = "failures"
+LIVE_TITLE = "live state of what failed"
 _NAMED_MAX = 5  # functions of a cause
 _PARTS = {
     "waiting": "waiting with slots free: request rate, refusals, first calls",
@@ -126,7 +127,7 @@ def _live(account: Account) -> ReportTable:
     rows = [(one.function, one.outcome, _LIVE[one.live], one.live_version_id) for one in failed[:_LIVE_MAX]]
     if len(failed) > _LIVE_MAX:
         rows.append((f"and {len(failed) - _LIVE_MAX} more", "", "", ""))
-    return ReportTable("live state of what failed", ("function", "outcome", "live", "version"), tuple(rows))
+    return ReportTable(LIVE_TITLE, ("function", "outcome", "live", "version"), tuple(rows))
 
 
 def _slowest(functions: Sequence[FunctionAccount]) -> ReportTable:

@@ -105,5 +105,6 @@ const failuresSection = (data, go) => {
       make("h3", {}, `${count(functions.length, "function")} ${what}`), messageWords(messagesOf(own, message, functions)),
       facts([["advice", advice], ["first", first], ["operation", id(operation)], ["request id", id(request)]]), named);
   };
-  return section("failures", "What failed", data.causes.map(cause));
+  const live = data.live;
+  return section("failures", "What failed", data.causes.map(cause), live ? table(live.head, live.rows, { caption: "Live state of what failed" }) : null);
 };

@@ -6,8 +6,11 @@ const STEPS = [
   ["track", "operation running"], ["verify", "verifying"], ["bad", "retry, refusal or failure"],
 ];
 
+/* A text in which every second part between backticks is a command. */
+const commands = (text) => text.split("`").map((part, at) => (at % 2 ? id(part) : part));
+
 const summarySection = (data) =>
-  section("summary", "Summary", make("p", { class: "sentence" }, data.sentence), facts(data.facts.map(([name, value]) => [name, value])));
+  section("summary", "Summary", make("p", { class: "sentence" }, data.sentence), facts(data.facts.map(([name, value]) => [name, name === "next" ? commands(value) : value])));
 
 const timeSection = (data) => {
   if (!data.parts.length) return null;
@@ -176,5 +179,5 @@ class RunPage {
 
 /* The sections above and below the charts, each with the data that it shows. */
 const PARTS = [
-  [summarySection, ["sentence", "facts"]], [timeSection, ["parts"]], [failuresSection, ["causes"]], [tablesSections, ["tables", "stops"]],
+  [summarySection, ["sentence", "facts"]], [timeSection, ["parts"]], [failuresSection, ["causes", "live"]], [tablesSections, ["tables", "stops"]],
 ];

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from orchestrator.report.account.run_facts import facts_of
-from orchestrator.report.account.tables import ReportTable, part_words, tables_of
+from orchestrator.report.account.tables import LIVE_TITLE, ReportTable, part_words, tables_of
 from orchestrator.report.account.values import (
     Account,
     ChangeMade,
@@ -67,7 +67,7 @@ def page_data(account: Account, hide: Callable[[Any], Any], texts: Texts | None 
     """
     texts, at = texts or Texts(), WorkedTime(account)
     rows = [_function(one, texts, at, hide) for one in account.functions]
-    facts = facts_of(account)
+    facts, tables = facts_of(account), {table.title: _table(table) for table in tables_of(account)}
     return {
         "run": account.run_id,
         "state": account.state,
@@ -90,7 +90,8 @@ def page_data(account: Account, hide: Callable[[Any], Any], texts: Texts | None 
             [one.kind, one.wave, at(one.from_s), _or_none(one.to_s, at), one.reason, one.verdict, one.detail]
             for one in account.stops
         ],
-        "tables": {table.title: _table(table) for table in tables_of(account) if not table.title.startswith("slowest")},
+        "live": tables.pop(LIVE_TITLE, None),
+        "tables": {title: table for title, table in tables.items() if not title.startswith("slowest")},
         "functions": rows,
         "texts": list(texts.known),
     }

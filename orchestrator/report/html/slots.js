@@ -75,6 +75,8 @@ const waveMarks = (chart, waves, colour) => {
   context.save();
   context.strokeStyle = context.fillStyle = colour;
   context.lineWidth = devicePixelRatio;
+  context.textAlign = "left";
+  context.textBaseline = "alphabetic";
   context.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
   for (const [number, , , , from] of waves) {
     if (from < chart.scales.x.min || from > chart.scales.x.max) continue;
