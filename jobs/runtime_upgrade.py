@@ -233,7 +233,8 @@ def _manifest_warnings(functions: Iterable[LiveFunction], board: Iterable[JobSta
             said = spec.place.file, spec.settings.runtime
             behind.setdefault(said, []).append(f"{one.key} (line {spec.place.line})")
     return [
-        f"{file} has {runtime} for {_first(names)}: change it to {to}, or the next deploy of them is blocked;"
+        f"{file} has {runtime} for {_first(names)}: change it to {to},"
+        f" or the next deploy of {'it' if len(names) == 1 else 'them'} is blocked;"
         " --update-manifest changes it during this run, `import --update` afterwards"
         for (file, runtime), names in behind.items()
     ]

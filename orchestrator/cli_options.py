@@ -248,7 +248,13 @@ importing = options(
     reaching,
 )  # fmt: skip
 serving = options(
-    option("--port", type=click.IntRange(0, 65535), default=8020, show_default=True, help="Port; 0 is any free port."),
+    option(
+        "--port",
+        type=click.IntRange(0, 65535),
+        default=8020,
+        show_default=True,
+        help="Port to listen on; 0 is any free port.",
+    ),
     config,
     state,
     option("--bucket", "buckets", multiple=True, help="Bucket that exists from the start. Repeatable."),

@@ -268,7 +268,7 @@ def _said(came: Due, died: str, now: datetime) -> str:
     if came.missed:
         count = f"more than {COUNTED_MAX - 1}" if came.missed == COUNTED_MAX else str(came.missed)
         parts.append(
-            f"missed {count} due time{'s' if came.missed != 1 else ''} before {written(came.at)}: running once now"
+            f"missed {count} due time{'s' if came.missed != 1 else ''} before {written(came.at)}: running it once"
         )
     if late_s >= 120:  # a crontab line that calls each minute, and a slow start
         parts.append(f"{late_s / 60:.0f} min late")

@@ -209,19 +209,19 @@ def stop_rule(waves: int, max_failures: int | str | None) -> str:
     | ---   | ---          | ---                                                                             |
     | 0, 1  | none         |                                                                                 |
     | 2     | none         | a wave with a failure is the last one                                           |
-    | any   | 0            | it stops at the first failure                                                   |
-    | any   | 3            | it stops when more than 3 functions have failed                                 |
-    | 1     | "2%"         | it stops when more than 2% of the functions have failed                         |
-    | 2     | "2%"         | it stops when more than 2% of the functions up to the running wave's end have … |
+    | any   | 0            | stops at the first failure                                                      |
+    | any   | 3            | stops when more than 3 functions have failed                                    |
+    | 1     | "2%"         | stops when more than 2% of the functions have failed                            |
+    | 2     | "2%"         | stops when more than 2% of the functions in the waves so far have failed        |
     """
     if max_failures is None:
         return "a wave with a failure is the last one" if waves > 1 else ""
     if max_failures == 0:
-        return "it stops at the first failure"
+        return "stops at the first failure"
     if isinstance(max_failures, int):
-        return f"it stops when more than {max_failures} function{'s have' if max_failures > 1 else ' has'} failed"
-    up_to = " up to the running wave's end" if waves > 1 else ""
-    return f"it stops when more than {max_failures} of the functions{up_to} have failed"
+        return f"stops when more than {max_failures} function{'s have' if max_failures > 1 else ' has'} failed"
+    up_to = " in the waves so far" if waves > 1 else ""
+    return f"stops when more than {max_failures} of the functions{up_to} have failed"
 
 
 def _count(share: int | str, units: int) -> int:

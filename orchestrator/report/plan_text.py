@@ -188,7 +188,7 @@ def _ways_back(units: Sequence[Unit], *, verbose: bool) -> Iterator[str]:
     if not ways:
         return
     counts = Counter(way.kind for _, way in ways if way.is_whole)
-    whole = "; ".join(f"{counts[kind]} {way_words(kind, counts[kind])}" for kind in WayBackKind if counts[kind])
+    whole = "; ".join(_counted_way(kind, counts[kind]) for kind in WayBackKind if counts[kind])
     yield f"rollback: {whole or 'none would be complete'}"
     told: dict[str, list[str]] = {}
     for unit, way in ways:
@@ -203,14 +203,21 @@ def way_back_words(way: WayBack) -> str:
     return f"{way_words(way.kind)}{f': {way.why}' if way.why else ''}"
 
 
+def _counted_way(kind: WayBackKind, number: int) -> str:
+    if kind is WayBackKind.STAYS:
+        they = "they" if number > 1 else "it"
+        return f"not possible for {counted(number, 'new function')}; {they} would remain"
+    return f"{number} {way_words(kind, number)}"
+
+
 def way_words(kind: WayBackKind, number: int = 1) -> str:
-    """Return how a number of functions would be rolled back: "3 are new, and would stay"."""
+    """Return how a number of functions would be rolled back: "by copies of the previous versions"."""
     several = number > 1
     return {
         WayBackKind.COPY: f"by {'copies of the previous versions' if several else 'a copy of the previous version'}",
         WayBackKind.TAGS: "by tags and the function's own settings only",
         WayBackKind.NONE: "not possible",
-        WayBackKind.STAYS: f"{'are' if several else 'is'} new, and would stay",
+        WayBackKind.STAYS: "is new, and would remain",
     }[kind]
 
 
@@ -232,7 +239,7 @@ def prediction_text(found: Prediction) -> str:
         return "simulated: nothing to do"
     text = f"simulated: {_time(found.seconds)} (p90 {_time(found.p90_s)})"
     if found.bound is not None:
-        text += f", of which {_time(min(found.bound.seconds, found.seconds))} bound by {_what(found.bound)}"
+        text += f", {_time(min(found.bound.seconds, found.seconds))} of it limited by {_what(found.bound)}"
     if found.raised is not None:
         text += f"; with {found.raised[0]} it would take {_time(found.raised[1])}"
     text += f"; {found.busy:.1f} Operations at once on average"
@@ -264,7 +271,7 @@ def _what(bound: Bound) -> str:
         return f"the {bound.limit:g} operations of {kind} {name}"
     if kind == "verifications":
         return f"{bound.limit:g} verifications at once"
-    return f"{bound.limit:g} requests per second" if kind == "requests" else "its longest Operation"
+    return f"{bound.limit:g} requests per second" if kind == "requests" else "the longest Operation"
 
 
 def _time(seconds: float) -> str:

@@ -22,6 +22,7 @@ def waves_text(view: PlanView) -> Iterator[str]:
     rollout, waves = view.rollout, planned_waves(view.plan, view.rollout, view.chain)
     of = waves[-1].of if waves else 0
     rule = stop_rule(of, rollout.max_failures)
+    stops = f"{rule} and rolls back" if _rolls_back_at(rule, rollout) else rule
     if missing := no_canary(view.plan, rollout) if view.chain is None else "":
         yield missing
     between = list(_between(rollout, of))
@@ -29,13 +30,18 @@ def waves_text(view: PlanView) -> Iterator[str]:
         return
     pause = f", {as_duration(rollout.pause_s)} apart" if of > 1 and rollout.pause_s and not ends_paused(rollout) else ""
     what = " of tag moves" if rollout.two_phase and of > 1 else ""
-    yield "; ".join(part for part in (f"{counted(of, 'wave')}{what}{pause}", *between, rule) if part)
+    yield "; ".join(part for part in (f"{counted(of, 'wave')}{what}{pause}", *between, stops) if part)
     if of > 1:
         most = None if view.verbose else _NAMED
         for wave in waves:
             canary = " (canary)" if wave.canary else ""
             names = named((unit.key for unit in wave.units), most)
             yield f"{_GAP}wave {wave.number}{canary}: {counted(len(wave.units), 'function')}: {names}"
+
+
+def _rolls_back_at(rule: str, rollout: Rollout) -> bool:
+    """Return whether the stop rule and the rollback after it can be one sentence."""
+    return rule.startswith("stops") and rollout.on_breach == "rollback" and not rollout.two_phase
 
 
 def _between(rollout: Rollout, waves: int) -> Iterator[str]:
@@ -54,7 +60,7 @@ def _between(rollout: Rollout, waves: int) -> Iterator[str]:
         yield f"in two phases: all new versions, then the tags; if a function fails, all are rolled back; {_TWO_PHASE}"
     elif rollout.on_breach == "pause":
         yield "a breach pauses the run"
-    elif rollout.on_breach == "rollback":
+    elif rollout.on_breach == "rollback" and not _rolls_back_at(stop_rule(waves, rollout.max_failures), rollout):
         yield "a breach rolls back what the run has changed"
 
 

@@ -102,7 +102,7 @@ def _why(output: str, **given: Any) -> int:
 
 
 @click.command("ui")
-@opt.option("--port", type=click.IntRange(0, 65535), default=0, help="Port. Default: any free port.")
+@opt.option("--port", type=click.IntRange(0, 65535), default=0, help="Port to listen on. Default: any free port.")
 @opt.option(
     "--open/--no-open", "open_page", default=True, help="Open the page in a browser, or only print its address."
 )

@@ -59,7 +59,7 @@ def traps(old: str, to: str, settings: Settings) -> list[str]:
     opted_out = settings.tmpfs_size_bytes or _NOT_PRELOADED_WITH & settings.environment.keys()
     if to in _PRELOADED and old not in _PRELOADED and not opted_out:
         found.append(
-            f"{to} is preloaded, so its minor version changes by itself; set the variable X_YCF_NO_RUNTIME_POOL=1 to"
+            f"{to} is preloaded, so the cloud may change its minor version; set the variable X_YCF_NO_RUNTIME_POOL=1 to"
             " opt out"
         )
     return found

@@ -48,7 +48,7 @@ def test_a_due_job_is_run_once_on_one_machine_without_a_bucket(cloud: Cloud, pro
     late = due(project, cloud)
     assert late.code == 0, late.err
     assert "2 functions: 2 deployed" in late.out
-    assert ": running once now" in late.err
+    assert ": running it once" in late.err
     again = due(project, cloud)
     assert (again.code, again.out) == (0, "")
     assert 'nothing is due for job "nightly"; next: ' in again.err

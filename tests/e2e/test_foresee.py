@@ -34,11 +34,11 @@ def test_quotas_keys_and_sizes_are_said_before_anything_is_sent(tmp_path: Path, 
         )
         assert 'f001  blocked      version e6v1 of secret e6q1 has no key "tokn": it has token' in plan.out
         assert plan.out.splitlines()[-1] == "plan: 3 create, 1 unchanged, 2 blocked"
-        waves = ["2 waves; it stops at the first failure", "  wave 1: 1 function: f002"]
+        waves = ["2 waves; stops at the first failure", "  wave 1: 1 function: f002"]
         assert plan.out.splitlines()[-5:-1] == [
             *waves,
             "  wave 2: 2 functions: f003, f004",
-            "rollback: 3 are new, and would stay",
+            "rollback: not possible for 3 new functions; they would remain",
         ]
         assert len(cloud.functions(project.folder_id)) == 1
         end = run(project.root, "deploy", "--yes", environ=cloud.environ())

@@ -48,7 +48,7 @@ def test_what_cannot_be_packed_is_told(project: Project) -> None:
     )
     project.write(1, more=more)
     for arguments, code, told in (
-        (("f009",), 2, "f009 has no source, so it has no package"),
+        (("f009",), 2, "f009 has no source, so there is nothing to package"),
         (("f00*",), 2, "matches 3 functions"),
         (("f0",), 2, 'no function matches "f0"'),
         (("f000", "--list", "--diff"), 2, "--list and --diff exclude each other"),

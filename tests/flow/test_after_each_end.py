@@ -43,7 +43,7 @@ class End:
     run: Cell | None = None  # as `deploy`, unless it is set
     due: Cell | None = None  # `run --due`, likewise: its due time was before, and no run has begun it
     again: Cell = NOT_DUE  # `run --due` if the run was not of `deploy`, but of this due time
-    then: Cell = (0, "is due since 2026-09-21T16:00:00Z")  # and at the next due time
+    then: Cell = (0, "has been due since 2026-09-21T16:00:00Z")  # and at the next due time
 
     def cell(self, verb: str) -> Cell:
         """Return the expected messages of a command. The job desires the same as the manifest."""

@@ -90,7 +90,7 @@ def test_missed_due_times_are_run_once_late_and_said() -> None:
         await anyio.sleep(3 * 3600 + 600)
         found = await held(records, "a")
         assert found.due_at == START + timedelta(hours=3)
-        assert found.said == "missed 2 due times before 2027-01-01T15:00:00Z: running once now; 10 min late"
+        assert found.said == "missed 2 due times before 2027-01-01T15:00:00Z: running it once; 10 min late"
         await found.end(done=True)
         assert isinstance(await ask(records, "b"), NotDue)
 

@@ -56,12 +56,12 @@ def test_a_due_time_that_has_waited_begins_unless_the_run_was_rolled_back(
     decided, said = scene.bench.type_in(command)
     assert decided == 0, said
     begins = "/deploy.toml --due` starts it"
-    assert (begins in said, "is due since 2026-09-21T16:00:00Z" in said) == ((command == "promote",) * 2), said
+    assert (begins in said, "has been due since 2026-09-21T16:00:00Z" in said) == ((command == "promote",) * 2), said
     if elsewhere:
         scene.bench.lose_the_state()
     found, said = scene.bench.type_in("run --due")
     assert (found, says in said, WAITS in said) == (code, True, False), said
-    assert "is due since 2026-09-21T16:00:00Z" in said
+    assert "has been due since 2026-09-21T16:00:00Z" in said
     assert "nothing is due" in scene.bench.type_in("run --due")[1]
 
 

@@ -102,7 +102,7 @@ def test_what_bounds_it_and_what_more_would_give() -> None:
     assert found.raised[1] == pytest.approx(found.seconds * 15 / 20, rel=0.1)
     assert found.rollback_s == pytest.approx(20.0, rel=0.1), "no copy was made yet: as long as code without a build"
     assert prediction_text(found) == (
-        f"simulated: {found.seconds:.0f} s (p90 {found.p90_s:.0f} s), of which 20 s bound by the 15 operations of"
+        f"simulated: {found.seconds:.0f} s (p90 {found.p90_s:.0f} s), 20 s of it limited by the 15 operations of"
         f" folder folder; with 20 it would take {found.raised[1]:.0f} s; {found.busy:.1f} Operations at once on average"
         f"\n  rolling back everything would take {found.rollback_s:.0f} s"
     )
@@ -128,7 +128,7 @@ def test_a_slow_rate_and_one_long_operation_are_named() -> None:
     assert found.bound.what == "requests per second"
     assert "bound by 2 requests per second" in prediction_text(found)
     one = predict(Plan(tuple(units(3))), live, LIMITS, Rollout(), known([9.0] * 9), allowed(15, 20))
-    assert "bound by its longest Operation" in prediction_text(one)
+    assert "limited by the longest Operation" in prediction_text(one)
     assert one.raised is None
 
 

@@ -93,7 +93,7 @@ def _one(request: Request) -> tuple[FunctionSpec, SourceCode]:
     require_sound([spec])
     if not isinstance(spec.code, SourceCode):
         raise UsageError(
-            f"{spec.key} has no source, so it has no package",
+            f"{spec.key} has no source, so there is nothing to package",
             advice=f"its code is a zip in a bucket or a copy of a version ({spec.place.file}:{spec.place.line})",
         )
     return spec, spec.code

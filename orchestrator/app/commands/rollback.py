@@ -209,7 +209,7 @@ def _last(now: Now, fetched: Fetched) -> RunState:
         f"no run has changed anything {where} yet",
         advice=f"the last run elsewhere{_where_else(others[0], now)}: `{rollback_line(others[0].id)}`"
         if others
-        else "choose one: `orchestrator runs` lists them",
+        else "",
     )
     raise with_others(error, fetched)
 

@@ -69,7 +69,7 @@ class GoingBack:
             return _extended(failed, f"it was not rolled back: {error}")
         except CloudError as error:
             failure.unless_token(error)
-            return _extended(failed, f"it was not rolled back: the live state cannot be read: {error.message}")
+            return _extended(failed, f"it was not rolled back: cannot read the live state: {error.message}")
         former = replace(former, run_id=calls.world.run_id, reaching=calls.world.reaching)
         (back,) = taken_back([touched], live, former)
         left = f"{back.failure.message}" if back.failure is not None else ""

@@ -145,7 +145,7 @@ def _folders(file: SourceFile, path: KeyPath, patterns: list[str], is_list: bool
         }
         if pattern.startswith("!"):
             if not matches & found.keys():
-                findings.mistake(file, where, f'"{pattern}" excludes no folder; correct or remove it')
+                findings.mistake(file, where, f'"{pattern}" matches no folder to exclude; correct or remove it')
             found = {folder: None for folder in found if folder not in matches}
             continue
         if not matches:

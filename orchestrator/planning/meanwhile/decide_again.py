@@ -53,7 +53,7 @@ def decided_again(
     | another, or deleted                             | any, which is `exact` | Blocked                               |
     """
     if latest is None:
-        return Blocked("changed since the plan: the function no longer has a version; plan again")
+        return Blocked("the function has lost its version since the plan; plan again")
     left = unit.spec.as_live
     history = history.with_also(latest).leaving(left)
     doubt = history.doubt(latest)

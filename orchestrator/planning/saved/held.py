@@ -198,7 +198,7 @@ def _since(then: SavedUnit, unit: Unit, latest: Version | None, now: Today) -> s
         return f"names in the manifest stand for something else now: {', '.join(others)}"
     way = unit.way_back
     if way is not None and not way.is_whole and then.is_back_whole:
-        return f"it could no longer be rolled back: {way.why}"
+        return f"it can no longer be rolled back: {way.why}"
     return f"the change would be different now: {unit.reason}"
 
 

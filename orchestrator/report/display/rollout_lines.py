@@ -17,9 +17,9 @@ _GATES = {
     Verdict.FAILED: ("error", "the gate failed"),
 }
 _THEN = {
-    "stop": "in this run or in a resumed one",
-    "pause": "until it is promoted",
-    "rollback": "and what was changed is rolled back",
+    "stop": "; `resume` starts nothing either",
+    "pause": " until it is promoted",
+    "rollback": ", and what was changed is rolled back",
 }
 
 
@@ -48,7 +48,7 @@ def _paused(event: RunPaused) -> LogLine:
 
 
 def _breached(event: Breached) -> LogLine:
-    return "error", f"breach: nothing new starts, {_THEN.get(event.then, _THEN['stop'])}", {"reason": event.reason}
+    return "error", f"breach: nothing else starts{_THEN.get(event.then, _THEN['stop'])}", {"reason": event.reason}
 
 
 ROLLOUT_LINES: Mapping[type[Event], Callable[[Any], LogLine]] = {

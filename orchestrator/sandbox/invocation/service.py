@@ -125,7 +125,7 @@ class InvocationService:
 
     async def _answer(self, call: FunctionCall, function: Record, version: Record, request_id: str) -> Reply:
         if call.integration not in (HTTP, RAW, ASYNC):
-            raise _RefusedError(400, f"integration is raw or async, not {call.integration[:40]!r}")
+            raise _RefusedError(400, f"integration must be raw or async, not {call.integration[:40]!r}")
         if len(call.body) > ANSWER_MAX_BYTES:
             raise _RefusedError(413, f"The request is larger than {ANSWER_MAX_BYTES} bytes")
         raw = call.integration != HTTP

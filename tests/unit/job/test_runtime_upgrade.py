@@ -151,7 +151,7 @@ def test_a_function_of_the_manifest_goes_by_its_key_and_must_be_changed_there_to
     found = desired(there(a="python38"), of=manifest(**{"my-key": declared}))
     assert list(found.specs) == ["my-key"]
     assert found.warnings[-1] == (
-        "deploy.toml has python38 for my-key (line 7): change it to python312, or the next deploy of them is blocked;"
+        "deploy.toml has python38 for my-key (line 7): change it to python312, or the next deploy of it is blocked;"
         " --update-manifest changes it during this run, `import --update` afterwards"
     )
 

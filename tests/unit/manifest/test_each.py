@@ -119,7 +119,7 @@ WRONG = [
     ("[each.x]\nnames = ['a']\nrows = [{ name = 'b' }] # <-\n", "each.x.rows", "only one of folders, names, rows"),
     ("[each.x]\nfolders = 'function/*' # <-\n", "each.x.folders", 'matches no folder; did you mean "functions"?'),
     ("[each.x]\nfolders = ['functions/*', 'functions/*.md'] # <-\nsource = '.'\n", "each.x.folders[1]", "matches no folder"),
-    ("[each.x]\nfolders = ['functions/*', '!functions/new'] # <-\nsource = '.'\n", "each.x.folders[1]", "excludes no folder"),
+    ("[each.x]\nfolders = ['functions/*', '!functions/new'] # <-\nsource = '.'\n", "each.x.folders[1]", "matches no folder to exclude"),
     ("[each.x]\nfolders = [] # <-\n", "each.x.folders", "must be a glob, or a list of globs, and not empty"),
     ("[each.x]\nnames = 'a' # <-\n", "each.x.names", "must be a list of names"),
     ("[each.x]\nrows = ['a'] # <-\n", "each.x.rows", "must be a list of tables"),

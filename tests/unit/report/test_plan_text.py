@@ -140,7 +140,7 @@ UNITS = tuple(unit(f"f{number:03}") for number in range(12))
     ("rollout", "lines"),
     [
         (Rollout(), []),
-        (Rollout(max_failures=0), ["1 wave; it stops at the first failure"]),
+        (Rollout(max_failures=0), ["1 wave; stops at the first failure"]),
         (
             Rollout(waves=(1, "50%", "100%"), pause_s=600.0),
             [
@@ -153,7 +153,7 @@ UNITS = tuple(unit(f"f{number:03}") for number in range(12))
         (
             Rollout(waves=(11, "100%"), max_failures="2%"),
             [
-                "2 waves; it stops when more than 2% of the functions up to the running wave's end have failed",
+                "2 waves; stops when more than 2% of the functions in the waves so far have failed",
                 "  wave 1: 11 functions: f000, f001, f002, f003, f004 and 6 more",
                 "  wave 2: 1 function: f011",
             ],
@@ -188,7 +188,7 @@ SPLIT = "this is not atomic: tags move one by one, and $latest is new before any
         ),
         (
             Rollout(max_failures=0, on_breach="rollback"),
-            "1 wave; a breach rolls back what the run has changed; it stops at the first failure",
+            "1 wave; stops at the first failure and rolls back",
             {"on_breach": "rollback"},
         ),
         (Rollout(max_failures=0, on_breach="pause"), "1 wave; a breach pauses the run;", {"on_breach": "pause"}),

@@ -138,11 +138,11 @@ def test_only_more_failures_than_allowed_stop_a_run(
         (0, None, ""),
         (1, None, ""),
         (2, None, "a wave with a failure is the last one"),
-        (1, 0, "it stops at the first failure"),
-        (3, 1, "it stops when more than 1 function has failed"),
-        (3, 3, "it stops when more than 3 functions have failed"),
-        (1, "2%", "it stops when more than 2% of the functions have failed"),
-        (2, "2%", "it stops when more than 2% of the functions up to the running wave's end have failed"),
+        (1, 0, "stops at the first failure"),
+        (3, 1, "stops when more than 1 function has failed"),
+        (3, 3, "stops when more than 3 functions have failed"),
+        (1, "2%", "stops when more than 2% of the functions have failed"),
+        (2, "2%", "stops when more than 2% of the functions in the waves so far have failed"),
     ],
 )
 def test_when_a_run_stops_is_said(waves: int, max_failures: int | str | None, says: str) -> None:

@@ -99,7 +99,7 @@ async def say_due(session: Session, binding: Binding | None) -> None:
         line = line_of(
             request.options.verb, replace(request.identity, selection=Selection()), session.endpoint, "--due"
         )
-        session.messages.say(f'job "{binding.name}" is due since {written(at)}: the next `{line}` starts it')
+        session.messages.say(f'job "{binding.name}" has been due since {written(at)}: the next `{line}` starts it')
 
 
 def _all_came(session: Session, then: RunState) -> bool:

@@ -91,7 +91,7 @@ async def run_if_due(session: Session, binding: Binding, work: Callable[[Claim],
         session.messages.say(_way_out(session))
         return Exit.FAILED
     session.messages.say(
-        f'job "{binding.name}" is due since {found.key.split()[-1]}{"; " if found.said else ""}{found.said}'
+        f'job "{binding.name}" has been due since {found.key.split()[-1]}{"; " if found.said else ""}{found.said}'
     )
     await _kept(session, binding.name, found, work)
     return Exit.DONE

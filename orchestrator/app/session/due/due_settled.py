@@ -41,7 +41,7 @@ def _held_back(unit: Unit, runs: Sequence[RunState]) -> Unit:
     if not by:
         return unit
     failure = Failure(
-        f"rollback {by} named it, so this due time does not start it",
+        f"rollback {by} included it, so it does not start for this due time",
         kind="rolled back by name",
         advice="deploy it by hand, or wait for the next due time",
     )

@@ -154,7 +154,7 @@ def test_a_way_back_that_is_lost_blocks() -> None:
     lost = replace(plan, units=(replace(plan.units[0], way_back=WayBack(WayBackKind.NONE, "no secret any more")),))
     saved = saved_of({"f": NEW}, whole)
     assert hold(saved, whole, live(OLD)).action is Action.VERSION
-    assert hold(saved, lost, live(OLD)).reason.endswith("it could no longer be rolled back: no secret any more")
+    assert hold(saved, lost, live(OLD)).reason.endswith("it can no longer be rolled back: no secret any more")
 
 
 def test_what_names_stand_for_is_live_state() -> None:
