@@ -67,3 +67,5 @@ def test_a_run_is_told_while_it_is_under_way_and_once_it_was_killed(project: Pro
     killed = json.loads(run(project.root, "report", "--json").out)
     assert (killed["state"], killed["ended_at"]) == ("interrupted", None)
     assert all(one["operations"] for one in killed["functions"])
+    assert [one["live"] for one in killed["functions"]] == ["none", "none"]  # the functions themselves are being made
+    assert (running["next"], killed["next"]) == ([], [f"orchestrator resume {killed['run_id']}"])

@@ -69,6 +69,11 @@ def test_every_beginning_of_a_run_has_an_account_that_contradicts_nothing(tmp_pa
     assert {f"cloud {cloud}" for cloud in clouds} == {event.what for event in events if _is_of_cloud(event)}
     assert found.first_failure in ("f005", "f011")
     assert found.functions[0].operations[0].late_s is not None
+    assert {part.part for part in found.parts} >= {"wave", "tail"}
+    live = {str(row["functionId"]): str(row["id"]) for row in bench.versions() if "$latest" in row["tags"]}
+    assert len(live) == 22
+    for one in found.functions:
+        assert one.live_version_id == live.get(one.function_id, ""), one.function
     assert report_page(found, Outlet(Redactor()))
 
 
