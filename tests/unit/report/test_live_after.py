@@ -33,6 +33,8 @@ def after(events: Sequence[Event]) -> tuple[str, str]:
     [
         ([NEXT, REQUESTED, ACCEPTED, DONE, UnitEnded(T + 2, "f", Deployed("new-f"))], ("new", "new-f")),
         ([NEXT, REQUESTED, ACCEPTED, DONE, UnitEnded(T + 3, "f", failed(step=Step.VERIFY))], ("new", "new-f")),
+        ([NEXT, UnitEnded(T + 2, "f", Deployed("new-f"))], ("new", "new-f")),
+        ([replace(NEXT, action=Action.RETAG, changes=()), UnitEnded(T + 2, "f", Deployed("x"))], ("old", "base-f")),
         ([NEXT, REQUESTED, ACCEPTED, BAD, UnitEnded(T + 2, "f", failed())], ("old", "base-f")),
         ([FIRST, REQUESTED, ACCEPTED, BAD, UnitEnded(T + 2, "f", failed())], ("none", "")),
         ([NEXT, REQUESTED, UnitEnded(T + 2, "f", failed(step=Step.CREATE))], ("old", "base-f")),
