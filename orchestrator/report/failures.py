@@ -80,13 +80,19 @@ def failure_of(unit: UnitState, serves: str) -> UnitFailure | None:
     match outcome:
         case Failed(step, failure, rolled_back_to):
             failure = since_rollback(failure, serves or rolled_back_to)
-            kind = f", {failure.kind}" if failure.kind else ""
-            return UnitFailure(unit, f"failed in step {step}{kind}", failure)
+            return UnitFailure(unit, _failed_what(step, failure.kind), failure)
         case Unknown(reason, operation_id):
             return UnitFailure(unit, outcome_name(outcome), Failure(reason, operation_id=operation_id))
         case Blocked(reason):
             return UnitFailure(unit, outcome_name(outcome), Failure(reason))
     return None
+
+
+def _failed_what(step: Step, kind: str) -> str:
+    """Return in which step a unit failed, and what kind of failure it was. The kind alone where it implies the step."""
+    if step is Step.VERIFY and kind == "verification":
+        return "failed verification"
+    return f"failed in step {step}{f', {kind}' if kind else ''}"
 
 
 def cause_of(unit: UnitState) -> tuple[str, str] | None:

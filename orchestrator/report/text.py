@@ -134,6 +134,8 @@ def _jobs(view: JobsView, width: int | None) -> str:
         lines = [aligned(head, rows, width=width)]
         lines += [f"\n{_open(job, job.open_due)}" for job in view.bound if job.open_due is not None]
     lines = [*environment_head(view.environment), *lines]
+    if view.bound and not view.verbose:
+        return "\n".join([*lines, f"\nthe manifest can use: {', '.join(view.known)} (--verbose describes them)"])
     for name, job in view.known.items():
         lines.append(f"\n{name}: {job.about}")
         lines += [

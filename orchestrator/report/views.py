@@ -150,6 +150,7 @@ class JobsView:
     bound: tuple[BoundJob, ...]
     known: Mapping[str, KnownJob]
     environment: str = ""
+    verbose: bool = False  # describe the known jobs too, although the manifest has some
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,7 +114,7 @@ def _rollback(output: str, **given: Any) -> int:
     RUN: an ID, the beginning of one, or "last". Default: the last run that changed something, with its resumes.
     FUNCTIONS: undo only these: names, globs, label:K=V or @FILE; a leading "!" excludes.
 
-    Tags return to the versions that had them, then $latest becomes a copy of its former version. Functions that were
+    Tags return to the versions that had them, then $latest becomes a copy of its previous version. Functions that were
     changed by other means since are listed and left alone. There are no waves and no pauses.
 
     \b

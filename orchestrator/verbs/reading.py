@@ -47,11 +47,12 @@ def _plan(output: str, **given: Any) -> int:
 
 @click.command("jobs")
 @opt.manifest
+@opt.option("--verbose", "-v", is_flag=True, help="Also describe the jobs that a manifest can use.")
 @opt.output
 def _jobs(output: str, **given: Any) -> int:
     """List jobs and when they are due.
 
-    Lists the jobs of the manifest with the next time each is due, then the jobs that a manifest can use.
+    Lists the jobs of the manifest with the next time each is due, then names the jobs that a manifest can use.
 
     \b
     Examples:

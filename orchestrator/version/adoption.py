@@ -202,14 +202,15 @@ def refused(
     """
     agreed = "what the run may remove was agreed to for version" if resumed else "--adopt names"
     former = f" ({agreed} {', '.join(stale)}, which is no longer live)" if stale else ""
-    gone = "; ".join((*([loss.code] if loss.code else []), *loss.settings))
-    back = "; ".join(loss.back)
-    taken = " and ".join((*([f"remove {gone}"] if gone else []), *([f"revert {back}"] if back else [])))
+    lost = [said for said in loss.settings if " → " not in said]
+    gone = "; ".join((*([loss.code] if loss.code else []), *lost))
+    back = "; ".join((*(said for said in loss.settings if " → " in said), *loss.back))
+    taken = " and ".join((*([f"remove {gone}"] if gone else []), *([f"change back {back}"] if back else [])))
     more = len(loss.besides) - _SHOWN_MAX
     besides = "; ".join((*loss.besides[:_SHOWN_MAX], *([f"{more} more"] if more > 0 else [])))
     changed = f", and change {besides}" if besides else ""
     keep = f'keep its code with `version_id = "{version_id}"` in place of its source'
-    declare = f"declare {'its settings' if loss.code else 'it'} in deploy.toml"
+    declare = f"declare {'its settings' if loss.code else 'it'} in deploy.toml with `orchestrator import --update`"
     ways = " and ".join((*([declare] if loss.settings or loss.back else []), *([keep] if loss.code else [])))
     return Failure(
         f"{label}, and the new version would {taken}{changed}{former}",

@@ -73,7 +73,7 @@ def test_what_somebody_has_made_of_it_is_not_taken_away(tmp_path: Path, project:
         code, planned = unit(project, cloud, "plan")
         assert (code, planned["action"]) == (1, "blocked")
         assert "the function was created again" in planned["reason"]
-        assert "would remove environment A; timeout 1m → 3s" in planned["reason"], planned
+        assert "would remove environment A and change back timeout 1m → 3s" in planned["reason"], planned
 
 
 @pytest.mark.parametrize("bucket", [True, False])

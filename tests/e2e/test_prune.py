@@ -84,7 +84,7 @@ def test_a_prune_that_was_killed_is_taken_up(tmp_path: Path, project: Project) -
 def test_a_machine_without_a_journal_goes_by_the_records(cloud: Cloud, project: Project) -> None:
     deployed(project, cloud)
     none = run(project.root, "prune", "--keep", "1", "--runs", "0", "--dry-run", environ=cloud.environ())
-    assert "its former version may be deleted" in none.out
+    assert "its previous version may be deleted" in none.out
     shutil.rmtree(project.state_dir)
     shown = plan(
         run(project.root, "prune", "--keep", "1", "--runs", "2", "--dry-run", "-o", "json", environ=cloud.environ())

@@ -160,7 +160,7 @@ def test_what_a_job_has_changed_and_the_manifest_lacks_is_not_taken_back(tmp_pat
     assert kinds(bench.run_job(jobs, "up")) == {"Deployed": 2}
     for outcomes in (bench.deploy(manifest), bench.run_job(jobs, "nightly")):
         assert kinds(outcomes) == {"Blocked": 2}
-        assert "was made by job up, and the new version would remove runtime python312 → python39" in str(outcomes)
+        assert "was made by job up, and the new version would change back runtime python312 → python39" in str(outcomes)
     assert kinds(bench.deploy(manifest, adopt=True)) == {"Deployed": 2}
     assert kinds(bench.deploy(manifest)) == {"Unchanged": 2}
 
@@ -188,7 +188,7 @@ def test_a_value_of_a_job_is_not_put_back_but_by_who_names_it_and_another_one_is
         assert kinds(bench.run_job(job.replace('job"', f'{value}"'), "nightly")) == {"Deployed": 1}
         back = bench.deploy(one)
         assert kinds(back) == {"Blocked": 1}
-        assert "was made by job nightly, and the new version would revert environment A" in str(back)
+        assert "was made by job nightly, and the new version would change back environment A" in str(back)
     assert kinds(bench.deploy(two)) == {"Deployed": 1}
     other = f'{one}\n[jobs.other]\nrun = "mass_redeploy"\nenvironment = {{ A = "1" }}\n'
     assert kinds(bench.run_job(job, "nightly")) == {"Deployed": 1}

@@ -93,7 +93,7 @@ WORDS: Mapping[str, tuple[tuple[str, ...], Mapping[str, str]]] = {
     "way back": (
         tuple(WayBackKind),
         {
-            "copy": "a copy of the former version takes `$latest`; tags and own settings go back",
+            "copy": "a copy of the previous version takes `$latest`; tags and own settings go back",
             "tags only": "tags and own settings go back, `$latest` does not",
             "none": "nothing goes back",
             "stays": "the function was created by this run, and stays",

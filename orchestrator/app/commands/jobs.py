@@ -21,7 +21,7 @@ from orchestrator.model import JobSpec, Manifest
 from orchestrator.report.views import BoundJob, CommandResult, JobsView, KnownJob, OpenDue
 
 
-def jobs_command(config: Path, **chosen: Any) -> CommandResult:
+def jobs_command(config: Path, *, verbose: bool = False, **chosen: Any) -> CommandResult:
     """List the jobs of the manifest with their next due times, then the jobs that it can use. Lists them for each
     environment where the manifest has some and none is chosen. Raises `UsageError`.
     """
@@ -37,7 +37,7 @@ def jobs_command(config: Path, **chosen: Any) -> CommandResult:
     bound = tuple(_bound(spec, now, one, state_dir) for one in manifests for spec in one.jobs.values())
     described = {name: KnownJob(job.about, job.PARAMETERS) for name, job in known.items()}
     environment = first.environment if manifests == [first] else ""
-    return CommandResult(Exit.DONE, JobsView(config, bound, described, environment))
+    return CommandResult(Exit.DONE, JobsView(config, bound, described, environment, verbose))
 
 
 def _manifest(options: RunOptions) -> Manifest:

@@ -67,9 +67,9 @@ def _held_back(unit: Unit, by: str, again: Container[str], options: Mapping[str,
     if unit.key in again or unit.spec.name in again:
         return replace(unit, reason=f"{unit.reason}; deployed again, although {by} withdrew it")
     failure = Failure(
-        f"withdrawn by {by}: the former version was restored, and nothing has changed since",
+        f"withdrawn by {by}: the previous version was restored and nothing has changed since",
         kind=WITHDRAWN,
-        advice=f"change it, or deploy it anyway with {options[by]}",
+        advice=f"change the function, or deploy it again with {options[by]}",
     )
     return replace(unit, action=Action.BLOCKED, reason=failure.message, failure=failure, changes=())
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from orchestrator.journal.event_json import outcome_name
 from orchestrator.journal.events import Event, OperationAccepted, Requested, StepRetried, UnitEnded
 from orchestrator.journal.state import RunState, fold
 from orchestrator.journal.unit_state import ChangeState, UnitState
-from orchestrator.model import Blocked, Cancelled, ChangeKind, Failed, Inconclusive, Unknown
+from orchestrator.model import SERVES_ENDS, Blocked, Cancelled, ChangeKind, Failed, Inconclusive, Unknown
 from orchestrator.planning.why.facts import MadeBy, Maker, PastOperation, PastRun, SentCall, WaitingFor, WaitsFor
 
 _FAILED, _DONE = "failed", "done"
@@ -46,6 +47,16 @@ def past_run(events: Iterable[Event], key: str, *, state: str, elsewhere: bool =
         rolls_back=run.rollout.rolls_back,
         elsewhere=elsewhere,
     )
+
+
+def continued(run: PastRun, *, taken_up_by: str, rolled_back_by: str) -> PastRun:
+    """Return a run with the runs that resumed it and rolled it back. Since a rollback, the advice no longer says that
+    the Version serves `$latest`.
+    """
+    advice = run.advice
+    if rolled_back_by:
+        advice = "; ".join(part for part in advice.split("; ") if not part.endswith(SERVES_ENDS))
+    return replace(run, taken_up_by=taken_up_by, rolled_back_by=rolled_back_by, advice=advice)
 
 
 def maker_of(runs: Iterable[PastRun], version_id: str, created_at: str) -> Maker | None:

@@ -241,7 +241,7 @@ def _code(stamp: Fingerprint | None, planned: Fingerprint | None) -> dict[str, t
     if stamp is None or planned is None:
         return {}
     same = stamp.code == planned.code and not object_changed(stamp, planned)
-    found = (Held.SAME, "") if same else (Held.CHANGED, f"{stamp.code[:4]}…, wanted {planned.code[:4]}…")
+    found = (Held.SAME, "") if same else (Held.CHANGED, f"{stamp.code[:4]}…, desired {planned.code[:4]}…")
     return dict.fromkeys(_CODE, found)
 
 

@@ -104,8 +104,9 @@ def test_a_version_edited_by_hand_with_our_stamp_in_its_description_is_drift() -
 )
 def test_what_was_added_by_hand_or_is_more_is_not_taken_away(edited: dict[str, Any], lost: str) -> None:
     unit = plan_one(spec(), live(spec(), **edited))
+    does = "change back" if " → " in lost else "remove"
     assert (unit.action, unit.reason) == (
-        Action.BLOCKED, f"drift: v1 was made by hand, and the new version would remove {lost}",
+        Action.BLOCKED, f"drift: v1 was made by hand, and the new version would {does} {lost}",
     )  # fmt: skip
 
 
@@ -119,7 +120,10 @@ def test_nothing_is_taken_from_a_version_with_a_copied_stamp_either() -> None:
         Action.VERSION, "drift: v1 was made by hand: environment: -HOT; connectivity changed",
     )  # fmt: skip
     assert unit.failure is not None
-    assert unit.failure.advice == "declare it in deploy.toml, or accept this with --adopt f@v1"
+    assert (
+        unit.failure.advice
+        == "declare it in deploy.toml with `orchestrator import --update`, or accept this with --adopt f@v1"
+    )
 
 
 def test_a_version_made_by_hand_after_one_of_ours_is_drift() -> None:
@@ -207,7 +211,7 @@ def test_an_edited_version_is_guarded_whatever_changes_in_the_manifest(
     wanted = replace(before, **({"environment": {"A": "1", "B": "2"}} | changes))
     unit = plan_one(spec(settings=wanted), there)
     assert unit.action is Action.BLOCKED
-    assert unit.reason.startswith("drift: v1 was made by hand, and the new version would remove ")
+    assert unit.reason.startswith("drift: v1 was made by hand, and the new version would ")
     assert lost in unit.reason
 
 

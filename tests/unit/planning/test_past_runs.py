@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from orchestrator.planning.why.facts import PastOperation, PastRun, SentCall, WaitingFor, WaitsFor
-from orchestrator.planning.why.past_runs import maker_of, still_waited
+from orchestrator.planning.why.past_runs import continued, maker_of, still_waited
 
 OPEN, DONE = "not seen to end", "done"
 
@@ -73,3 +73,10 @@ def test_a_paused_run_is_waited_for_until_another_has_settled_the_function(
     if rolled_back_by and not known:
         return
     assert still_waited([WaitingFor("r1", kind, "")], past) == [WaitingFor("r1", kind, "")] * waits
+
+
+def test_the_advice_of_a_run_that_was_rolled_back_is_about_the_present() -> None:
+    failed = replace(run(1), advice="look at the logs; the version serves $latest anyway")
+    assert continued(failed, taken_up_by="", rolled_back_by="").advice == failed.advice
+    since = continued(failed, taken_up_by="r2", rolled_back_by="r3")
+    assert (since.advice, since.taken_up_by, since.rolled_back_by) == ("look at the logs", "r2", "r3")

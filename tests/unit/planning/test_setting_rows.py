@@ -143,7 +143,7 @@ def test_code_is_compared_by_its_digest_and_tags_by_their_holders() -> None:
         return {row.key: (row.held, row.live) for row in found if row.key in ("source", "tags", "promote")}
 
     assert told(digest)["source"] == (Held.SAME, "")
-    assert told(Fingerprint(digest.settings, "d" * 16))["source"] == (Held.CHANGED, "cccc…, wanted dddd…")
+    assert told(Fingerprint(digest.settings, "d" * 16))["source"] == (Held.CHANGED, "cccc…, desired dddd…")
     assert told(None)["source"][0] is Held.NOT_COMPARED
     assert told(digest)["tags"] == (Held.CHANGED, "beta: none")
     assert told(digest)["promote"] == (Held.CHANGED, "good: none")

@@ -287,3 +287,12 @@ def test_what_cron_need_not_mail_is_said_from_info_on(
     messages.mention("reading")
     messages.say("worth a mail")
     assert capsys.readouterr().err == said
+
+
+def test_known_jobs_are_described_where_the_manifest_has_none_or_on_demand() -> None:
+    view = JobsView(CONFIG, (NIGHTLY,), {"mass_redeploy": MASS})
+    brief = FORMATS["text"]()(view, None, OUTLET)
+    assert "the manifest can use: mass_redeploy (--verbose describes them)" in brief
+    assert MASS.about not in brief
+    for whole in (replace(view, verbose=True), replace(view, bound=())):
+        assert f"mass_redeploy: {MASS.about}" in FORMATS["text"]()(whole, None, OUTLET)

@@ -12,11 +12,12 @@ from orchestrator.journal.identity import Identity, Selection
 from orchestrator.journal.rollout_events import RollbackBegun
 from orchestrator.journal.state import fold
 from orchestrator.journal.store import open_store
+from orchestrator.journal.unit_state import UnitState
 from orchestrator.model import SERVES_LATEST, Action, Blocked, Deployed, Failed, Failure, Outcome, Step, Unknown
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.redactor import Redactor
 from orchestrator.report.display.rollout_lines import ROLLOUT_LINES
-from orchestrator.report.failures import failures, since_rollback
+from orchestrator.report.failures import causes, failures, since_rollback
 from orchestrator.report.json import result_json, runs_json
 from orchestrator.report.summary import rollback_summary, runs_table
 from orchestrator.report.text import render_text
@@ -119,3 +120,17 @@ def test_what_a_version_served_is_replaced_by_what_serves_since(end: str) -> Non
     assert since_rollback(failure, "v9").advice == (
         "check its logs; rolled back since then: version v9 now serves $latest"
     )
+
+
+@pytest.mark.parametrize(
+    ("step", "kind", "what"),
+    [
+        (Step.VERIFY, "verification", "failed verification"),
+        (Step.VERIFY, "", "failed in step verify"),
+        (Step.TRACK, "INVALID_ARGUMENT", "failed in step track, INVALID_ARGUMENT"),
+    ],
+)
+def test_the_step_is_named_where_the_kind_does_not_imply_it(step: Step, kind: str, what: str) -> None:
+    unit = UnitState("f", outcome=Failed(step, Failure("no", kind=kind)))
+    (told,) = causes([unit])
+    assert told.what == what

@@ -373,12 +373,12 @@ KEEP = 'keep its code with `version_id = "v1"` in place of its source, or accept
         (Loss("its code"), "its code",
          KEEP),
         (Loss("", ("environment A",), ("timeout 1s → 2s",)), "environment A, and change timeout 1s → 2s",
-         "declare it in deploy.toml, or accept this with --adopt f@v1"),
+         "declare it in deploy.toml with `orchestrator import --update`, or accept this with --adopt f@v1"),
         (Loss("its code", ("environment A",), tuple("abcde")), "its code; environment A, and change a; b; c; 2 more",
-         f"declare its settings in deploy.toml and {KEEP}"),
+         f"declare its settings in deploy.toml with `orchestrator import --update` and {KEEP}"),
         (Loss("", ("environment A",), back=("memory 1MB → 2MB", "environment B")),
-         "environment A and revert memory 1MB → 2MB; environment B",
-         "declare it in deploy.toml, or accept this with --adopt f@v1"),
+         "environment A and change back memory 1MB → 2MB; environment B",
+         "declare it in deploy.toml with `orchestrator import --update`, or accept this with --adopt f@v1"),
     ],
 )  # fmt: skip
 def test_the_ways_out_are_those_that_there_are(loss: Loss, message: str, advice: str) -> None:

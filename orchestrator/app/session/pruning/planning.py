@@ -30,7 +30,7 @@ from orchestrator.report.plain_text import counted
 
 _MEANINGLESS = ("rollout", "adopt")  # keys of every job's table that have no effect on a prune
 _NO_OPTIONS = ("run_key", "adopt", "again", "no_way_back", "now", "no_verify")
-_NO_WAY_BACK = "with `runs` 0 the last run may become impossible to roll back: its former version may be deleted"
+_NO_WAY_BACK = "with `runs` 0 the last run may become impossible to roll back: its previous version may be deleted"
 _ID = re.compile(r"\b[a-z0-9]{20}\b")  # the form of the cloud's IDs
 
 

@@ -28,7 +28,7 @@ from orchestrator.model import FunctionSpec, SourceCode
 from orchestrator.planning.resume import to_resume
 from orchestrator.planning.selection import fitting, selectable_of
 from orchestrator.planning.why.facts import Maker, PastRun, WaitingFor, WaitsFor
-from orchestrator.planning.why.past_runs import maker_of, past_run, utc
+from orchestrator.planning.why.past_runs import continued, maker_of, past_run, utc
 from orchestrator.planning.why.waiting import LiveRun, live_run, what_it_waits_for
 from orchestrator.report.history import state_word
 
@@ -117,7 +117,7 @@ class JournalSide:
             if told is not None:
                 by = run.rolled_back_by
                 by = by if by and store.function_in(by, names) is not None else ""
-                made.append(replace(told, taken_up_by=run.taken_up_by, rolled_back_by=by))
+                made.append(continued(told, taken_up_by=run.taken_up_by, rolled_back_by=by))
             if len(made) == RUNS:
                 break
         return made
@@ -245,7 +245,7 @@ class Recorded:
         told = past_run(events, self.names.key, state=state_word(run), elsewhere=True)
         if told is None:
             return None
-        return replace(told, taken_up_by=run.taken_up_by, rolled_back_by=run.rolled_back_by)
+        return continued(told, taken_up_by=run.taken_up_by, rolled_back_by=run.rolled_back_by)
 
     def verdict(self, version_id: str) -> KnownVerdict | None:
         """Return its verdict on a Version's verification."""
