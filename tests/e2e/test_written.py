@@ -71,3 +71,20 @@ def test_what_a_breach_has_taken_back_is_not_written(tmp_path: Path, project: Pr
         assert (end.code, levels(project)) == (5, [""] * 3), end.err
         served.cloud.faults.failing_functions.clear()
         assert unchanged(project, environ)
+
+
+def test_what_an_earlier_run_changed_is_not_said_to_be_declared(tmp_path: Path, project: Project) -> None:
+    project.write(1, more='[jobs.up]\nrun = "runtime_upgrade"\nfrom = ["python311"]\nto = "python312"\n')
+    project.manifest.write_text(project.manifest.read_text().replace('"python312"', '"python311"', 1))
+    with embedded(tmp_path / "cloud", durations=NOW) as (cloud, _):
+        environ = cloud.environ()
+        assert run(project.root, "deploy", "--yes", environ=environ).code == 0
+        first = run(project.root, "run", "up", "--yes", environ=environ)
+        assert first.code == 0, first.err
+        again = run(project.root, "run", "up", "--update-manifest", "--yes", environ=environ)
+        assert again.code == 0, again.err
+        assert "`orchestrator import --update` writes what an earlier run changed" in again.err
+        assert "already declares" not in again.err
+        assert run(project.root, "import", "--update", "--yes", environ=environ).code == 0
+        done = run(project.root, "run", "up", "--update-manifest", "--yes", environ=environ)
+        assert "an earlier run changed" not in done.err, done.err

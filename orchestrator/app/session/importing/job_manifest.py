@@ -30,9 +30,15 @@ from orchestrator.model.live_state import LiveState
 from orchestrator.report.plain_text import counted
 from orchestrator.resilience.groups import each
 from orchestrator.version.as_live import with_parts
+from orchestrator.version.compare import differences
 from orchestrator.version.copy import settings_of
+from orchestrator.version.stamp import JOB_MARK, read_stamp
 
 _AT_ONCE = 8  # versions read at once
+_DECLARED = "the manifest already declares the changes of this job"
+_NOTHING_NOW = (
+    "this run has nothing to write into the manifest; `orchestrator import --update` writes what an earlier run changed"
+)
 
 
 class JobManifest:
@@ -138,8 +144,21 @@ class JobManifest:
             return
         files = changed_files(self._made, shared=True)
         if not files:
-            self._session.messages.mention("the manifest already declares the changes of this job")
+            self._session.messages.mention(_NOTHING_NOW if self._is_behind() else _DECLARED)
         show_changes(self._session, rewrite_view(self._made, files))
+
+    def _is_behind(self) -> bool:
+        """Return whether a live Version that a job made has settings that the manifest does not declare."""
+        for spec in self._session.request.manifest.functions.values():
+            function = self._live.by_name.get((spec.folder_id, spec.name))
+            latest = self._live.latest(function.id) if function is not None and not spec.mistakes else None
+            stamp = read_stamp(latest.description) if latest is not None else None
+            if latest is None or stamp is None or JOB_MARK not in dict(stamp.marks):
+                continue
+            declared = with_parts(spec.settings, settings_of(latest), spec.as_live)
+            if differences(declared, latest.raw, filled_in=True):
+                return True
+        return False
 
     def finish(self, state: RunState) -> None:
         """Write the changes of the functions that reached their desired state. A failed write does not end the run."""
