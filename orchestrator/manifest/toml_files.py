@@ -93,7 +93,9 @@ def read_toml(path: str, findings: Findings) -> SourceFile | None:
         findings.mistake(file, (), "is not UTF-8; save it as UTF-8", line=line)
         return None
     except FileNotFoundError:
-        findings.mistake(file, (), "no such file; use --config to choose another", line=0)
+        findings.mistake(
+            file, (), "no such file; create one with `orchestrator init`, or choose another with --config", line=0
+        )
         return None
     except IsADirectoryError:
         findings.mistake(file, (), "is a folder; name the file in it, such as deploy.toml", line=0)

@@ -203,7 +203,11 @@ def test_the_nearest_manifest_upwards_is_used_and_said_once(tmp_path: Path, proj
         assert not (inside / ".orchestrator").exists()
         assert run(inside, "show", environ=cloud.environ()).code == 0
     nowhere = run(tmp_path, "validate")
-    assert (nowhere.code, "deploy.toml: no such file; use --config to choose another" in nowhere.err) == (2, True)
+    assert (
+        nowhere.code,
+        "deploy.toml: no such file; create one with `orchestrator init`, or choose another with --config"
+        in nowhere.err,
+    ) == (2, True)
 
 
 ALL = """
