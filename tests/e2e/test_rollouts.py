@@ -476,7 +476,7 @@ def test_no_due_time_goes_on_beside_a_rollback_that_was_killed(project: Project)
         for _ in range(2):
             kept = found.run("run", "nightly", "--due", "--yes")
             assert kept.code == 3, kept.err
-            assert "is not finished: `orchestrator resume " in kept.err
+            assert "is not finished: continue it with `orchestrator resume " in kept.err
         assert found.versions() == made
         end = found.run("resume", "--yes")
         assert end.code == 5, end.err
