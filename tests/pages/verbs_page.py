@@ -17,7 +17,7 @@ ENDS: Mapping[str, tuple[int, ...]] = {
     "import": (0, 1, 2, 4, 6),
     "init": _OFFLINE,
     "jobs": (0, 1, 2, 6),
-    "package": (0, 1, 2, 4),
+    "package": (0, 1, 2, 4, 6),
     "plan": (0, 1, 2, 3, 4, 6),
     "promote": _RUN,
     "prune": (0, 1, 2, 3, 4, 6),
@@ -76,6 +76,7 @@ CALLS: Mapping[str, Collection[str]] = {
     "import": _READS | _LOOK_UPS,
     "prune": _READS | {"get folder", "list quota limits", "deleteVersion"},
     "why": _READS | {"get folder", "list quota limits"},
+    "package": _READS | {"get folder"},  # with --diff
 }
 
 
