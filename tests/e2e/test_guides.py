@@ -7,6 +7,7 @@ from pathlib import Path
 from orchestrator.sandbox.memory.faults import Distribution
 from tests.e2e.guides import Reader
 from tests.e2e.harness import Cloud, Project, embedded, run
+from tests.long import LONG
 
 SECRET = "e6qsecret0000000000x"
 OLD, NEW = "e6qformer000000000xx", "e6qversion000000000x"
@@ -39,6 +40,7 @@ def test_a_mass_redeploy(cloud: Cloud, project: Project) -> None:
     assert sorted(version.get("environment", {}).get("LEVEL", "") for version in latest) == ["", "debug", "debug"]
 
 
+@LONG
 def test_jobs_from_cron(cloud: Cloud, project: Project) -> None:
     Reader(project.write(2).root, cloud).follow("cron.md")
     again = run(project.root, "run", "nightly", "--due", "--yes", environ=cloud.environ())
@@ -56,6 +58,7 @@ def test_a_plan_that_is_reviewed(cloud: Cloud, project: Project) -> None:
     assert (deployed.code, "2 functions: 2 deployed" in deployed.out) == (0, True), deployed
 
 
+@LONG
 def test_a_runtime_migration(cloud: Cloud, project: Project) -> None:
     elsewhere(project, cloud, "python39", "reports", "legacy-report")
     Reader(project.write(0).root, cloud).follow("runtime-migration.md")
@@ -77,10 +80,12 @@ def test_a_canary(cloud: Cloud, project: Project) -> None:
     reader.follow("canary.md", step_2=a_former_version)
 
 
+@LONG
 def test_many_machines(cloud: Cloud, project: Project) -> None:
     Reader(project.write(2).root, cloud).follow("machines.md")
 
 
+@LONG
 def test_rotating_a_secret(tmp_path: Path, project: Project) -> None:
     row = f'secrets = [{{ environment_variable = "DB_PASSWORD", id = "{SECRET}", key = "password" }}]\n'
     with embedded(tmp_path / "cloud", durations=Distribution.parse("fixed:0")) as (cloud, served):

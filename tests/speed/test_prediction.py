@@ -126,7 +126,7 @@ def test_a_slow_rate_and_one_long_operation_are_named() -> None:
     found = predict(Plan(tuple(units(100))), live, slow, Rollout(), known([0.5] * 9), allowed(15, 20))
     assert found.bound is not None
     assert found.bound.what == "requests per second"
-    assert "bound by 2 requests per second" in prediction_text(found)
+    assert "limited by 2 requests per second" in prediction_text(found)
     one = predict(Plan(tuple(units(3))), live, LIMITS, Rollout(), known([9.0] * 9), allowed(15, 20))
     assert "limited by the longest Operation" in prediction_text(one)
     assert one.raised is None
@@ -252,7 +252,7 @@ def test_slow_verifications_bound_it_and_more_at_once_would_help() -> None:
     assert found.raised is not None
     assert found.raised[0] == 8
     assert found.raised[1] < 0.65 * found.seconds
-    assert "45 s bound by 4 verifications at once; with 8 it would take" in prediction_text(found)
+    assert "45 s of it limited by 4 verifications at once; with 8 it would take" in prediction_text(found)
 
 
 @LONG
@@ -302,7 +302,7 @@ def test_a_verification_of_what_is_live_alone_has_no_rollback() -> None:
     found = predict(plan, CLOUD, LIMITS, Rollout(), known_calls(1.0), allowed(15, 20))
     assert found.seconds == pytest.approx(2.0, rel=0.1)
     assert found.rollback_s is None
-    assert "bound by 4 verifications at once" in prediction_text(found)
+    assert "limited by 4 verifications at once" in prediction_text(found)
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,10 @@ def facts_of(account: Account) -> dict[str, str]:
 
 def _utc(iso: str) -> str:
     """Return an ISO time as 2026-11-28 14:37:41 UTC."""
-    return f"{datetime.fromisoformat(iso).astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if iso else ""
+    try:
+        return f"{datetime.fromisoformat(iso).astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    except ValueError:  # "", or what a record has instead of a time: shown as it is
+        return iso
 
 
 def _polling(late: Lateness) -> str:

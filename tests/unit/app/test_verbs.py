@@ -51,7 +51,7 @@ TABLE = {
     "--label -l": ("deploy", "run", "plan", "rollback", "prune", "import", "render"),
     "--failed": ("deploy", "run", "plan", "prune"),
     "--undone": ("deploy", "run", "plan", "prune"),
-    "--verbose -v": ("deploy", "run", "plan", "rollback", "prune", "render", "package"),
+    "--verbose -v": ("deploy", "run", "plan", "rollback", "prune", "render", "package", "jobs"),
     "--dry-run": ("deploy", "run", "rollback", "prune", "import"),
     "--run-key": ("deploy", "run"),
     "--force": ("deploy", "plan"),  # a job has `force`

@@ -188,7 +188,7 @@ def test_what_is_not_left_so_any_more_is_guarded_though_we_made_that_version() -
     assert unit.action is Action.BLOCKED
     assert unit.reason == (
         "v2 has settings that were left as they were live, and no longer are, and the new version would"
-        " remove memory 1GB → 128MB"
+        " change back memory 1GB → 128MB"
     )
     assert plan_one(spec(settings=with_memory(1)), row(V1, carried)).action is Action.UNCHANGED
     more = replace(WANTED, as_live=left("memory_bytes", "environment", "log"))
