@@ -124,7 +124,9 @@ def _live(account: Account) -> ReportTable:
     """Return for each function that is not done which Version is live."""
     keys = {key for cause in account.causes for key in cause.functions}
     failed = [one for one in account.functions if one.function in keys]
-    rows = [(one.function, one.outcome, _LIVE.get(one.live, one.live), one.live_version_id) for one in failed[:_LIVE_MAX]]
+    rows = [
+        (one.function, one.outcome, _LIVE.get(one.live, one.live), one.live_version_id) for one in failed[:_LIVE_MAX]
+    ]
     if len(failed) > _LIVE_MAX:
         rows.append((f"and {len(failed) - _LIVE_MAX} more", "", "", ""))
     return ReportTable(LIVE_TITLE, ("function", "outcome", "live", "version"), tuple(rows))
