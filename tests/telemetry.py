@@ -28,6 +28,10 @@ from orchestrator.report.telemetry.spans import RunSpans
 from orchestrator.report.telemetry.writing import SpanWriter
 from tests.runs import RUN_ID
 
+# Why nothing was sent to a port that nobody serves. The library logs no cause if its time is over before a second try,
+# and it draws when that is.
+REFUSED = ("Connection refused", "Failed to export spans batch due to timeout, max retries or shutdown.")
+
 
 @dataclass(frozen=True)
 class Sent:
