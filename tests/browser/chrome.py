@@ -11,6 +11,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, Self
@@ -30,6 +31,7 @@ AXE = Path(os.environ.get("AXE", "") or ROOT / ".venv-test" / "axe.min.js")  # i
 _TRACED = {"includedCategories": ["disabled-by-default-devtools.timeline", "toplevel", "devtools.timeline"]}
 _START_S = 30.0
 _ANSWER_S = 60.0
+_NAVIGATED = "Inspected target navigated or closed"
 
 
 def find_browser() -> str:
@@ -46,6 +48,10 @@ def find_browser() -> str:
 def _axe() -> str:
     assert AXE.exists(), f"{AXE} is not there: `make browser` brings it by npm, or name a copy of axe.min.js by AXE"
     return AXE.read_text("utf-8")
+
+
+class NavigatedError(AssertionError):
+    """The page went elsewhere while it was asked, so there is no answer."""
 
 
 class Chrome:
@@ -93,7 +99,10 @@ class Chrome:
         while True:
             told = await self._socket.receive_json(timeout=_ANSWER_S)
             if told.get("id") == number:
-                assert "error" not in told, (method, told.get("error"))
+                error = told.get("error", {}).get("message", "")
+                if error == _NAVIGATED:
+                    raise NavigatedError(method)
+                assert not error, (method, error)
                 return told["result"]
             self._hear(told)
 
@@ -126,11 +135,14 @@ class Chrome:
         await self.until(f"document.readyState === 'complete' && location.href !== 'about:blank' && ({ready})")
 
     async def until(self, holds: str) -> None:
-        """Wait until an expression is true in the page."""
+        """Wait until an expression is true in the page, or in the one that it leads to meanwhile."""
         end = time.monotonic() + _ANSWER_S
-        while not await self.js(f"Boolean({holds})"):
+        while True:
+            with suppress(NavigatedError):
+                if await self.js(f"Boolean({holds})"):
+                    return
+                await self.js("new Promise((done) => setTimeout(done, 20))")
             assert time.monotonic() < end, f"{holds} does not come true; {self.errors}"
-            await self.js("new Promise((done) => setTimeout(done, 20))")
 
     async def look(self, *, width: int = 1280, height: int = 900, dark: bool = False, phone: bool = False) -> None:
         """Set the window's size, and light or dark mode."""
