@@ -58,18 +58,7 @@ def notification(kind: str, state: RunState, hook: Notify, *, run_id: str, then:
     found = causes(state.units.values())
     paused = state.rollout.paused
     return {
-        "schema": SCHEMA,
-        "kind": kind,
-        "run_id": run_id,
-        "verb": state.verb,
-        "job": identity.selection.job,
-        "environment": identity.environment,
-        "folders": list(identity.folders),
-        "endpoint": state.endpoint,
-        "sandbox": state.endpoint == SANDBOX,
-        "manifest": identity.place or state.manifest,
-        "by": who(identity),
-        "commit": identity.commit,
+        **_about(identity, kind, run_id, state.verb, state.endpoint, state.manifest),
         "started_at": iso(state.chain[0].started_at if state.chain else state.started_at),
         "ended_at": iso(state.ended_at) if ended else None,
         "exit_code": state.exit_code if ended else None,
@@ -79,7 +68,7 @@ def notification(kind: str, state: RunState, hook: Notify, *, run_id: str, then:
         "causes": [_cause(cause) for cause in found[:_CAUSES_MAX]],
         "more_causes": len(found[_CAUSES_MAX:]),
         "next": then,
-        "link": hook.link.replace("{run}", run_id).replace("{environment}", identity.environment),
+        "link": _link(hook, run_id, identity),
     }
 
 
@@ -104,18 +93,7 @@ def not_started_document(said: Unstarted, hook: Notify) -> dict[str, Any]:
     error, identity = said.error, said.identity
     mistakes = error.mistakes if isinstance(error, ManifestError) else ()
     return {
-        "schema": SCHEMA,
-        "kind": "failed",
-        "run_id": said.run_id,
-        "verb": said.verb,
-        "job": identity.selection.job,
-        "environment": identity.environment,
-        "folders": list(identity.folders),
-        "endpoint": said.endpoint,
-        "sandbox": said.endpoint == SANDBOX,
-        "manifest": identity.place or identity.manifest,
-        "by": who(identity),
-        "commit": identity.commit,
+        **_about(identity, "failed", said.run_id, said.verb, said.endpoint, identity.manifest),
         "started_at": iso(said.began_at),
         "ended_at": iso(said.ended_at),
         "exit_code": int(error.exit),
@@ -125,8 +103,30 @@ def not_started_document(said: Unstarted, hook: Notify) -> dict[str, Any]:
         "causes": [_mistake(one) for one in mistakes[:_CAUSES_MAX]],
         "more_causes": len(mistakes[_CAUSES_MAX:]),
         "next": _cut("; ".join(part for part in (error.advice, said.more) if part)),
-        "link": hook.link.replace("{run}", said.run_id).replace("{environment}", identity.environment),
+        "link": _link(hook, said.run_id, identity),
     }
+
+
+def _about(identity: Identity, kind: str, run_id: str, verb: str, endpoint: str, manifest: str) -> dict[str, Any]:
+    """Return the keys that say which run or command it is. `manifest`: its path, if no repository has it."""
+    return {
+        "schema": SCHEMA,
+        "kind": kind,
+        "run_id": run_id,
+        "verb": verb,
+        "job": identity.selection.job,
+        "environment": identity.environment,
+        "folders": list(identity.folders),
+        "endpoint": endpoint,
+        "sandbox": endpoint == SANDBOX,
+        "manifest": identity.place or manifest,
+        "by": who(identity),
+        "commit": identity.commit,
+    }
+
+
+def _link(hook: Notify, run_id: str, identity: Identity) -> str:
+    return hook.link.replace("{run}", run_id).replace("{environment}", identity.environment)
 
 
 def _mistake(mistake: Mistake) -> dict[str, Any]:
