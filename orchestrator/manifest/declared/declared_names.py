@@ -53,7 +53,7 @@ def declared_names(path: Path, environment: str = "") -> DeclaredNames:
     tables = _tables(main, "environments")
     chosen = environment or next((name for name, one in tables.items() if one.get("default") is True), "")
     here = tables.get(chosen, {})
-    of_environment = _tables({"": here}, "").get("variables", {})
+    of_environment = _table(here, "variables")
     found = _Found(chosen, {**_texts(of_environment), "ORCHESTRATOR_ENV": chosen})
     found.add(os.path.abspath(path), main, {}, {}, here, {})  # noqa: PTH100
     variables = [*found.variables, *of_environment]
@@ -93,7 +93,7 @@ class _Found:
         which are inherited. `over`: the environment's table, which is merged over all.
         """
         self._read.add(path)
-        defaults = _merged(defaults, _tables({"": raw}, "").get("defaults", {}))
+        defaults = _merged(defaults, _table(raw, "defaults"))
         templates = {**templates, **_tables(raw, "templates")}
         overlay = _tables(over, "functions")
         for name, tables in _functions_of(path, raw):
@@ -101,7 +101,7 @@ class _Found:
         for name, job in _tables(raw, "jobs").items():
             if self._is_here(job.get("environments")):
                 self.jobs.setdefault(name, str(job.get("run", "")))
-        own = _tables({"": raw}, "").get("variables", {})
+        own = _table(raw, "variables")
         self.variables += own
         for other in _included(path, raw, values := {**values, **_texts(own), **os.environ, **self._chosen}):
             if other not in self._read:
@@ -115,8 +115,7 @@ class _Found:
         if not self._is_here(found.get("only")):
             return
         self.functions[name] = found.get("enabled") is not False
-        labels = found.get("labels")
-        for key, value in labels.items() if isinstance(labels, dict) else ():
+        for key, value in _table(found, "labels").items():
             if isinstance(value, str) and "${" not in value:
                 self.labels.setdefault(key, set()).add(value)
 
@@ -177,8 +176,13 @@ def _texts(table: Mapping[str, Any]) -> dict[str, str]:
 
 def _tables(raw: Mapping[str, Any], key: str) -> dict[str, dict[str, Any]]:
     """Return the tables inside a table, by name. Other values are skipped."""
+    return {name: one for name, one in _table(raw, key).items() if isinstance(one, dict)}
+
+
+def _table(raw: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """Return a table inside a table, empty if there is none."""
     found = raw.get(key)
-    return {name: one for name, one in found.items() if isinstance(one, dict)} if isinstance(found, dict) else {}
+    return found if isinstance(found, dict) else {}
 
 
 def _read(path: str) -> dict[str, Any]:
