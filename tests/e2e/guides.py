@@ -77,13 +77,19 @@ class Reader:
     def _write(self, file: Path, language: str, text: str, *, append: bool) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         if language == "diff":
-            before, after = (
-                "".join(f"{line[1:]}\n" for line in text.splitlines() if line[:1] in kept) for kept in (" -", " +")
-            )
-            old = file.read_text("utf-8")
-            assert old.count(before) == 1, f"{file} has {old.count(before)} times: {before}"
-            text, append = old.replace(before, after), False
-        file.write_text(f"{file.read_text('utf-8')}\n{text}" if append else text, "utf-8")
+            edit(file, text)
+        else:
+            file.write_text(f"{file.read_text('utf-8')}\n{text}" if append else text, "utf-8")
+
+
+def edit(file: Path, diff: str) -> None:
+    """Apply a block of `diff`: its lines are found once, in order."""
+    before, after = (
+        "".join(f"{line[1:]}\n" for line in diff.splitlines() if line[:1] in kept) for kept in (" -", " +")
+    )
+    old = file.read_text("utf-8")
+    assert old.count(before) == 1, f"{file} has {old.count(before)} times: {before}"
+    file.write_text(old.replace(before, after), "utf-8")
 
 
 def _lines(text: str) -> Iterator[str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.sandbox.memory.faults import Distribution
+from tests.e2e.guides import edit
 from tests.e2e.harness import ROOT, Cloud, Ended, embedded
 from tests.e2e.shells import shell
 
@@ -37,16 +38,6 @@ def cloud_of_teams(tmp_path: Path) -> Iterator[Cloud]:
     with embedded(tmp_path / "cloud", durations=at_once, functions=tuple(hand_made)) as (cloud, served):
         served.objects.create_bucket("team-packages")
         yield cloud
-
-
-def edit(file: Path, diff: str) -> None:
-    """Apply a block of `diff`: its lines are found once, in order."""
-    before, after = (
-        "".join(f"{line[1:]}\n" for line in diff.splitlines() if line[:1] in kept) for kept in (" -", " +")
-    )
-    text = file.read_text("utf-8")
-    assert text.count(before) == 1, text
-    file.write_text(text.replace(before, after), "utf-8")
 
 
 def test_the_guide_for_teams_is_carried_out(team: Path, cloud_of_teams: Cloud) -> None:

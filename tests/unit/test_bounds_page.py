@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from orchestrator.cloud import bounds
+from tests.constants import constant
 
 ROOT = Path(__file__).parent.parent.parent
 PAGE = (ROOT / "docs" / "bounds.md").read_text("utf-8")
@@ -26,11 +26,7 @@ def test_every_row_is_read() -> None:
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row["name"])
 def test_a_bound_is_what_the_page_says(row: dict[str, str]) -> None:
-    found: object = import_module(f"orchestrator.{row['file'].removesuffix('.py').replace('/', '.')}")
-    *owners, name = row["name"].split(".")
-    for owner in owners:
-        found = getattr(found, owner)()
-    assert getattr(found, name) == int(row["number"].replace(",", "")) * UNITS[row["unit"]]
+    assert constant(row["file"], row["name"]) == int(row["number"].replace(",", "")) * UNITS[row["unit"]]
     for test in re.findall(r"`(\S+)`", row["tests"]):
         assert (ROOT / test).exists(), test
 
