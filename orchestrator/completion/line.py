@@ -1,6 +1,6 @@
-"""A command line as bash has it: which words it has so far, and how what is offered for the last one is written.
+"""Parses a bash command line into words, and quotes a completion of the last word.
 
-Bash splits a word at `:` and `=` too (COMP_WORDBREAKS), and puts what is offered in the place of the last part alone.
+Bash also splits words at `:` and `=` (COMP_WORDBREAKS), and replaces only the last part with a completion.
 """
 
 from __future__ import annotations
@@ -9,15 +9,15 @@ import re
 from dataclasses import dataclass
 
 _BLANK = " \t\n"
-_STAY = "$@"  # readline's `rl_special_prefixes`: they begin a part, and belong to it
-_PLAIN = re.compile(r"[^\w./:=@,+%^-]")  # whatever else has a meaning to the shell
+_STAY = "$@"  # readline's `rl_special_prefixes`: they start a part and belong to it
+_PLAIN = re.compile(r"[^\w./:=@,+%^-]")  # all other characters may be special to the shell
 _IN_DOUBLE = re.compile(r'["$`\\]')
 
 
 @dataclass(frozen=True, slots=True)
 class TypedLine:
-    """The words of a line, without their quotes; the last one is under way, "" after a space. `kept`: how many of its
-    characters stay as they are typed; `quote`: the one that is open, "" for none.
+    """The words of a line, without quotes. The last one is incomplete, "" after a space. `kept`: how many of its
+    characters are not replaced. `quote`: the open quote, "" for none.
     """
 
     words: tuple[str, ...]
@@ -25,7 +25,7 @@ class TypedLine:
     quote: str = ""
 
     def written(self, word: str) -> str:
-        """Write what takes the place of the last word, as far as that is replaced."""
+        """Return the text that replaces the last word, or the part of it that is replaced."""
         rest = word[self.kept :]
         if self.quote == "'":
             return rest.replace("'", "'\\''")
@@ -35,7 +35,7 @@ class TypedLine:
 def split_line(text: str, breaks: str) -> TypedLine:
     r"""Split a line as bash does. `breaks`: its COMP_WORDBREAKS.
 
-    | typed              | last word     | what of it is replaced |
+    | typed              | last word     | replaced part          |
     | ---                | ---           | ---                    |
     | `deploy au`        | au            | au                     |
     | `deploy label:te`  | label:te      | te                     |

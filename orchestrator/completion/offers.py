@@ -1,6 +1,6 @@
-"""What is offered for each parameter of each verb: names of the manifest, runs of the journal, words of a list, files.
+"""Completions for each parameter of each command: names in the manifest, runs in the journal, fixed words, files.
 
-Nothing here raises for what is wrong in a manifest or a journal: nothing is offered then.
+A broken manifest or journal raises nothing: there are no completions then.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ from orchestrator.manifest.includes.upward import nearest_manifest
 
 Item = CompletionItem
 Offer = Callable[[click.Context, str], Iterable[Item]]
-PART = "part"  # a type of `CompletionItem`: the word continues after it, so no space follows
+PART = "part"  # a type of `CompletionItem`: the word continues, so no space follows
 _LABEL = "label:"
-_GOES_ON = ("resume", "promote")  # verbs for runs that have something left to do
-_WITH_DISABLED = ("render", "package", "why")  # verbs that a disabled function can be named to
+_GOES_ON = ("resume", "promote")  # commands for unfinished runs
+_WITH_DISABLED = ("render", "package", "why")  # commands that accept a disabled function
 _ENDED = {Exit.DONE: "done", Exit.INTERRUPTED: "interrupted", Exit.ROLLED_BACK: "rolled back"}
 _QUOTAS = ("operations_per_function", "operations_per_folder", "operations_per_cloud", "requests_per_second")
 
 
 def _manifest(context: click.Context) -> Path:
-    """Find the manifest as the verb does."""
+    """Return the path of the manifest, found as the command finds it."""
     named = context.params.get("config")
     return _typed_path(named) if named is not None else nearest_manifest()
 
 
 def _typed_path(named: object) -> Path:
-    """Read a path of the line, in which the shell has put nothing yet."""
+    """Return a typed path, with the variables and `~` that the shell has not expanded yet."""
     return Path(os.path.expandvars(str(named))).expanduser()
 
 
@@ -51,7 +51,7 @@ def _texts(given: object) -> tuple[str, ...]:
 
 
 def _functions(context: click.Context, word: str, typed: Iterable[str] = ()) -> Iterator[Item]:
-    """Offer names of functions, but for those that were typed already."""
+    """Offer names of functions, except those already typed."""
     known, typed = _names(context), frozenset(typed)
     for name, enabled in known.functions.items():
         if name.startswith(word) and name not in typed and (enabled or context.info_name in _WITH_DISABLED):
@@ -59,7 +59,7 @@ def _functions(context: click.Context, word: str, typed: Iterable[str] = ()) -> 
 
 
 def _patterns(context: click.Context, word: str) -> Iterator[Item]:
-    """Offer what selects functions: names, label:K=V, @FILE, and any of these after "!"."""
+    """Offer selectors of functions: names, label:K=V, @FILE, and each of them after "!"."""
     typed = _texts(context.params.get("functions"))
     if word.startswith("!"):
         yield from _after("!", _pattern(context, word[1:], typed))
@@ -79,7 +79,7 @@ def _pattern(context: click.Context, word: str, typed: Iterable[str]) -> Iterato
 
 
 def _labels(context: click.Context, word: str) -> Iterator[Item]:
-    """Offer KEY= and then its values."""
+    """Offer KEY=, then its values."""
     key, sign, value = word.partition("=")
     labels = _names(context).labels
     if sign:
@@ -89,14 +89,14 @@ def _labels(context: click.Context, word: str) -> Iterator[Item]:
 
 
 def _taken_back(context: click.Context, word: str) -> Iterator[Item]:
-    """Offer runs as the first word, and functions."""
+    """Offer functions, and runs for the first word."""
     if not _texts(context.params.get("functions")):
         yield from _runs(context, word)
     yield from _patterns(context, word)
 
 
 def _runs(context: click.Context, word: str) -> Iterator[Item]:
-    """Offer the ids of runs, the newest first; where something has to be left of them, only those that can have it."""
+    """Offer IDs of runs, newest first. `resume` and `promote` get only runs that may be unfinished."""
     state = context.params.get("state")
     folder = _typed_path(state) if state is not None else _manifest(context).absolute().parent / ".orchestrator"
     if "last".startswith(word):
@@ -108,7 +108,7 @@ def _runs(context: click.Context, word: str) -> Iterator[Item]:
 
 def _in_words(run: RecentRun) -> str:
     end = "no end yet" if run.exit_code is None else _ENDED.get(Exit(run.exit_code), "failed")
-    at = strftime("%Y-%m-%d %H:%M:%S", localtime(run.started_at))  # to the second: zsh joins those that say the same
+    at = strftime("%Y-%m-%d %H:%M:%S", localtime(run.started_at))  # with seconds: zsh merges equal descriptions
     many = f"{run.units} function{'' if run.units == 1 else 's'}"
     return f"{at}  {run.verb}, {many}, {end}"
 
@@ -137,13 +137,13 @@ def _variables(context: click.Context, word: str) -> Iterator[Item]:
 
 
 def _adopted(context: click.Context, word: str) -> Iterator[Item]:
-    """Offer NAME@; which version it is, a plan says."""
+    """Offer NAME@. The plan prints the version."""
     if "@" not in word:
         yield from (Item(f"{one.value}@", PART) for one in _functions(context, word))
 
 
 def _listed(each: Callable[[click.Context, str, tuple[str, ...]], Iterable[Item]]) -> Offer:
-    """Make an offer of one for lists with commas: for the part after the last one, without those before it."""
+    """Return an offer for comma-separated lists: it completes the last part, without the parts before it."""
 
     def offer(context: click.Context, word: str) -> Iterator[Item]:
         done, comma, part = word.rpartition(",")
@@ -165,7 +165,7 @@ def _after(before: str, items: Iterable[Item]) -> Iterator[Item]:
 
 
 def _files(word: str) -> Iterator[Item]:
-    """Offer files and folders, as they are on the disk: of hidden ones only where a dot is typed."""
+    """Offer files and folders on disk, hidden ones only after a dot."""
     folder, name = os.path.split(word)
     with suppress(OSError):
         for entry in sorted(os.scandir(folder or "."), key=lambda one: one.name):
@@ -182,7 +182,7 @@ def _folder(_context: click.Context, word: str) -> Iterator[Item]:
     yield Item(word, "dir")
 
 
-# By the name of the parameter. Those with a choice of words, or a path, offer that by themselves.
+# By the name of the parameter. Choices and paths complete without an entry here.
 OFFERS: Mapping[str, Offer] = {
     "functions": _patterns,
     "function": _functions,
@@ -200,7 +200,7 @@ OFFERS: Mapping[str, Offer] = {
     "durations": _words("lognormal:", "fixed:", type=PART),
     "quotas": _words(*(f"{name}=" for name in _QUOTAS), type=PART),
 }
-# What nobody can know before it is typed: texts, figures, durations, times, ids of things in the cloud.
+# Free values, which cannot be completed: texts, numbers, durations, times, IDs in the cloud.
 FREE = frozenset(
     {
         "param", "endpoint", "bucket", "buckets", "lock_timeout", "start_timeout", "max_outage", "run_key", "since",
@@ -208,7 +208,7 @@ FREE = frozenset(
         "faults",
     }
 )  # fmt: skip
-# By the verb too, where the same name means something else there.
+# By command and parameter, where a name has another meaning.
 OF_VERBS: Mapping[tuple[str, str], Offer] = {
     ("rollback", "functions"): _taken_back,
     ("show", "run"): _runs_and_files,
@@ -216,7 +216,7 @@ OF_VERBS: Mapping[tuple[str, str], Offer] = {
 
 
 def add_offers(group: click.Group) -> None:
-    """Let the parameters of all verbs offer what they take."""
+    """Add completions to the parameters of all commands."""
     for verb, command in group.commands.items():
         for parameter in command.params:
             name = str(parameter.name)

@@ -1,5 +1,5 @@
-"""Completion in bash, zsh and fish: click's own, with scripts that keep quotes, `:` and `=` of words, and are quick
-with thousands of names.
+"""Completion in bash, zsh and fish. It is click's, with scripts that handle quotes, `:` and `=` in words, and that
+are fast with thousands of names.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from click.shell_completion import BashComplete, CompletionItem, FishComplete, S
 from orchestrator.completion.line import TypedLine, split_line
 from orchestrator.completion.offers import PART, add_offers
 
-VARIABLE = "_ORCHESTRATOR_COMPLETE"  # as click names it: `bash_complete`, say, asks for what is offered
+VARIABLE = "_ORCHESTRATOR_COMPLETE"  # as click names it; `bash_complete`, for example, requests completions
 _PROGRAM = "orchestrator"
-_NATIVE = ("file", "dir")  # types of items that the shell finds by itself
+_NATIVE = ("file", "dir")  # types of items that the shell completes itself
 
 
 class _Whole(ShellComplete):
-    """What all shells have in common. Of `--option=word` click offers the word alone: here it is all of it."""
+    """The part that all shells share. For `--option=word` click returns only the word; here it is the whole text."""
 
     def get_completions(self, args: list[str], incomplete: str) -> list[CompletionItem]:
-        """Give what is offered in place of the whole last word."""
+        """Return completions that replace the whole last word."""
         option, sign, _ = incomplete.partition("=")
         before = f"{option}{sign}" if sign and option.startswith("-") else ""
         found = super().get_completions(args, incomplete)
@@ -36,36 +36,36 @@ class _Whole(ShellComplete):
         ]
 
     def offered(self) -> list[CompletionItem]:
-        """Give what is offered for the line that the shell passed."""
+        """Return completions of the line that the shell passed."""
         return self.get_completions(*self.get_completion_args())
 
 
 class _Bash(_Whole, BashComplete):
-    """The first line says what the others are: `plain`, `part` (no space after it), `file` or `dir` (of the shell)."""
+    """The first line is the type of the others: `plain`, `part` (no space follows), `file` or `dir` (by the shell)."""
 
     _line = TypedLine(())
 
     def get_completion_args(self) -> tuple[list[str], str]:
-        """Take the line itself: bash has split its words at `:` and `=`, and does not say which belong together."""
+        """Parse the line itself: bash has split words at `:` and `=`, and does not say which parts belong together."""
         self._line = split_line(os.environ["COMP_LINE"], os.environ.get("COMP_WORDBREAKS", ""))
         *before, last = self._line.words
         return before[1:], last
 
     def complete(self) -> str:
-        """Write the lines that the script reads."""
+        """Return the lines that the script reads."""
         found = self.offered()
         return "\n".join([_kind(found), *(self._line.written(one.value) for one in found)])
 
 
 class _Zsh(_Whole, ZshComplete):
-    """Three lines for each: type, word, and what it is ("_": nothing is said)."""
+    """Three lines for each completion: type, word, and description ("_" for none)."""
 
 
 class _Fish(_Whole, FishComplete):
-    """The first line as for bash; then each word, with a tabulator and what it is."""
+    """The first line as for bash; then each word, a tab and its description."""
 
     def complete(self) -> str:
-        """Write the lines that the script reads."""
+        """Return the lines that the script reads."""
         found = self.offered()
         return "\n".join([_kind(found), *(f"{one.value}\t{one.help}" if one.help else one.value for one in found)])
 
@@ -80,14 +80,14 @@ def _kind(found: list[CompletionItem]) -> str:
 
 
 def print_script(shell: str) -> int:
-    """Write the script that a shell reads at its start: bash, zsh or fish. Gives the exit code."""
+    """Write the script that bash, zsh or fish reads at its start. Return the exit code."""
     _write(files(__package__).joinpath(f"orchestrator.{shell}").read_text("utf-8").rstrip())
     return 0
 
 
 def complete(group: click.Group) -> int:
-    """Answer the script of a shell, and return the exit code. After an error nothing is offered, and nothing is printed
-    into the line that is typed.
+    """Answer the script of a shell, and return the exit code. After an error there are no completions, and nothing is
+    printed into the line that the user types.
     """
     shell, _, asked = os.environ[VARIABLE].partition("_")
     with suppress(Exception):
@@ -99,6 +99,6 @@ def complete(group: click.Group) -> int:
 
 
 def _write(text: str) -> None:
-    """Write what a shell reads: our own scripts, and words without any character that commands something."""
+    """Write text for a shell: our own scripts, and words without control characters."""
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
