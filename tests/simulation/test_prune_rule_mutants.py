@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -268,18 +269,22 @@ MUTANTS: list[tuple[Break, str]] = [
 ]
 
 
-def noticed(nodes: str) -> bool:
-    """Return whether these tests fail now."""
+def noticed(nodes: str, folder: Path) -> bool:
+    """Return whether these tests fail now, in files under ``folder``."""
+    options = ["-x", "-q", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
+    # A folder of its own: by default pytest also tidies the one that all runs of this user share,
+    # where runs at the same time delete each other's entries during a listing.
+    options += ["--basetemp", str(folder / "inner")]
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        code = pytest.main(["-x", "-q", "-W", "ignore::pytest.PytestAssertRewriteWarning", nodes])
+        code = pytest.main([*options, nodes])
     assert code in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED), code
     return code is pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.mark.parametrize(("broken", "nodes"), short_first(5, MUTANTS), ids=lambda one: getattr(one, "__name__", ""))
-def test_a_broken_rule_is_noticed(broken: Break, nodes: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broken_rule_is_noticed(broken: Break, nodes: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     file, _, _ = nodes.partition("::")
     # Complete: names that it imports are never the broken ones.
     import_module(file.removesuffix(".py").replace("/", "."))
     broken(monkeypatch)
-    assert noticed(nodes), f"{broken.__name__}: {nodes} has not noticed"
+    assert noticed(nodes, tmp_path), f"{broken.__name__}: {nodes} has not noticed"
