@@ -90,7 +90,8 @@ class _Bridge(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         try:
             log = structlog.get_logger().bind(logger=record.name)
-            log.log(record.levelno, record.getMessage(), exc_info=record.exc_info or None)
+            level = min(record.levelno // 10 * 10, logging.CRITICAL)  # structlog knows no levels between
+            log.log(level, record.getMessage(), exc_info=record.exc_info or None)
         except Exception as error:  # noqa: BLE001 - a library's bad record is logged, never raised
             # Without its arguments: logging's own `handleError` would print them unredacted.
             structlog.get_logger().error("bad log record", logger=record.name, error=type(error).__name__)

@@ -30,6 +30,13 @@ class Nowhere(io.StringIO):
         return len(text)
 
 
+class Terminal(Nowhere):
+    """A terminal that discards everything: it gets colours."""
+
+    def isatty(self) -> bool:
+        return True
+
+
 def events(functions: int) -> Iterator[Event]:
     """Yield the events of a run with this many functions."""
     yield started(units=functions)
@@ -48,15 +55,17 @@ def outlet() -> Outlet:
 def main() -> None:
     functions = int(sys.argv[1]) if len(sys.argv) > 1 else 3000
     run = list(events(functions))
-    for form in ("json", "console"):
+    for name, form, stream in (
+        ("json", "json", Nowhere()), ("console", "console", Nowhere()), ("coloured", "console", Terminal())
+    ):  # fmt: skip
         for level in ("debug", "info"):
-            configure(level, form, Nowhere(), outlet())
+            configure(level, form, stream, outlet())
             listener = LogListener(RUN_ID)
             began_s = time.process_time()
             for event in run:
                 listener(event)
             each_s = (time.process_time() - began_s) / len(run)
-            print(f"{form:8} {level:6} {each_s * 1e6:5.1f} µs an event")  # noqa: T201 - this is its purpose
+            print(f"{name:8} {level:6} {each_s * 1e6:5.1f} µs an event")  # noqa: T201 - this is its purpose
     with collector() as found:
         os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"] = found.url
         exporting = Exporting(signals_of(os.environ), About(RUN_ID, "0", ""), os.environ, outlet())

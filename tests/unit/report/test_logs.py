@@ -36,6 +36,13 @@ class Logs(io.StringIO):
         return self.lines[-1]
 
 
+class Terminal(Logs):
+    """The same on a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
 @pytest.fixture
 def logs() -> Logs:
     stream = Logs()
@@ -70,24 +77,53 @@ def test_the_console_form_is_one_plain_line_where_there_is_no_terminal() -> None
     assert re.fullmatch(r"\S+Z \[info +\] deployed function=auth\n", stream.getvalue())
 
 
+@pytest.mark.parametrize("colours", [False, True])
 @pytest.mark.parametrize(
     "event", [*deployment("auth"), ended(1, reason='it "said" a=b'), UnitEnded(1.0, "a", failed())]
 )
-def test_a_plain_line_is_laid_out_as_structlog_does_it(event: Event, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_line_is_laid_out_as_structlog_does_it(event: Event, colours: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     lines: list[tuple[str, dict[str, Any]]] = []
 
-    def kept(safe: dict[str, Any]) -> str:
-        lines.append((plain(safe), dict(safe)))
+    def kept(safe: dict[str, Any], look: log_lines.Look) -> str:
+        lines.append((laid_out(safe, look), dict(safe)))
         return ""
 
-    plain, renderer = log_lines.plain_line, structlog.dev.ConsoleRenderer(colors=False, pad_event_to=0)
-    monkeypatch.setattr(log_lines, "plain_line", kept)
-    configure("debug", "console", Logs())
+    laid_out, renderer = log_lines.laid_out, structlog.dev.ConsoleRenderer(colors=colours, pad_event_to=0)
+    monkeypatch.setattr(log_lines, "laid_out", kept)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    configure("debug", "console", Terminal() if colours else Logs())
     LogListener(RUN_ID)(event)
+    for level in ("debug", "info", "warning", "error", "critical"):
+        getattr(structlog.get_logger(), level)("one")
     structlog.get_logger().warning("of a library", logger="botocore", number=1.5, nothing=None, quote="it's", empty="")
-    assert len(lines) >= 1
+    structlog.get_logger().warning("")
+    assert len(lines) >= 7
     for line, safe in lines:
         assert line == renderer(None, "", safe)
+        assert ("\x1b" in line) is colours
+
+
+@pytest.mark.parametrize(
+    "bad", ["\x1b[31m", "\x1b]0;title\x07", "\a", "\r", "\n", "\x9b31m", "\u202e", "\u2066", "\x7f"]
+)
+def test_no_value_controls_a_coloured_terminal(bad: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    stream = Terminal()
+    configure("info", "console", stream)
+    log = structlog.get_logger().bind(**{f"bound{bad}": f"b{bad}"})
+    text = f"text{bad}"
+    log.info(text, value=f"a{bad}", several=[bad], logger=f"lib{bad}", error=ValueError(bad))
+    shown = re.sub(r"\x1b\[\d+m", "", stream.getvalue().removesuffix("\n"))
+    assert shown.isascii()
+    assert shown.isprintable()
+
+
+@pytest.mark.parametrize(("number", "level"), [(30, "warning"), (35, "warning"), (45, "error"), (77, "critical")])
+def test_a_library_may_log_at_a_level_of_its_own(number: int, level: str, logs: Logs) -> None:
+    logging.getLogger("library").log(number, "said")
+    assert (logs.last["event"], logs.last["level"]) == ("said", level)
 
 
 @pytest.mark.parametrize(
