@@ -159,7 +159,7 @@ def _waves(waves: list[int | str]) -> list[int | str]:
             alike = (share is None) == (of_before is None)
             if of_before == 100 or (alike and (share or wave) <= (of_before or before)):  # type: ignore[operator]
                 raise ValueError(
-                    f"has {_shown(wave)} after {_shown(before)}, which adds nothing: each number is the total of"
+                    f"must grow: {_shown(wave)} after {_shown(before)} adds nothing, since each number is the total of"
                     " functions that are done at the end of its wave"
                 )
     return waves

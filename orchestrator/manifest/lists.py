@@ -23,7 +23,7 @@ def _by(key: str) -> ListRule:
     return ListRule(f"Lists merge by `{key}`: an entry replaces the inherited one, new ones are appended.", by=key)
 
 
-_ONCE = ListRule()  # it is in one table only
+_ONCE = ListRule()  # it is in one table only, or in one that is replaced as a whole
 _REPLACES = ListRule("The nearest list replaces the others.")
 _ADDS = ListRule("Lists add up, the nearest last.", adds=True)
 _OF_A_JOB = ListRule("A job's own list replaces that of [rollout].")
@@ -50,7 +50,7 @@ LISTS: Mapping[str, ListRule] = {
     "functions.promote": _REPLACES,
     "rollout.canary": _OF_A_JOB,
     "rollout.waves": _OF_A_JOB,
-    "rollout.gate.command": _OF_A_JOB,
+    "rollout.gate.command": _ONCE,
     "notify.on": _ONCE,
     "notify.command": _ONCE,
     "notify.only": _ONCE,

@@ -167,10 +167,13 @@ class FunctionTable(StrictTable):
         "Variables. Names and values, including names of secrets' variables, may have 4096 bytes together."
     )
     secrets: list[SecretTable] | None = list_key("functions.secrets", "Lockbox secrets as environment variables.")
-    tags: list[f.Tag] | None = list_key("functions.tags", "Tags that the new version gets when it is created.")
+    tags: list[f.Tag] | None = list_key(
+        "functions.tags", "Tags that the new version gets when it is created, at most 10."
+    )
     verify: VerifyTable | None = a_key("How a new version is verified before it counts as deployed.")
     promote: list[f.Tag] | None = list_key(
-        "functions.promote", "Tags that move to the new version only after it is verified."
+        "functions.promote",
+        "Tags that move to the new version only after it is verified; at most 10 with those in `tags`.",
     )
     called_by: r.CalledBy | None = a_key(
         'What users call: a tag, or "$latest". Only plans and reports use it. Default: "$latest".'

@@ -15,6 +15,8 @@ from pydantic.fields import FieldInfo
 from orchestrator.job.binding import manifest_schema
 from orchestrator.manifest.fields import PATTERNS
 from orchestrator.manifest.file_tables import EachTable, ManifestFile
+from orchestrator.manifest.lists import LISTS
+from orchestrator.manifest.rollout.rollout_fields import NEVER_ARRIVES, OURS
 from orchestrator.manifest.tables import FunctionTable
 from orchestrator.manifest.writing.examples import EXAMPLES
 from orchestrator.model.units import DURATION_PATTERN, MB, PERCENT_PATTERN, SIZE_PATTERN
@@ -59,8 +61,8 @@ PROBES: Mapping[str, tuple[Any, ...]] = {
     "_deadline": (0,),
     "_disk_size": (1,),
     "_block_size": (1,),
-    "_wave": (0,),
-    "_waves": (),
+    "_wave": (0, "101%"),
+    "_waves": ([2, 1],),
     "_free_tag": ("$latest", "orc-a", "orc-b"),
     "no_ring": ("orc-a", "orc-b"),
     "_environment_name": ("all", "none"),
@@ -69,11 +71,11 @@ PROBES: Mapping[str, tuple[Any, ...]] = {
     "_bounded_by.<locals>.<lambda>": (1e8,),
     "_hook": ("ftp://x", "https://x y"),
     "_link": ("",),
-    "_header_name": ("é", "Cookie", "Host"),
+    "_header_name": ("é", *sorted(NEVER_ARRIVES), *sorted(OURS)),
     "_header_value": ("\n",),
     "size": (),
     "duration": (),
-    "share": (),
+    "share": ("101%",),
     "_pause": (),
     "_json": (),
     "_body": (),
@@ -142,9 +144,10 @@ def _key(
     property_ = table["properties"][key]
     text = property_["description"]
     merged = merge_rule(model, key)
+    listed = next((rule.said for rule in LISTS.values() if rule.said and text.endswith(rule.said)), "")
     required = key in table.get("required", ()) or text.endswith("Required.")
     default = default_of(text)
-    said = _DEFAULT.sub("", text.removesuffix("Required.").replace(merged, "")).strip()
+    said = _DEFAULT.sub("", text.removesuffix("Required.").removesuffix(listed)).strip()
     facts = [f"Type: {_type(property_, defined)}"]
     limits = list(dict.fromkeys(_limits(field.annotation, field.metadata)))
     if limits:
@@ -172,8 +175,9 @@ def _inside(annotation: Any) -> list[type[BaseModel]]:
 
 def _limits(annotation: Any, metadata: typing.Iterable[Any] = ()) -> Iterator[str]:
     """Yield the limits of a field, of its keys and of its entries."""
+    of = "characters" if str in (annotation, *typing.get_args(annotation)) else "entries"
     for one in metadata:
-        yield from _limit(one)
+        yield from _limits(annotation, one.metadata) if isinstance(one, FieldInfo) else _limit(one, of)
     origin, inner = typing.get_origin(annotation), typing.get_args(annotation)
     if origin is Annotated:
         yield from _limits(inner[0], annotation.__metadata__)
@@ -187,13 +191,14 @@ def _limits(annotation: Any, metadata: typing.Iterable[Any] = ()) -> Iterator[st
             yield from _limits(part)
 
 
-def _limit(one: Any) -> Iterator[str]:
+def _limit(one: Any, of: str) -> Iterator[str]:
+    """Yield what a constraint says. `of`: what the length of the value counts."""
     match one:
         case StringConstraints():
             if one.pattern is not None:
                 yield PATTERNS[str(one.pattern)]
             if one.max_length is not None:
-                yield f"must have at most {one.max_length:,} characters"
+                yield f"must have at most {one.max_length} characters"
         case Ge():
             yield f"must be at least {one.ge}"
         case Gt():
@@ -203,20 +208,24 @@ def _limit(one: Any) -> Iterator[str]:
         case MinLen():
             yield "must not be empty"
         case MaxLen():
-            yield f"must have at most {one.max_length:,} entries"
+            yield f"must have at most {one.max_length} {of}"
         case PlainValidator() | AfterValidator() | BeforeValidator():
             yield from _probed(one.func)
 
 
 def _probed(function: Any) -> Iterator[str]:
+    rules: dict[str, list[Any]] = {}
     for wrong in PROBES[function.__qualname__]:
         try:
             function(wrong)
         except ValueError as error:
-            yield str(error).partition("; ")[0]
+            rules.setdefault(str(error).partition("; ")[0], []).append(wrong)
         else:
             message = f"{function.__qualname__} accepts {wrong!r}"
             raise AssertionError(message)
+    for rule, values in rules.items():
+        # A rule about certain values names them.
+        yield f"must not be one that {rule}: {', '.join(map(str, values))}" if rule.startswith("is ") else rule
 
 
 def _type(field: dict[str, Any], definitions: dict[str, Any]) -> str:
@@ -225,7 +234,14 @@ def _type(field: dict[str, Any], definitions: dict[str, Any]) -> str:
         return "a table"
     if "anyOf" in field:
         named = [name for name, pattern in _TYPES.items() if repr(pattern) in str(field)]
-        return named[0] if named else _type(field["anyOf"][0], definitions)
+        first, *others = field["anyOf"]
+        return (
+            named[0]
+            if named
+            else " or ".join(
+                _type(one, definitions) for one in (first, *(one for one in others if one.get("type") == "array"))
+            )
+        )
     if "enum" in field:
         return " or ".join(f'`"{value}"`' for value in field["enum"])
     if field.get("format") == "date":

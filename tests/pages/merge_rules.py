@@ -72,19 +72,27 @@ def merge_rule(model: type[BaseModel], key: str) -> str:
     if name in _TABLES:
         return _TABLES[name]
     place = "functions" if model in (FunctionTable, EachTable) else f"functions.{_PLACES[name]}"
-    if f"{place}.{key}" in LISTS:
-        return LISTS[f"{place}.{key}"].said
-    field = model.model_fields[key]
-    if model is FunctionTable and ("Table" in str(field.annotation) or "dict" in str(field.annotation)):
+    *more, last = [f"`{other}`" for other in sorted(_dropped_by(model, key))] or [""]
+    dropped = f"{', '.join(more)} or {last}" if more else last
+    without = f" An inherited {dropped} does not apply." if dropped else ""
+    return f"{_own_rule(model, key, f'{place}.{key}')}{without}"
+
+
+def _own_rule(model: type[BaseModel], key: str, path: str) -> str:
+    if path in LISTS:
+        return LISTS[path].said
+    annotation = str(model.model_fields[key].annotation)
+    if model is FunctionTable and ("Table" in annotation or "dict" in annotation):
         return "By tag." if key == "scaling" else BY_KEY
-    dropped = alternatives_of(key) if _excludes(model) else frozenset[str]()
-    if not dropped:
-        return NEAREST
-    return f"{NEAREST} An inherited {' or '.join(f'`{other}`' for other in sorted(dropped))} does not apply."
+    return NEAREST
 
 
-def _excludes(model: type[BaseModel]) -> bool:
-    return model is FunctionTable or model.__name__ in {"LogTable", "VerifyTable"}
+def _dropped_by(model: type[BaseModel], key: str) -> frozenset[str]:
+    """Return the keys of farther tables that a key of a nearer table drops, as `manifest.merge` does."""
+    if model.__name__ not in {"FunctionTable", "LogTable", "VerifyTable"}:
+        return frozenset()
+    dropped = alternatives_of(key) & {*model.model_fields}
+    return dropped | {"expect"} if model.__name__ == "VerifyTable" and dropped else dropped
 
 
 _PLACES = {

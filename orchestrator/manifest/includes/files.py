@@ -60,11 +60,16 @@ class Files:
         return tuple(Path(one.file.path) for one in self._files)
 
     def check_main(self, main: SourceFile) -> CheckedFile:
-        """Check the main file with the chosen environment. Other environments are checked when they are chosen."""
+        """Check the main file with the chosen environment, and the names of all. The tables of the others are checked
+        when they are chosen.
+        """
         self._environments = frozenset(environments_of(main))
         name, raw = self._choice.environment, self._jobs_here(main.raw)
         if isinstance(raw.get(_ENVIRONMENTS), dict):
-            raw = {**raw, _ENVIRONMENTS: {key: table for key, table in raw[_ENVIRONMENTS].items() if key == name}}
+            raw = {
+                **raw,
+                _ENVIRONMENTS: {key: table if key == name else {} for key, table in raw[_ENVIRONMENTS].items()},
+            }
         chosen = environments_of(main).get(name, {}).get(_VARIABLES)
         variables = Variables(self._choice, self._environ, chosen).within(raw.get(_VARIABLES))
         return self._check(main, raw, variables, None)

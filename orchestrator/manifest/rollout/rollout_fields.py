@@ -22,11 +22,11 @@ GATE_MAX_S = 3600.0
 HOOK_MAX_S = 30.0  # for the response to a notification: the end of a run waits that long for all of them
 
 # Headers that the cloud removes from requests (its page on invoking), or that we or the call itself set.
-_NEVER_ARRIVES = frozenset({
+NEVER_ARRIVES = frozenset({
     "expect", "te", "trailer", "upgrade", "proxy-authenticate", "authorization", "connection", "content-md5",
     "max-forwards", "server", "transfer-encoding", "www-authenticate", "cookie",
 })  # fmt: skip
-_OURS = frozenset({"host", "content-length", "x-orchestrator-verify"})
+OURS = frozenset({"host", "content-length", "x-orchestrator-verify"})
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _INT64 = range(-(1 << 63), 1 << 63)
@@ -44,7 +44,7 @@ def _pause(value: object) -> float | str:
 def _bounded(value: object, most_s: float) -> float:
     timeout_s = units.duration(value)
     if not 0 < timeout_s <= most_s:
-        raise ValueError(f"must be longer than 0 seconds, and at most {most_s / 60:g} minutes")
+        raise ValueError(f"must be longer than 0 seconds, and at most {units.as_duration(most_s)}")
     return timeout_s
 
 
@@ -98,10 +98,10 @@ def _body(value: str) -> str:
 def _header_name(name: str) -> str:
     lower = name.lower()
     if not _HEADER_NAME.fullmatch(name):
-        raise ValueError("is not a header name: letters, digits and hyphens")
-    if lower in _NEVER_ARRIVES:
+        raise ValueError("must be a header name: letters, digits and hyphens")
+    if lower in NEVER_ARRIVES:
         raise ValueError("is removed from requests by the cloud; remove it here")
-    if lower in _OURS:
+    if lower in OURS:
         raise ValueError("is set by the call itself; remove it here")
     return name
 

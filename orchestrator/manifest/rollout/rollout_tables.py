@@ -26,7 +26,8 @@ class VerifyTable(StrictTable):
     """How a new version is verified: by one of `payload`, `http` and `command`."""
 
     payload: r.JsonValue | None = a_key(
-        "The version is called with this JSON as its event. It must respond with 200 and without a function error."
+        "The version is called with this JSON, up to 3.5 MB, as its event. It must respond with 200 and without a"
+        " function error."
     )
     expect: r.JsonValue | None = a_key("JSON that the response to `payload` must include. Default: any response.")
     http: HttpTable | None = a_key("The version is called over HTTP.")

@@ -233,8 +233,10 @@ def test_a_mistake_of_an_environment_stands_in_its_line(tmp_path: Path, tables: 
 def test_a_name_that_no_environment_may_have(tmp_path: Path, name: str) -> None:
     path = tmp_path / "deploy.toml"
     path.write_text(f'{BASE}[environments."{name}"]\nprotected = true\n')
-    with pytest.raises(ManifestError):
-        load(path, ENVIRON, ManifestChoice(name) if name else ManifestChoice())
+    # `--env none` chooses no environment, so a name is judged without being chosen.
+    for choice in (ManifestChoice(name), ManifestChoice()):
+        with pytest.raises(ManifestError):
+            load(path, ENVIRON, choice)
 
 
 def test_an_environment_that_is_not_chosen_stops_nothing(tmp_path: Path) -> None:

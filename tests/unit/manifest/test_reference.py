@@ -185,11 +185,25 @@ def test_a_merge_rule_is_what_merging_does(key: str) -> None:
     elif rule in {BY_KEY, "By tag."}:
         both: list[dict[str, Any]] = [{key: {"a": far, "b": far}}, {key: {"b": near}}]
         assert merge(both)[key] == {"a": far, "b": near}
+    elif rule.startswith(BY_KEY):
+        assert key == "package"
     else:
         listed = LISTS[f"functions.{key}"]
         assert rule == listed.said
         if not listed.by and key != "without":
             assert merge([{key: ["far"]}, {key: ["near"]}])[key] == ["far", "near"][not listed.adds :]
+
+
+@pytest.mark.parametrize(("table", "place"), [("FunctionTable", ""), ("LogTable", "log"), ("VerifyTable", "verify")])
+def test_a_rule_names_the_keys_that_a_nearer_one_drops(table: str, place: str) -> None:
+    keys = [*reference.own_fields(MODELS[table])]
+    for key in keys:
+        if place:
+            merged = merge([{place: {other: "far" for other in keys if other != key}}, {place: {key: "near"}}])[place]
+        else:
+            merged = merge([{other: ["far"] for other in keys if other not in (key, "without")}, {key: ["near"]}])
+        dropped = {*keys} - {*merged} - {"without"}
+        assert {*re.findall(r"`(\w+)`", merge_rule(MODELS[table], key).partition("An inherited")[2])} == dropped, key
 
 
 def test_a_key_of_this_version_is_dated() -> None:
