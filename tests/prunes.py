@@ -39,8 +39,8 @@ async def prune_plan(
     for chain in chains:
         past.take(chain)
     known = {
-        one: KnownNeeds(told.needed, told.runs >= policy.runs, told.left_alone, spans=told.spans)
-        for one, told in past.told.items()
+        one: KnownNeeds(reported.needed, reported.runs >= policy.runs, reported.left_alone, spans=reported.spans)
+        for one, reported in past.by_function.items()
     }
     now = datetime.fromtimestamp(bench.now(), UTC)
     return PrunePlan(await find_prunable(world, found, live, policy, known, named=named, now=now))

@@ -46,10 +46,10 @@ def interrupt_run(state_dir: Path, started_at: float) -> int:
 
 def _holds(pid: int, lock: Path) -> bool:
     """Return whether a process has the lock's file open: its ID may have been reused."""
-    wanted = lock.stat()
+    desired = lock.stat()
     for descriptor in (_PROCESSES / str(pid) / "fd").iterdir():
         try:
-            if os.path.samestat(descriptor.stat(), wanted):
+            if os.path.samestat(descriptor.stat(), desired):
                 return True
         except FileNotFoundError:  # closed meanwhile
             continue

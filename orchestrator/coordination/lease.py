@@ -102,13 +102,13 @@ class Leases:
         names = {digest(identity): name for name, identity in functions.items()}
         since = f"{datetime.fromtimestamp(self.clock(), UTC):%Y-%m-%d %H:%M:%S} UTC"
         mine = Holder(self.run_id, self.owner, self.who, since, frozenset(names))
-        wanted = Wanted(mine, names, looked, timeout_s)
+        desired = Wanted(mine, names, looked, timeout_s)
         shared, watch = Shared(self.place, decode), Watch(LEASE_TIMINGS, self.place.boottime_s)
         over_at = anyio.current_time() + timeout_s
 
         def decide(registry: Registry) -> Step[Registry, Granted]:
             lives = watch.look({one.run_id: one.beat for one in registry.others(mine)})
-            return wanted.decide(registry, lives, waited=watch.waited, over=anyio.current_time() >= over_at)
+            return desired.decide(registry, lives, waited=watch.waited, over=anyio.current_time() >= over_at)
 
         granted, copy = await ask(shared, decide, look_s=LEASE_TIMINGS.look_s, say=self.say)
         for dead in granted.dead:

@@ -65,7 +65,7 @@ async def read_back(
     while left:
         try:
             live = await read_live(world, [_seen(unit, outcomes[unit.key]) for unit in left.values()], fresh=True)
-            live = await with_own(world, live, _own_wanted(left.values(), live))
+            live = await with_own(world, live, _own_desired(left.values(), live))
         except (CloudError, InterruptedRunError) as error:
             reason = f"the live state could not be read back: {error.message}"
             for key in left.keys() - found.keys():
@@ -179,7 +179,7 @@ def _not_as_asked(unit: Unit, function: Function | None, outcome: Outcome, live:
     return ""
 
 
-def _own_wanted(units: Iterable[Unit], live: LiveState) -> dict[str, frozenset[ChangeKind]]:
+def _own_desired(units: Iterable[Unit], live: LiveState) -> dict[str, frozenset[ChangeKind]]:
     """Return which own settings must be read per Function, because no listing shows them."""
     found = [(_function(unit, live), planned_kinds(unit.changes)) for unit in units]
     return {function.id: kinds for function, kinds in found if function is not None and kinds}

@@ -19,7 +19,7 @@ def roles_of(bindings: Iterable[AccessBinding]) -> dict[str, bool]:
     return {role: True for role in INVOKING if role in held}
 
 
-def wanted_roles(public: bool | None, live: Mapping[str, bool]) -> dict[str, bool | None] | None:
+def desired_roles(public: bool | None, live: Mapping[str, bool]) -> dict[str, bool | None] | None:
     """Return the roles that everyone is to have, None for one to remove. None in place of all: no change.
 
     | declared | live         | desired      |

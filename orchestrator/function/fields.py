@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from orchestrator.function.access import access_request, opens, wanted_roles
-from orchestrator.function.scaling import COUNTS, scaling_request, wanted_policies
+from orchestrator.function.access import access_request, desired_roles, opens
+from orchestrator.function.scaling import COUNTS, desired_policies, scaling_request
 from orchestrator.model import NONE_LEFT, ApiRequest, Change, ChangeKind, Function, FunctionSpec
 from orchestrator.version.codec import Codec, only_set
 from orchestrator.version.codecs import Text, TextMap
@@ -66,8 +66,8 @@ def function_key(
     folder_id: str, name: str, labels: Mapping[str, str], attempt: int, description: str | None = None
 ) -> str:
     """Return the Idempotency-Key of creating a Function: from everything in its body, and the attempt."""
-    told = {"labels": dict(labels), **({"description": description} if description else {})}
-    return key_of("create", folder_id, name, digest_of(told), str(attempt))
+    settings = {"labels": dict(labels), **({"description": description} if description else {})}
+    return key_of("create", folder_id, name, digest_of(settings), str(attempt))
 
 
 def own_changes(spec: FunctionSpec, function: Function) -> tuple[Change, ...]:
@@ -83,17 +83,17 @@ def own_changes(spec: FunctionSpec, function: Function) -> tuple[Change, ...]:
     others: list[Change] = []
     left = spec.as_live if function.id else NONE_LEFT
     for row in FUNCTION_FIELDS:
-        wanted, live = wanted_of(row, spec, function), getattr(function, row.live)
-        if not row.updated or wanted is None or live is None or left.has(row.setting):
+        desired, live = desired_of(row, spec, function), getattr(function, row.live)
+        if not row.updated or desired is None or live is None or left.has(row.setting):
             continue
         if not row.mapped:
-            if wanted != live:
-                before[row.api], after[row.api] = live, wanted
+            if desired != live:
+                before[row.api], after[row.api] = live, desired
             continue
-        names = {*wanted, *(live if row.exact and getattr(spec, row.exact) else ())}
+        names = {*desired, *(live if row.exact and getattr(spec, row.exact) else ())}
         ours = (name for name in names if not left.has(row.setting, name))
-        changed = sorted(name for name in ours if wanted.get(name) != live.get(name))
-        was, now = ({name: one.get(name) for name in changed} for one in (live, wanted))
+        changed = sorted(name for name in ours if desired.get(name) != live.get(name))
+        was, now = ({name: one.get(name) for name in changed} for one in (live, desired))
         if row.kind is ChangeKind.UPDATE:
             before |= {row.api: was} if changed else {}
             after |= {row.api: now} if changed else {}
@@ -104,16 +104,16 @@ def own_changes(spec: FunctionSpec, function: Function) -> tuple[Change, ...]:
     return (*([Change(ChangeKind.UPDATE, before, after)] if after else []), *others)
 
 
-def wanted_of(row: FunctionField, spec: FunctionSpec, function: Function) -> Any:
+def desired_of(row: FunctionField, spec: FunctionSpec, function: Function) -> Any:
     """Return the desired value of a field, in the form of the live one; None: no change."""
     if row.kind is ChangeKind.SCALING:
-        return wanted_policies(spec.scaling, function.scaling or {})
+        return desired_policies(spec.scaling, function.scaling or {})
     if row.kind is ChangeKind.ACCESS:
-        return wanted_roles(spec.public, function.public or {})
+        return desired_roles(spec.public, function.public or {})
     return getattr(spec, row.setting)
 
 
-def wanted_otherwise(spec: FunctionSpec, function: Function | None, after: Mapping[str, Any]) -> bool:
+def desired_otherwise(spec: FunctionSpec, function: Function | None, after: Mapping[str, Any]) -> bool:
     """Return whether a Function's desired own settings now differ from what former changes were to make: their `after`,
     {} for none, see `made_of`. What is live already does not count. `function`: None if it does not exist yet.
     """
@@ -213,13 +213,13 @@ def changed_otherwise(function: Function, change: Change) -> str:
     them. "" for none.
     """
     found = []
-    for (name, key), wanted in _entries(change.after).items():
+    for (name, key), desired in _entries(change.after).items():
         row, live = _BY_API[name], getattr(function, _BY_API[name].live)
         before = change.before.get(name)
         if live is None:
             continue
         now, then = (live.get(key), (before or {}).get(key)) if row.mapped else (live, before)
-        if now not in (then, wanted):
+        if now not in (then, desired):
             found.append(f"{row.label} {key} is {said_of(now)} now" if row.mapped else f"{row.label} has changed")
     return "; ".join(found)
 
@@ -264,15 +264,15 @@ def update_request(function: Function, after: Mapping[str, Any]) -> ApiRequest |
     map as a whole, so other entries are sent unchanged.
     """
     body: dict[str, Any] = {}
-    for name, wanted in after.items():
+    for name, desired in after.items():
         row = _BY_API[name]
         live = getattr(function, row.live)
         if row.mapped:
-            merged = {key: value for key, value in {**live, **wanted}.items() if value is not None}
+            merged = {key: value for key, value in {**live, **desired}.items() if value is not None}
             if merged != dict(live):
                 body[name] = merged
-        elif wanted != live:
-            body[name] = wanted
+        elif desired != live:
+            body[name] = desired
     if not body:
         return None
     path = f"{_PATH}/{quote(function.id, safe='')}"

@@ -20,7 +20,7 @@ def policies_of(listed: Iterable[ScalingPolicy]) -> dict[str, dict[str, int]]:
     return {tag: policy for tag, policy in found.items() if any(policy.values())}
 
 
-def wanted_policies(
+def desired_policies(
     declared: Mapping[str, Scaling], live: Mapping[str, Mapping[str, int]]
 ) -> dict[str, dict[str, int] | None]:
     """Return the desired policy of each declared tag, None for no policy. Counts that are not declared stay as they are

@@ -117,11 +117,11 @@ def _retry_after_s(text: str) -> float:
 
 def verify_facts(name: str, function_id: str, folder_id: str, version_id: str, tag: str, run_id: str) -> dict[str, str]:
     """Return the environment variables that describe the Version to a verification command."""
-    told = {
+    facts = {
         "FUNCTION": name, "FUNCTION_ID": function_id, "FOLDER_ID": folder_id, "VERSION_ID": version_id, "TAG": tag,
         "RUN_ID": run_id,
     }  # fmt: skip
-    return {f"ORCHESTRATOR_{key}": value for key, value in told.items()}
+    return {f"ORCHESTRATOR_{key}": value for key, value in facts.items()}
 
 
 def judge_end(verify: Verify, status: int | None, output: str) -> Judged:

@@ -187,11 +187,11 @@ def marked(name: str, manifest: Manifest, specs: Mapping[str, FunctionSpec]) -> 
 
     def as_declared(spec: FunctionSpec) -> bool:
         declared = manifest.functions.get(spec.key)
-        wanted = settings_fields(spec.settings, spec.settings.description)
+        desired = settings_fields(spec.settings, spec.settings.description)
         if declared is None:
             return False
         settings = with_parts(declared.settings, spec.settings, declared.as_live)
-        return not differences(settings, wanted, filled_in=True)
+        return not differences(settings, desired, filled_in=True)
 
     return {key: name for key, spec in specs.items() if not as_declared(spec)}
 

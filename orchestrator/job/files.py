@@ -130,9 +130,9 @@ class FileJob:
         if callable(own):
             self._guarded(lambda: own(manifest, given))
 
-    def _wrong(self, function: str, found: object, wanted: str) -> JobError:
+    def _wrong(self, function: str, found: object, desired: str) -> JobError:
         return JobError(
-            f'job "{self.name}": {function}() gave {type(found).__name__}, not {wanted}', advice=f"mend {self._path}"
+            f'job "{self.name}": {function}() gave {type(found).__name__}, not {desired}', advice=f"mend {self._path}"
         )
 
     def _guarded(self, work: Callable[[], T]) -> T:

@@ -72,7 +72,7 @@ def inventory(
     not known which of them is a function of the manifest.
     """
     inside = frozenset(folders)
-    require_sound(spec for spec in manifest.functions.values() if _untold(spec, inside))
+    require_sound(spec for spec in manifest.functions.values() if _is_unstated(spec, inside))
     by_id = {spec.id: spec for spec in manifest.functions.values() if spec.id is not None}
     of_name = {(spec.folder_id, spec.name): spec for spec in manifest.functions.values() if spec.id is None}
     names = Counter(function.name for function in live.by_id.values())
@@ -111,8 +111,10 @@ def left_to_others(
 _NAMED_MAX = 5
 
 
-def _untold(spec: FunctionSpec, inside: frozenset[str]) -> bool:
-    return bool(spec.untold & {"name", "id", "folder_id"}) and ("folder_id" in spec.untold or spec.folder_id in inside)
+def _is_unstated(spec: FunctionSpec, inside: frozenset[str]) -> bool:
+    return bool(spec.unstated & {"name", "id", "folder_id"}) and (
+        "folder_id" in spec.unstated or spec.folder_id in inside
+    )
 
 
 def _key(function: Function, *, alone: bool) -> str:

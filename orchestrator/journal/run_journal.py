@@ -82,7 +82,7 @@ class RunJournal:
             self._has_ended
             or isinstance(event, _NOT_STORED)
             or (isinstance(event, RunStarted) and self._seq)
-            or self._is_told(event)
+            or self._is_reported(event)
         ):
             return
         if isinstance(event, UnitPlanned):
@@ -107,7 +107,7 @@ class RunJournal:
         self._waiting.clear()
         self._is_written, self._has_ended = bool(self._unchanged), isinstance(event, RunEnded)
 
-    def _is_told(self, event: Event) -> bool:
+    def _is_reported(self, event: Event) -> bool:
         """Return whether the record of unchanged units already contains this."""
         if isinstance(event, StepFinished):  # packages that were built to see that nothing has changed
             return event.key in self._unchanged

@@ -77,8 +77,8 @@ def _doubt(source: str, build: dict[str, Any], disk: Disk) -> str:
     return ""
 
 
-def _missing(path: str, disk: Disk, wanted: str) -> str:
-    return f'"{shown(path)}" is not {wanted}' if disk.kind(path) else f'"{shown(path)}" does not exist'
+def _missing(path: str, disk: Disk, desired: str) -> str:
+    return f'"{shown(path)}" is not {desired}' if disk.kind(path) else f'"{shown(path)}" does not exist'
 
 
 def is_package_path(path: str) -> bool:

@@ -63,7 +63,7 @@ def function_spec(draft: Draft, folder_id: str, is_folder: bool) -> FunctionSpec
     )
 
 
-def flawed_spec(draft: Draft, folder_id: str, mistakes: tuple[Mistake, ...], untold: frozenset[str]) -> FunctionSpec:
+def flawed_spec(draft: Draft, folder_id: str, mistakes: tuple[Mistake, ...], unstated: frozenset[str]) -> FunctionSpec:
     """Return the value of a function with mistakes: what selects and identifies it, and nothing to deploy."""
     values = draft.values
     return FunctionSpec(
@@ -77,7 +77,7 @@ def flawed_spec(draft: Draft, folder_id: str, mistakes: tuple[Mistake, ...], unt
         enabled=values.get("enabled", True),
         labels=values.get("labels", {}),
         mistakes=mistakes,
-        untold=untold,
+        unstated=unstated,
     )
 
 

@@ -189,7 +189,7 @@ class FunctionSpec:
     """One function of the manifest. `key` is the name of its table, unique, and used to select it.
 
     `mistakes`: what is wrong with it. Such a function cannot be part of a run, but does not stop other runs; its
-    settings and code are meaningless. `untold`: which of its name, id, folder_id and labels are not known.
+    settings and code are meaningless. `unstated`: which of its name, id, folder_id and labels are not known.
     """
 
     key: str
@@ -209,7 +209,7 @@ class FunctionSpec:
     scaling_exact: bool = False  # the policies are the whole map: those of other tags are removed
     let_go: frozenset[str] = frozenset()  # what a job removes by name: "memory_bytes", "environment.LEVEL"
     mistakes: tuple[Mistake, ...] = ()
-    untold: frozenset[str] = frozenset()
+    unstated: frozenset[str] = frozenset()
     verify: Verify | None = None
     promote: tuple[str, ...] = ()  # tags that move to a new Version once it is verified
     called_by: str = "$latest"  # what its users call: $latest, or a tag; only changes messages

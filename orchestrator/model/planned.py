@@ -181,7 +181,7 @@ class Unit:
     package. `description`: the exact one of its Version, in place of the user's text and a stamp. `back_from`: the
     index of the first change of its rollback, 0 for none. `as_it_is`: fields of its Version by the API's names, in
     place of known settings. `exact`: it was agreed to as it is, so nothing is decided again if its base has changed.
-    `settings`: those that its Version changes, if `reason` includes them as `settings_told`.
+    `settings`: those that its Version changes, if `reason` includes them as `settings_text`.
     """
 
     key: str
@@ -204,7 +204,7 @@ class Unit:
     as_it_is: Mapping[str, Any] = field(default_factory=dict)
     exact: bool = False
     settings: tuple[SettingChange, ...] = ()
-    settings_told: str = ""
+    settings_text: str = ""
 
 
 @dataclass(frozen=True, slots=True)

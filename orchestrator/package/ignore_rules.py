@@ -158,9 +158,9 @@ def parse(include: Sequence[str], exclude: Sequence[str], source: str = "", *, d
     """Return the rules of a manifest. `source`: the folder that they are relative to. Raises `PackageError` for a
     pattern that can match nothing.
     """
-    wanted = patterns(include, "include", source) if include else None
+    desired = patterns(include, "include", source) if include else None
     unwanted = patterns(exclude, "exclude", source)
-    return Rules(_List(unwanted), include=wanted, defaults=defaults, is_new=_any_new(unwanted))
+    return Rules(_List(unwanted), include=desired, defaults=defaults, is_new=_any_new(unwanted))
 
 
 def _any_new(found: Iterable[Pattern]) -> bool:
@@ -217,9 +217,9 @@ def takes_nothing(rules: Rules, taken: Sequence[str], left_out: Sequence[str], l
         if known:
             sentence += f"; {printable(known[0])} is excluded by `exclude`, {IGNORE_FILE} or by default"
         else:
-            wanted = line.strip("/")
+            desired = line.strip("/")
             names = [*taken, *(name.rstrip("/") for name in left_out)]
-            near = get_close_matches(wanted, names[:_COMPARED_MAX], n=1)
+            near = get_close_matches(desired, names[:_COMPARED_MAX], n=1)
             sentence += f"; did you mean {near[0]!r}?" if near else ""
         if pattern.glob is None:
             mistake = mistake or sentence

@@ -68,12 +68,12 @@ def _python(entrypoint: str, paths: Collection[str]) -> str | None:
         return misspelled
     module, _, handler = entrypoint.rpartition(".")
     stem = posixpath.normpath(module.replace(".", "/") if not module.startswith("./") else module)
-    wanted = (f"{stem}.py", f"{stem}/__init__.py")
+    desired = (f"{stem}.py", f"{stem}/__init__.py")
     compiled = any(path.startswith(f"{stem}.") and path.endswith(_PYTHON_COMPILED) for path in paths)
-    if compiled or _found(wanted, paths):
+    if compiled or _found(desired, paths):
         return None
     modules = {_python_module(path): path for path in paths if path.endswith(".py")}
-    return _sentence(entrypoint, wanted, _suggest(stem, modules, lambda near: f"{near.replace('/', '.')}.{handler}"))
+    return _sentence(entrypoint, desired, _suggest(stem, modules, lambda near: f"{near.replace('/', '.')}.{handler}"))
 
 
 def _python_module(path: str) -> str:
@@ -81,10 +81,10 @@ def _python_module(path: str) -> str:
 
 
 def _bash(entrypoint: str, paths: Collection[str]) -> str | None:
-    wanted = posixpath.normpath(entrypoint)
-    if wanted in paths:
+    desired = posixpath.normpath(entrypoint)
+    if desired in paths:
         return None
-    return _sentence(entrypoint, (wanted,), _suggest(wanted, {path: path for path in paths}, lambda near: near))
+    return _sentence(entrypoint, (desired,), _suggest(desired, {path: path for path in paths}, lambda near: near))
 
 
 def _by_extension(*extensions: str) -> Callable[[str, Collection[str]], str | None]:
@@ -102,21 +102,21 @@ def _by_extension(*extensions: str) -> Callable[[str, Collection[str]], str | No
             and any(path.endswith(".go") for path in paths)
         ):
             return None
-        wanted = tuple(f"{stem}{extension}" for extension in extensions)
-        if _found((*wanted, *(f"{stem}/index{extension}" for extension in extensions)), paths):
+        desired = tuple(f"{stem}{extension}" for extension in extensions)
+        if _found((*desired, *(f"{stem}/index{extension}" for extension in extensions)), paths):
             return None
         # The cloud compiles TypeScript into a folder that the package does not have yet.
         name = posixpath.basename(stem)
         if any(posixpath.basename(path) == f"{name}.ts" for path in paths) and "tsconfig.json" in paths:
             return None
         stems = {posixpath.splitext(path)[0]: path for path in paths if path.endswith(extensions)}
-        return _sentence(entrypoint, wanted, _suggest(stem, stems, lambda near: f"{near}.{handler}"))
+        return _sentence(entrypoint, desired, _suggest(stem, stems, lambda near: f"{near}.{handler}"))
 
     return judge
 
 
-def _found(wanted: tuple[str, ...], paths: Collection[str]) -> bool:
-    return any(path in paths for path in wanted)
+def _found(desired: tuple[str, ...], paths: Collection[str]) -> bool:
+    return any(path in paths for path in desired)
 
 
 def _suggest(stem: str, stems: dict[str, str], spell: Callable[[str], str]) -> str:
@@ -127,8 +127,8 @@ def _suggest(stem: str, stems: dict[str, str], spell: Callable[[str], str]) -> s
     return f"; did you mean {spell(alike[0])!r}?" if alike else ""
 
 
-def _sentence(entrypoint: str, wanted: tuple[str, ...], suggestion: str) -> str:
-    return f"entrypoint {entrypoint!r}: the package has no {' or '.join(wanted)}{suggestion}"
+def _sentence(entrypoint: str, desired: tuple[str, ...], suggestion: str) -> str:
+    return f"entrypoint {entrypoint!r}: the package has no {' or '.join(desired)}{suggestion}"
 
 
 _JUDGES: dict[str, Callable[[str, Collection[str]], str | None]] = {

@@ -110,13 +110,13 @@ class _Looking:
         new = [unit for unit in changing if unit.action is Action.CREATE or tags_of(unit) or more_provisioned(unit) > 0]
         declared = limits_declared(limits)
         asked = {self._live.clouds.get(unit.spec.folder_id, "") for unit in (changing if declared else new)}
-        told = {cloud_id: await self._quotas(cloud_id, new) for cloud_id in sorted(asked - {""})}
-        self._failures |= without_functions(changing, self._live, told)
-        self._failures |= without_provisioned(changing, self._live, told)
-        failures, warnings = without_tags(changing, self._live, told)
+        by_cloud = {cloud_id: await self._quotas(cloud_id, new) for cloud_id in sorted(asked - {""})}
+        self._failures |= without_functions(changing, self._live, by_cloud)
+        self._failures |= without_provisioned(changing, self._live, by_cloud)
+        failures, warnings = without_tags(changing, self._live, by_cloud)
         self._failures |= failures
         self.warnings += warnings
-        for cloud_id, quotas in told.items():
+        for cloud_id, quotas in by_cloud.items():
             self.warnings += [
                 f"[limits] {name} is {value}, but the quota of cloud {cloud_id} is {quota.limit:g}: the quota applies"
                 for name, value in declared.items()
@@ -138,34 +138,34 @@ class _Looking:
 
     async def at_secrets(self, units: Iterable[Unit]) -> None:
         """Check whether secrets have the requested versions and keys. What is live already has them."""
-        wanted: defaultdict[str, list[tuple[Unit, Secret]]] = defaultdict(list)
+        desired: defaultdict[str, list[tuple[Unit, Secret]]] = defaultdict(list)
         for unit in units:
             if any(change.kind is ChangeKind.VERSION for change in unit.changes):
                 live = self._live_secrets(unit)
                 for secret in unit.spec.settings.secrets:
                     if (secret.id, secret.version_id, secret.key) not in live:
-                        wanted[secret.id or ""].append((unit, secret))
+                        desired[secret.id or ""].append((unit, secret))
 
         async def look(secret_id: str) -> None:
-            first = wanted[secret_id][0][0]
+            first = desired[secret_id][0][0]
             try:
                 versions = await self._world.read(partial(self._world.directory.secret_versions, secret_id))
             except CloudError as error:
                 if error.code is Code.UNAUTHENTICATED:
                     failure.unless_token(error)
-                others = f" and {len(wanted[secret_id]) - 1} more" if len(wanted[secret_id]) > 1 else ""
+                others = f" and {len(desired[secret_id]) - 1} more" if len(desired[secret_id]) > 1 else ""
                 self.warnings.append(
                     f"cannot check the keys of secret {secret_id}, which {first.key}{others} would use:"
                     f" {error.message}; {'check its ID; ' if error.code is Code.NOT_FOUND else ''}the role"
                     " lockbox.viewer is needed to see them"
                 )
                 return
-            for unit, secret in wanted[secret_id]:
+            for unit, secret in desired[secret_id]:
                 missing = missing_key(secret, {version.id: version for version in versions})
                 if missing is not None:
                     self._failures.setdefault(unit.key, missing)
 
-        await each(sorted(wanted.keys() - {""}), look, at_once=_AT_ONCE)
+        await each(sorted(desired.keys() - {""}), look, at_once=_AT_ONCE)
 
     def _live_secrets(self, unit: Unit) -> set[tuple[Any, Any, Any]]:
         base = self._live.versions.get(unit.base_version_id or "")

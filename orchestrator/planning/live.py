@@ -51,11 +51,11 @@ async def read_live(
     specs = tuple(specs)
     left = [spec for spec in (*specs, *left) if spec.as_live]
     reader, whole, listed = _Reader(world, kept, left, fresh=fresh), set(whole), set(listed)
-    wanted: dict[str, list[FunctionSpec]] = {folder_id: [] for folder_id in sorted(whole | listed)}
+    desired: dict[str, list[FunctionSpec]] = {folder_id: [] for folder_id in sorted(whole | listed)}
     for spec in specs:
-        wanted.setdefault(spec.folder_id, []).append(spec)
-    few = {folder_id: some for folder_id, some in wanted.items() if len(some) <= FEW and folder_id not in whole}
-    many = wanted.keys() - few.keys()
+        desired.setdefault(spec.folder_id, []).append(spec)
+    few = {folder_id: some for folder_id, some in desired.items() if len(some) <= FEW and folder_id not in whole}
+    many = desired.keys() - few.keys()
     read_at = world.server_time()  # before the first call, so that the answers include everything that ended earlier
     await each(sorted(many), reader.folder, at_once=_AT_ONCE)
     await each(sorted(few.keys() & listed), lambda one: reader.listing(one, few[one]), at_once=_AT_ONCE)
@@ -63,7 +63,7 @@ async def read_live(
     await each(some, reader.one, at_once=_AT_ONCE)
     whole_too = sorted(reader.doubtful)
     await each(whole_too, reader.folder, at_once=_AT_ONCE)
-    await each(sorted(wanted), reader.cloud, at_once=_AT_ONCE)
+    await each(sorted(desired), reader.cloud, at_once=_AT_ONCE)
     known = await world.read(world.functions.list_runtimes) if runtimes else ()
     versions = reader.versions.values()
     return indexed(
@@ -99,7 +99,7 @@ class _Reader:
         if (function.folder_id, function.name) in self._left_names:
             self._left_ids.add(function.id)
 
-    async def listing(self, folder_id: str, wanted: Iterable[FunctionSpec]) -> None:
+    async def listing(self, folder_id: str, desired: Iterable[FunctionSpec]) -> None:
         """Find out which Functions exist, and which Version of the undeclared ones is live.
 
         If there are more than a few, reading the folder whole takes fewer calls. If there are very many, their Versions
@@ -109,7 +109,7 @@ class _Reader:
         found = self.listed[folder_id] = await self._world.read(partial(functions.list_functions, folder_id))
         for function in found:
             self._found(function)
-        names, ids = {spec.name for spec in wanted if spec.id is None}, {spec.id for spec in wanted}
+        names, ids = {spec.name for spec in desired if spec.id is None}, {spec.id for spec in desired}
         others = [function for function in found if function.name not in names and function.id not in ids]
 
         async def look(function: Function) -> None:

@@ -50,7 +50,7 @@ def planned_kinds(changes: Iterable[Change]) -> frozenset[ChangeKind]:
     return frozenset(change.kind for change in changes if change.kind in OWN)
 
 
-async def with_own(world: Reading, live: LiveState, wanted: Mapping[str, Iterable[ChangeKind]]) -> LiveState:
+async def with_own(world: Reading, live: LiveState, desired: Mapping[str, Iterable[ChangeKind]]) -> LiveState:
     """Return the live state with what is desired of these Functions, by ID. Raises `CloudError` if any of it cannot be
     read.
     """
@@ -61,13 +61,13 @@ async def with_own(world: Reading, live: LiveState, wanted: Mapping[str, Iterabl
         found = await read_own(world, function_id, kind)
         functions[function_id] = _with(functions[function_id], found)
 
-    calls = [(one, kind) for one, kinds in wanted.items() if one in functions for kind in sorted(kinds)]
+    calls = [(one, kind) for one, kinds in desired.items() if one in functions for kind in sorted(kinds)]
     await each(calls, read, at_once=_AT_ONCE)
     return _indexed(live, functions)
 
 
 async def each_own(
-    world: Reading, functions: Mapping[str, Function], wanted: Mapping[str, Iterable[ChangeKind]]
+    world: Reading, functions: Mapping[str, Function], desired: Mapping[str, Iterable[ChangeKind]]
 ) -> tuple[dict[str, Function], dict[tuple[str, ChangeKind], Failure]]:
     """Read what is desired of these Functions, by ID. Returns the Functions with it, and by ID and kind what cannot be
     read. Raises `InterruptedRunError` if the token is not accepted.
@@ -85,7 +85,7 @@ async def each_own(
             # the Function as it is by now: the other kind is read at the same time
             found[function_id] = _with(found[function_id], own)
 
-    calls = [(one, kind) for one, kinds in wanted.items() for kind in sorted(kinds)]
+    calls = [(one, kind) for one, kinds in desired.items() for kind in sorted(kinds)]
     await each(calls, read, at_once=_AT_ONCE)
     return found, failures
 
@@ -101,10 +101,10 @@ async def with_declared(
         for key, spec in specs.items()
         if declared_kinds(spec) and isinstance(function := find(spec, live), Function)
     }
-    wanted: dict[str, frozenset[ChangeKind]] = {}
+    desired: dict[str, frozenset[ChangeKind]] = {}
     for key, function_id in there.items():
-        wanted[function_id] = wanted.get(function_id, frozenset()) | declared_kinds(specs[key])
-    functions, unread = await each_own(world, live.by_id, wanted)
+        desired[function_id] = desired.get(function_id, frozenset()) | declared_kinds(specs[key])
+    functions, unread = await each_own(world, live.by_id, desired)
     failures = {
         key: replace(failed, message=f"{OWN[kind]} cannot be read: {failed.message}")
         for key in there

@@ -179,14 +179,14 @@ class _Planner:
         stamp = read_stamp(latest.description)
         # Packed by former rules, and nothing else is new: an upgrade of this program redeploys nothing.
         packed_so = stamp is not None and stamp.code == former_code_digest(unit.tree)
-        wanted = replace(digest, code=stamp.code) if stamp is not None and packed_so else digest
+        desired = replace(digest, code=stamp.code) if stamp is not None and packed_so else digest
         history = self._history(spec, latest)
         if history.has(digest):
             change = replace(change, fingerprint=replace(digest, marks=(*digest.marks, base_mark(latest.id))))
-        made = origin(spec, wanted, latest, history)
-        if unit.tree is not None and stamp is not None and stamp.code != wanted.code and not made.by_hand:
+        made = origin(spec, desired, latest, history)
+        if unit.tree is not None and stamp is not None and stamp.code != desired.code and not made.by_hand:
             unit, change = (replace(one, files=self._files(stamp, unit.tree)) for one in (unit, change))
-        reason = new_version_reason(unit, latest, stamp, wanted, made)
+        reason = new_version_reason(unit, latest, stamp, desired, made)
         if reason:
             taken = {tag: one for tag, one in holders.items() if tag != LATEST and one != latest.id}
             taking = (f"takes the tag {tag} from {one}" for tag, one in sorted(taken.items()))

@@ -50,11 +50,11 @@ def new_version_reason(
 def with_settings(unit: Unit, latest: Version, made: Origin) -> Unit:
     """Add the settings that a new Version changes, if the reason is about them."""
     settings, filled_in = unit.spec.settings, made.by_hand and made.as_desired
-    told = "; ".join(differences(settings, latest.raw, filled_in=filled_in).values())
-    if not told or told not in unit.reason:
+    text = "; ".join(differences(settings, latest.raw, filled_in=filled_in).values())
+    if not text or text not in unit.reason:
         return unit
     changes = setting_changes(settings, latest.raw, filled_in=filled_in)
-    return replace(unit, settings=changes, settings_told=told)
+    return replace(unit, settings=changes, settings_text=text)
 
 
 def _changes(unit: Unit, latest: Version, stamp: Fingerprint, desired: Fingerprint, *, as_desired: bool) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from orchestrator.errors import Exit
-from orchestrator.function.fields import is_made, made_of, wanted_otherwise
+from orchestrator.function.fields import desired_otherwise, is_made, made_of
 from orchestrator.journal.events import Event, OperationAccepted, UnitPlanned
 from orchestrator.journal.state import RunState
 from orchestrator.journal.unit_state import UnitState
@@ -124,7 +124,7 @@ def named_now(
     found, gone = dict[str, UnitState](), dict[str, UnitState]()
     for key, unit in units.items():
         now = by_id.get((unit.folder_id, unit.function_id)) or by_name.get((unit.folder_id, unit.name))
-        if now is None and key in specs and specs[key].untold:  # its mistakes are reported, instead of its absence
+        if now is None and key in specs and specs[key].unstated:  # its mistakes are reported, instead of its absence
             now = key
         if now is not None:
             found[now] = replace(unit, key=now)
@@ -246,7 +246,7 @@ def _own_changed(unit: Unit, live: LiveState, then: UnitState) -> bool:
     if not then.changes or then.action == Action.UNCHANGED:
         return False
     changes = [one.change for one in then.changes if one.change.kind.is_own or one.change.kind is ChangeKind.FUNCTION]
-    return wanted_otherwise(unit.spec, live.by_id.get(unit.function_id or ""), made_of(changes))
+    return desired_otherwise(unit.spec, live.by_id.get(unit.function_id or ""), made_of(changes))
 
 
 def _found(unit: Unit, then: UnitState) -> Outcome:
@@ -262,8 +262,8 @@ def _made(then: UnitState, latest: Version) -> bool:
     """Return whether a Version is the one that the unit was to make. A copied description does not count."""
     if then.action not in _CHANGES or not then.fingerprint or latest.id == then.base_version_id:
         return False
-    told = {known.version_id for known in then.operations.values()} - {""}
-    return str(read_stamp(latest.description)) == then.fingerprint and (latest.id in told or not told)
+    made_by_run = {known.version_id for known in then.operations.values()} - {""}
+    return str(read_stamp(latest.description)) == then.fingerprint and (latest.id in made_by_run or not made_by_run)
 
 
 def _checked(unit: Unit, live: LiveState, then: UnitState) -> Unit:

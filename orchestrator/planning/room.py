@@ -14,7 +14,7 @@ TAGS = "tags"
 PROVISIONED = "provisioned"  # a part of the quota's ID, whose spelling is not public
 TAGS_DOCUMENTED = 10  # per function
 
-Told = Mapping[str, Sequence[Quota]]  # cloud ID → the quotas that quota-manager returned
+ByCloud = Mapping[str, Sequence[Quota]]  # cloud ID → the quotas that quota-manager returned
 
 
 def blocked(unit: Unit, failure: Failure) -> Unit:
@@ -27,7 +27,7 @@ def of(quotas: Iterable[Quota], name: str) -> Quota | None:
     return next((one for one in quotas if f".{one.id.lower()}".endswith(f".{name}")), None)
 
 
-def without_functions(units: Iterable[Unit], live: LiveState, told: Told) -> dict[str, Failure]:
+def without_functions(units: Iterable[Unit], live: LiveState, by_cloud: ByCloud) -> dict[str, Failure]:
     """Return failures for the new Functions that their cloud has no room for, by unit.
 
     | limit and usage of the quota | new | of these without room, in the plan's order |
@@ -43,7 +43,7 @@ def without_functions(units: Iterable[Unit], live: LiveState, told: Told) -> dic
             new[live.clouds.get(unit.spec.folder_id, "")].append(unit)
     found: dict[str, Failure] = {}
     for cloud_id, those in new.items():
-        quota = of(told.get(cloud_id, ()), FUNCTIONS)
+        quota = of(by_cloud.get(cloud_id, ()), FUNCTIONS)
         left = max(0, int(quota.limit - quota.usage)) if quota is not None else len(those)
         if quota is None or len(those) <= left:
             continue
@@ -57,21 +57,23 @@ def without_functions(units: Iterable[Unit], live: LiveState, told: Told) -> dic
     return found
 
 
-def without_tags(units: Iterable[Unit], live: LiveState, told: Told) -> tuple[dict[str, Failure], tuple[str, ...]]:
+def without_tags(
+    units: Iterable[Unit], live: LiveState, by_cloud: ByCloud
+) -> tuple[dict[str, Failure], tuple[str, ...]]:
     """Return failures for the units whose function would get too many tags, and warnings if only the documented quota
     is known. A tag that moves between Versions is not an additional one. Tags that were not read do not count.
     """
     tags: defaultdict[str, set[str]] = defaultdict(set)  # Function ID → its tags
-    wanted = [unit for unit in units if tags_of(unit) and _moves_tags(unit)]
-    known = {unit.function_id for unit in wanted}
+    desired = [unit for unit in units if tags_of(unit) and _moves_tags(unit)]
+    known = {unit.function_id for unit in desired}
     for function_id, tag in live.tagged:
         if function_id in known and tag != LATEST:
             tags[function_id].add(tag)
     found, warnings = dict[str, Failure](), list[str]()
-    for unit in wanted:
+    for unit in desired:
         has = tags[unit.function_id or ""] if unit.function_id else set[str]()
         new = tags_of(unit) - has
-        quota = of(told.get(live.clouds.get(unit.spec.folder_id, ""), ()), TAGS)
+        quota = of(by_cloud.get(live.clouds.get(unit.spec.folder_id, ""), ()), TAGS)
         allowed = int(quota.limit) if quota is not None else TAGS_DOCUMENTED
         if not new or len(has | new) <= allowed:
             continue
@@ -85,7 +87,7 @@ def without_tags(units: Iterable[Unit], live: LiveState, told: Told) -> tuple[di
     return found, tuple(warnings)
 
 
-def without_provisioned(units: Iterable[Unit], live: LiveState, told: Told) -> dict[str, Failure]:
+def without_provisioned(units: Iterable[Unit], live: LiveState, by_cloud: ByCloud) -> dict[str, Failure]:
     """Return failures for the units that need more provisioned instances than their cloud has room for, in the plan's
     order. Instances that other units release do not count: the time of that is not known.
     """
@@ -93,7 +95,7 @@ def without_provisioned(units: Iterable[Unit], live: LiveState, told: Told) -> d
     found: dict[str, Failure] = {}
     for unit in units:
         more, cloud_id = more_provisioned(unit), live.clouds.get(unit.spec.folder_id, "")
-        quota = next((one for one in told.get(cloud_id, ()) if PROVISIONED in one.id.lower()), None)
+        quota = next((one for one in by_cloud.get(cloud_id, ()) if PROVISIONED in one.id.lower()), None)
         if more <= 0 or quota is None:
             continue
         room = left.setdefault(cloud_id, max(0.0, quota.limit - quota.usage))

@@ -94,7 +94,7 @@ def _not_here(name: str, environments: Collection[str]) -> NotHereError:
 def selectable_of(spec: FunctionSpec) -> Selectable:
     """Return what selects a function of the manifest: its key and its labels."""
     place = "" if spec.enabled else f"{spec.place.file}:{spec.place.line}"
-    return Selectable((spec.key,), spec.labels, place, any_label="labels" in spec.untold)
+    return Selectable((spec.key,), spec.labels, place, any_label="labels" in spec.unstated)
 
 
 def canary_mistakes(manifest: Manifest) -> tuple[Mistake, ...]:
@@ -162,7 +162,7 @@ def matching(
     for key, thing in things.items():
         for name in thing.names:
             named.setdefault(name, set()).add(key)
-    wanted, left_out, lost = set[str](), set[str](), list[str]()
+    desired, left_out, lost = set[str](), set[str](), list[str]()
     for pattern in (patterns := tuple(patterns)):
         negated, bare = pattern.startswith("!"), pattern.removeprefix("!")
         found = named.get(bare) or {key for key, thing in things.items() if _fits(thing, bare, sure=negated)}
@@ -171,30 +171,30 @@ def matching(
             found = found or {name for name in (*known, *elsewhere) if fnmatchcase(name, bare)}
         else:
             _refuse_disabled(things, named.get(bare, ()), pattern)
-            wanted |= found
+            desired |= found
         if not found:
             lost.append(pattern)
     if lost:
         raise _lost(lost, things, what, of, elsewhere)
     if all(pattern.startswith("!") for pattern in patterns):
-        wanted = set(things)
-    wanted -= left_out
-    return [key for key, thing in things.items() if key in wanted and not thing.disabled_at]
+        desired = set(things)
+    desired -= left_out
+    return [key for key, thing in things.items() if key in desired and not thing.disabled_at]
 
 
 def fitting(things: Mapping[str, Selectable], patterns: Iterable[str]) -> set[str]:
     """Return the keys of what the patterns select, as `matching` does. A pattern that matches nothing is no error."""
     named = {name: key for key, thing in things.items() for name in thing.names}
-    wanted, left_out, patterns = set[str](), set[str](), tuple(patterns)
+    desired, left_out, patterns = set[str](), set[str](), tuple(patterns)
     for pattern in patterns:
         bare = pattern.removeprefix("!")
         found = (
             {named[bare]} if bare in named else {key for key, thing in things.items() if _fits(thing, bare, sure=True)}
         )
-        (left_out if pattern.startswith("!") else wanted).update(found)
+        (left_out if pattern.startswith("!") else desired).update(found)
     if patterns and all(pattern.startswith("!") for pattern in patterns):
-        wanted = set(things)
-    return wanted - left_out
+        desired = set(things)
+    return desired - left_out
 
 
 def _fits(thing: Selectable, pattern: str, *, sure: bool) -> bool:

@@ -27,13 +27,13 @@ _AT_ONCE = 8
 
 @dataclass(frozen=True, slots=True)
 class Verifying:
-    """What is known of verification. `passed`: IDs of Versions that have passed. `told`: what is known of others that
+    """What is known of verification. `passed`: IDs of Versions that have passed. `others`: what is known of others that
     were verified, by ID. `skipped`: this run verifies nothing. `rings`: new Versions get a ring tag even if they are
     not verified.
     """
 
     passed: frozenset[str] = frozenset()
-    told: Mapping[str, str] = field(default_factory=dict)
+    others: Mapping[str, str] = field(default_factory=dict)
     skipped: bool = False
     rings: bool = False
 
@@ -73,8 +73,8 @@ def with_verification(unit: Unit, live: LiveState, verifying: Verifying, taken: 
         return unit
     # A known bad result is reported even if nothing is verified: the tags move anyway.
     unknown = "is not known to have passed its verification" if is_checked else ""
-    told = verifying.told.get(latest.id, unknown) if spec.verify is not None else ""
-    reason = " and ".join(part for part in (told, _lacks(elsewhere)) if part)
+    words = verifying.others.get(latest.id, unknown) if spec.verify is not None else ""
+    reason = " and ".join(part for part in (words, _lacks(elsewhere)) if part)
     changes = (*unit.changes, *checks, *moves)
     if unit.action is Action.UNCHANGED:
         return replace(unit, action=Action.VERIFY, reason=f"{latest.id} {reason}", changes=changes)

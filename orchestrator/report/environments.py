@@ -78,12 +78,12 @@ def _summary(one: EnvironmentPlan, rows: dict[str, list[str]], view: Environment
         return [f"environment {one.environment}: {one.problem}", *(f"  {mistake}" for mistake in one.mistakes)]
     number = view.plans.index(one)
     words = Counter(cells[number] for cells in rows.values())
-    told = ", ".join(f"{count} {word}" for word, count in sorted(words.items()))
+    text = ", ".join(f"{count} {word}" for word, count in sorted(words.items()))
     if words.keys() <= {str(Action.UNCHANGED), ABSENT}:
-        told = f"nothing to do ({told})" if told else "nothing to do"
+        text = f"nothing to do ({text})" if text else "nothing to do"
     folders = _folders(one)
     where = f" (folder{'s' if len(folders) > 1 else ''} {', '.join(folders)})" if folders else ""
-    return [f"environment {one.environment}{where}: {told}"]
+    return [f"environment {one.environment}{where}: {text}"]
 
 
 def _folders(one: EnvironmentPlan) -> list[str]:

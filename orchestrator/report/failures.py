@@ -54,7 +54,7 @@ class Cause:
 def causes(units: Iterable[UnitState], serving: Mapping[str, str] = MappingProxyType({})) -> list[Cause]:
     """Return the causes of failures, the most frequent first. `serving`: see `blocks`."""
     groups = sorted(grouped(units, serving), key=len, reverse=True)
-    return [Cause(group[0].what, group[0].failure, tuple(told.unit for told in group)) for group in groups]
+    return [Cause(group[0].what, group[0].failure, tuple(failed.unit for failed in group)) for group in groups]
 
 
 def blocks(units: Iterable[UnitState], serving: Mapping[str, str] = MappingProxyType({})) -> list[str]:
@@ -68,9 +68,9 @@ def grouped(units: Iterable[UnitState], serving: Mapping[str, str] = MappingProx
     """Group units that failed, are unknown or blocked for the same reason, the most frequent group last."""
     groups: dict[tuple[str, str], list[UnitFailure]] = {}
     for unit in units:
-        told = failure_of(unit, serving.get(unit.key, ""))
-        if told is not None:
-            groups.setdefault((told.what, _shape(told)), []).append(told)
+        found = failure_of(unit, serving.get(unit.key, ""))
+        if found is not None:
+            groups.setdefault((found.what, _shape(found)), []).append(found)
     return sorted(groups.values(), key=len)
 
 
@@ -99,10 +99,10 @@ def cause_of(unit: UnitState) -> tuple[str, str] | None:
     """Return why a unit failed or is unknown, in short, preceded by the part that equal failures share. None where it
     has not failed.
     """
-    if isinstance(unit.outcome, Blocked) or (told := failure_of(unit, "")) is None:
+    if isinstance(unit.outcome, Blocked) or (found := failure_of(unit, "")) is None:
         return None
-    where = f"{unit.outcome.step}: " if isinstance(unit.outcome, Failed) else f"{told.what}: "
-    return f"{told.what} {_shape(told)}", f"{where}{told.failure.message}"
+    where = f"{unit.outcome.step}: " if isinstance(unit.outcome, Failed) else f"{found.what}: "
+    return f"{found.what} {_shape(found)}", f"{where}{found.failure.message}"
 
 
 def since_rollback(failure: Failure, serves: str) -> Failure:
@@ -113,10 +113,10 @@ def since_rollback(failure: Failure, serves: str) -> Failure:
     return replace(failure, advice="; ".join([*parts, f"rolled back since then: version {serves} now serves $latest"]))
 
 
-def _shape(told: UnitFailure) -> str:
+def _shape(failed: UnitFailure) -> str:
     """Return what equal errors have in common: the message without IDs, numbers and the function's own name."""
-    message = told.failure.message
-    for name in sorted({told.unit.key, told.unit.name} - {""}, key=len, reverse=True):
+    message = failed.failure.message
+    for name in sorted({failed.unit.key, failed.unit.name} - {""}, key=len, reverse=True):
         message = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", "…", message)
     return without_ids(message)
 
@@ -129,23 +129,23 @@ def without_ids(text: str) -> str:
 def _block(group: list[UnitFailure]) -> str:
     first = group[0]
     failure = first.failure
-    names = named([told.unit.key for told in group], NAMED_MAX)
+    names = named([failed.unit.key for failed in group], NAMED_MAX)
     lines = [f"{counted(len(group), 'function')} {first.what}: {names}", *_said(group, lambda one: one.message)]
-    for told in group[:NAMED_MAX]:
-        ids = ids_of(told.failure, told.failure.operation_id or last_operation(told.unit))
+    for failed in group[:NAMED_MAX]:
+        ids = ids_of(failed.failure, failed.failure.operation_id or last_operation(failed.unit))
         if ids:
-            lines.append(f"    {told.unit.key}: {ids}" if len(group) > 1 else f"    {ids}")
+            lines.append(f"    {failed.unit.key}: {ids}" if len(group) > 1 else f"    {ids}")
     lines += _said(group, lambda one: one.advice, "advice")
     if failure.detail:
-        of = f" (of {first.unit.key})" if len({told.failure.detail for told in group}) > 1 else ""
+        of = f" (of {first.unit.key})" if len({failed.failure.detail for failed in group}) > 1 else ""
         lines += [f"    detail{of}:", *_indented(failure.detail, "      | ")]
     return "\n".join(lines)
 
 
 def _said(group: list[UnitFailure], text_of: Callable[[Failure], str], label: str = "") -> list[str]:
     texts: dict[str, list[str]] = {}
-    for told in group:
-        texts.setdefault(text_of(told.failure), []).append(told.unit.key)
+    for failed in group:
+        texts.setdefault(text_of(failed.failure), []).append(failed.unit.key)
     return said_lines(texts, label)
 
 

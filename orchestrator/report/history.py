@@ -166,9 +166,9 @@ def history_text(state: RunState, back: RunState | None = None, *, alive: bool) 
 
 def facts_text(facts: Mapping[str, str]) -> str:
     """Return the facts that are not empty, one a line."""
-    told = {name: value for name, value in facts.items() if value}
-    width = max(_NAME_MIN, *map(len, told)) if told else _NAME_MIN
-    return "\n".join(f"  {name:<{width}}  {value}" for name, value in told.items())
+    known = {name: value for name, value in facts.items() if value}
+    width = max(_NAME_MIN, *map(len, known)) if known else _NAME_MIN
+    return "\n".join(f"  {name:<{width}}  {value}" for name, value in known.items())
 
 
 def _links(state: RunState, *, alive: bool) -> Iterator[str]:

@@ -110,7 +110,7 @@ class LogListener:
         self._log: Any = structlog.get_logger().bind(run_id=run_id)
         self._brief = brief
         self._each_failure = each_failure
-        self._told: set[tuple[object, ...]] = set()
+        self._seen: set[tuple[object, ...]] = set()
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, RunStarted):  # the tasks that the run starts inherit it
@@ -136,9 +136,9 @@ class LogListener:
                 kind = "retried", step, _IDS.sub("…", reason)
             case _:
                 return False
-        told = kind in self._told
-        self._told.add(kind)
-        return told
+        known = kind in self._seen
+        self._seen.add(kind)
+        return known
 
 
 def _run_started(event: RunStarted) -> LogLine:
@@ -199,8 +199,8 @@ def _unit_ended(event: UnitEnded) -> LogLine:
             level, text, more = "debug", "unchanged", {"version_id": version_id}
         case Failed(step, failure):
             names = ("kind", "message", "operation_id", "http_status", "request_id", "server_trace_id", "advice")
-            told = {name: getattr(failure, name) for name in names}
-            level, text, more = "error", "failed", {"step": str(step)} | {k: v for k, v in told.items() if v}
+            values = {name: getattr(failure, name) for name in names}
+            level, text, more = "error", "failed", {"step": str(step)} | {k: v for k, v in values.items() if v}
         case Blocked(reason):
             level, text, more = "warning", "blocked", {"reason": reason}
         case Cancelled(reason):
@@ -215,8 +215,8 @@ def _unit_ended(event: UnitEnded) -> LogLine:
 def _verified(event: VersionVerified) -> LogLine:
     level = "debug" if event.verdict is Verdict.PASSED else "warning"
     facts = {"function": event.key, "version_id": event.version_id, "verdict": str(event.verdict)}
-    told = {"reason": event.reason, "calls": event.attempts, "seconds": round(event.seconds, 3)}
-    return level, "verified", facts | {name: value for name, value in told.items() if value != ""}
+    values = {"reason": event.reason, "calls": event.attempts, "seconds": round(event.seconds, 3)}
+    return level, "verified", facts | {name: value for name, value in values.items() if value != ""}
 
 
 def _retried(event: StepRetried) -> LogLine:
@@ -238,8 +238,8 @@ def _done(event: OperationDone) -> LogLine:
 
 def _fields(text: str, *names: str) -> Callable[[Any], LogLine]:
     def line(event: Any) -> LogLine:
-        told = {name: getattr(event, name) for name in names}
-        return "debug", text, {"function": event.key} | {name: value for name, value in told.items() if value != ""}
+        values = {name: getattr(event, name) for name in names}
+        return "debug", text, {"function": event.key} | {name: value for name, value in values.items() if value != ""}
 
     return line
 

@@ -122,14 +122,14 @@ class Messages:
             write_message(self.outlet.rendered(text))
             self.ci.end_group()
             return
-        told = {"environment": view.environment} if view.environment else {}
+        where = {"environment": view.environment} if view.environment else {}
         if isinstance(view, PruneView):
             stored = {} if view.storage is None else {kind.kind: len(kind.goes) for kind in view.storage.found.kinds}
             facts = {"size_bytes": view.prune.size_bytes, **({"objects": stored} if stored else {})}
-            self._log.info("plan", **told, prune=view.prune.goes, stay=view.prune.stays, **facts)
+            self._log.info("plan", **where, prune=view.prune.goes, stay=view.prune.stays, **facts)
             return
         counts = {action.replace(" ", "_"): count for action, count in plan_counts(view.plan).items()}
-        self._log.info("plan", **told, **counts, waves=len(waves_of(view.plan, view.rollout)))
+        self._log.info("plan", **where, **counts, waves=len(waves_of(view.plan, view.rollout)))
 
     def announce(self, text: str) -> None:
         """Write data to stdout that is needed while the command runs. Raises `OrchestratorError`."""

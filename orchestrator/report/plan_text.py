@@ -46,13 +46,13 @@ def plan_text(view: PlanView, *, whole: bool) -> str:
         lines += [f"{_GAP}… and {number} more{what}"] if number else []
     words = Counter(word_of(unit) for unit in units)
     words[_IN_PART] = sum(bool(left_alone(unit)) for unit in units)
-    told = ", ".join(f"{words[word]} {word}" for word in (*map(str, Action), FAILED, _IN_PART) if words[word])
+    actions = ", ".join(f"{words[word]} {word}" for word in (*map(str, Action), FAILED, _IN_PART) if words[word])
     return "\n".join(
         [
             *environment_head(view.environment, (unit.spec.folder_id for unit in units)),
             *lines,
             *plan_notes(view, verbose=view.verbose, ways_back=True),
-            f"plan: {told or 'nothing to do'}",
+            f"plan: {actions or 'nothing to do'}",
         ]
     )
 
@@ -109,7 +109,7 @@ def _rows(units: Sequence[Unit], *, folders: bool, verbose: bool) -> Iterator[st
     rows = [_cells(unit, folders=folders) for unit in units]
     widths = [max(cells(cell) for cell in column) for column in zip(*rows, strict=True)]
     widths[-1:] = [max(11, *widths[-1:])] if widths else []
-    told = set[str]()
+    seen = set[str]()
     for unit, row in zip(units, rows, strict=True):
         failure = unit.failure
         left = f"; {alone}" if (alone := left_alone(unit)) else ""
@@ -118,24 +118,24 @@ def _rows(units: Sequence[Unit], *, folders: bool, verbose: bool) -> Iterator[st
         reason, lines = _reason_and_settings(unit, verbose=verbose)
         yield _GAP + _GAP.join([*columns, f"{reason}{left}{_advice(unit)}{then}"]).rstrip()
         yield from lines
-        if failure is not None and failure.detail and failure.detail not in told:
-            told.add(failure.detail)
+        if failure is not None and failure.detail and failure.detail not in seen:
+            seen.add(failure.detail)
             yield from _detail(failure)
 
 
 def _packages(units: Sequence[Unit], *, verbose: bool) -> Iterator[str]:
     """Yield warnings about the packages that will be uploaded, equal ones once, and what rules exclude from them."""
     sent = [unit for unit in units if verbose or unit.action not in (Action.BLOCKED, Action.UNCHANGED)]
-    told: dict[str, list[str]] = {}
+    by_warning: dict[str, list[str]] = {}
     for unit in sent:
         for warning in unit.warnings:
-            told.setdefault(warning, []).append(unit.key)
-    for warning, keys in told.items():
+            by_warning.setdefault(warning, []).append(unit.key)
+    for warning, keys in by_warning.items():
         yield f"warning: {named(keys, None if verbose else NAMED)}: {warning}"
     without = [(unit.key, unit.tree.left_out) for unit in sent if unit.tree is not None and unit.tree.left_out]
     if verbose:
-        told_of = [(unit.key, unit.files.signed()) for unit in sent if unit.files is not None]
-        yield from (f"files of {key}: {', '.join(names)}" for key, names in told_of if len(names) > FILES_NAMED)
+        signed = [(unit.key, unit.files.signed()) for unit in sent if unit.files is not None]
+        yield from (f"files of {key}: {', '.join(names)}" for key, names in signed if len(names) > FILES_NAMED)
         yield from (f"left out of {key}: {', '.join(names)}" for key, names in without)
     elif without:
         count = counted(sum(len(names) for _, names in without), "path")
@@ -161,7 +161,7 @@ def _reason_and_settings(unit: Unit, *, verbose: bool) -> tuple[str, list[str]]:
     lines = setting_lines(unit.settings, whole=verbose)
     if not lines:
         return reason_words(unit, whole=verbose), []
-    before, _, after = unit.reason.partition(unit.settings_told)
+    before, _, after = unit.reason.partition(unit.settings_text)
     reason = "; ".join(part for part in (before.rstrip(";: "), after.lstrip("; ")) if part)
     if len(lines) == 1 and not reason:
         return lines[0].strip(), []
@@ -190,11 +190,11 @@ def _ways_back(units: Sequence[Unit], *, verbose: bool) -> Iterator[str]:
     counts = Counter(way.kind for _, way in ways if way.is_whole)
     whole = "; ".join(_counted_way(kind, counts[kind]) for kind in WayBackKind if counts[kind])
     yield f"rollback: {whole or 'none would be complete'}"
-    told: dict[str, list[str]] = {}
+    by_words: dict[str, list[str]] = {}
     for unit, way in ways:
         if not way.is_whole:
-            told.setdefault(way_back_words(way), []).append(unit.key)
-    for why, keys in told.items():
+            by_words.setdefault(way_back_words(way), []).append(unit.key)
+    for why, keys in by_words.items():
         yield f"{_GAP}{named(keys, None if verbose else NAMED)}: {why}"
 
 
@@ -226,11 +226,11 @@ def _undeclared(view: PlanView) -> Iterator[str]:
     for found in view.undeclared:
         where = f"folder {found.folder_id}" if several else "the folder"
         total, ours = len(found.ours) + found.others, len(found.ours)
-        told = f"live in {where}, not in the manifest: {total}"
+        text = f"live in {where}, not in the manifest: {total}"
         if found.others:
-            told += f", of which {ours} made by this tool" if ours else ", none known to be made by this tool"
+            text += f", of which {ours} made by this tool" if ours else ", none known to be made by this tool"
         names = f": {named(one.name for one in found.ours)}" if view.verbose else " (--verbose lists them)"
-        yield told + (names if ours else "")
+        yield text + (names if ours else "")
 
 
 def prediction_text(found: Prediction) -> str:

@@ -94,9 +94,9 @@ def _package(unit: UnitState) -> dict[str, Any] | None:
 def _details(outcome: Outcome | None, serves: str) -> dict[str, Any]:
     if isinstance(outcome, Failed):
         outcome = replace(outcome, failure=since_rollback(outcome.failure, serves or outcome.rolled_back_to))
-        told = outcome_to_dict(outcome)
-        also: dict[str, Any] = {name: told[name] for name in ("rolled_back_to", "overwritten") if name in told}
-        return {"failed_step": outcome.step, "failure": told["failure"], **also}
+        document = outcome_to_dict(outcome)
+        also: dict[str, Any] = {name: document[name] for name in ("rolled_back_to", "overwritten") if name in document}
+        return {"failed_step": outcome.step, "failure": document["failure"], **also}
     if isinstance(outcome, Blocked | Cancelled | Unknown | Inconclusive):
         return {"outcome_reason": outcome.reason}
     return {}

@@ -37,9 +37,9 @@ def counts(state: RunState) -> dict[str, int]:
 def outcome_counts(state: RunState) -> dict[str, int]:
     """Count units by the words that people see. A rollback may have partly rolled back units."""
     left = Counter(name_of(unit) for unit in state.units.values() if unit_word(unit, state.verb) == IN_PART)
-    told = {outcome_word(name, state.verb): count - left[name] for name, count in counts(state).items()}
-    told |= {IN_PART: left.total()} if left else {}
-    return {word: count for word, count in told.items() if count}
+    by_word = {outcome_word(name, state.verb): count - left[name] for name, count in counts(state).items()}
+    by_word |= {IN_PART: left.total()} if left else {}
+    return {word: count for word, count in by_word.items() if count}
 
 
 def headline(state: RunState) -> str:
@@ -47,7 +47,7 @@ def headline(state: RunState) -> str:
     includes planning and builds.
     """
     total = max(state.total, len(state.units))
-    told = ", ".join(f"{count} {word}" for word, count in outcome_counts(state).items())
+    outcomes = ", ".join(f"{count} {word}" for word, count in outcome_counts(state).items())
     took = ""
     if state.started_at is not None and state.ended_at is not None:
         took = f" in {time_span(state.ended_at - state.started_at + state.planned_s)}"
@@ -57,7 +57,7 @@ def headline(state: RunState) -> str:
     of = sum(count for _, count in gone)
     versions = f", {sum(count for count, _ in gone)} of {counted(of, 'version')} deleted" if of else ""
     where = f"environment {state.identity.environment}: " if state.identity.environment else ""
-    return f"{where}{counted(total, 'function')}: {told or 'nothing to do'}{versions}{took}{reason}{skipped}"
+    return f"{where}{counted(total, 'function')}: {outcomes or 'nothing to do'}{versions}{took}{reason}{skipped}"
 
 
 def versions_deleted(unit: UnitState) -> tuple[int, int]:
@@ -90,11 +90,11 @@ def rollback_summary(back: RunState) -> str:
 
 def _each(units: list[UnitState]) -> str:
     """Return for each function which parts are back, and why the others are not."""
-    told = []
+    lines = []
     for unit in units[:NAMED_MAX]:
         done = f"{', '.join(parts)} back, but " if (parts := parts_back(unit)) else ""
-        told.append(f"{unit.key}: {done}{_why(unit)}")
-    return "; ".join([*told, *([f"and {len(units) - NAMED_MAX} more"] if len(units) > NAMED_MAX else [])])
+        lines.append(f"{unit.key}: {done}{_why(unit)}")
+    return "; ".join([*lines, *([f"and {len(units) - NAMED_MAX} more"] if len(units) > NAMED_MAX else [])])
 
 
 def _why(unit: UnitState) -> str:
@@ -188,12 +188,12 @@ def _worth_seeing(units: list[UnitState]) -> list[UnitState]:
 
 def warnings(state: RunState) -> str:
     """Return warnings about the packages that were to be uploaded, equal ones once."""
-    told: dict[str, list[str]] = {}
+    by_warning: dict[str, list[str]] = {}
     for unit in state.units.values():
         if unit.action not in (Action.UNCHANGED, Action.BLOCKED):
             for warning in unit.warnings:
-                told.setdefault(warning, []).append(unit.key)
-    return "\n".join(f"warning: {named(keys, NAMED_MAX)}: {warning}" for warning, keys in told.items())
+                by_warning.setdefault(warning, []).append(unit.key)
+    return "\n".join(f"warning: {named(keys, NAMED_MAX)}: {warning}" for warning, keys in by_warning.items())
 
 
 # The columns of `runs`, in order. Empty ones are left out.

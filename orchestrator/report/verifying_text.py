@@ -31,13 +31,13 @@ def promoted(unit: Unit) -> list[str]:
 
 def met_when(units: Iterable[Unit]) -> Iterator[tuple[str, list[str]]]:
     """Yield when users get a new version that is verified or promoted, and which functions that concerns."""
-    told: dict[str, list[str]] = {}
+    by_condition: dict[str, list[str]] = {}
     for unit in units:
         kinds = {change.kind for change in unit.changes}
         if ChangeKind.VERSION not in kinds or not (ChangeKind.VERIFY in kinds or promoted(unit)):
             continue
-        told.setdefault(_met(unit), []).append(unit.key)
-    yield from told.items()
+        by_condition.setdefault(_met(unit), []).append(unit.key)
+    yield from by_condition.items()
 
 
 def _met(unit: Unit) -> str:

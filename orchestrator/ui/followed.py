@@ -166,11 +166,11 @@ class FollowedChain:
         since = since if since <= known.version else 0
         if since == known.version:
             return None
-        told: dict[str, Any] = {name: part for name, (version, part) in known.parts.items() if version > since}
-        told["rows"] = list(self._rows_since(since))
-        told["texts"] = list(known.texts.known)[known.texts_at[since] :]
-        told["since"] = since
-        return Telling(f"{known.epoch}.{known.version}", self._outlet.script_data(told))
+        update: dict[str, Any] = {name: part for name, (version, part) in known.parts.items() if version > since}
+        update["rows"] = list(self._rows_since(since))
+        update["texts"] = list(known.texts.known)[known.texts_at[since] :]
+        update["since"] = since
+        return Telling(f"{known.epoch}.{known.version}", self._outlet.script_data(update))
 
     def _rows_since(self, since: int) -> Iterator[list[Any]]:
         for number, (version, row) in enumerate(self._known.rows):

@@ -60,7 +60,7 @@ class Actions(Protocol):
     """The actions that the page may start. Called in threads; raises `OrchestratorError`."""
 
     def begin(self, act: Act) -> Safe: ...
-    def told(self) -> Safe: ...
+    def started(self) -> Safe: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ class PageServer:
         patterns = request.query.get("functions", "").split()
         if any(one.lstrip("!").startswith("@") for one in patterns):
             refused = UsageError("the page cannot read @FILE", advice="enter the names, globs or labels themselves")
-            return _given(Answered(422, self._told(refused)))
+            return _given(Answered(422, self._error_text(refused)))
         return _given(await self._sources.verbs.plan(patterns))
 
     async def _jobs(self, _request: web.Request) -> web.StreamResponse:
@@ -139,13 +139,13 @@ class PageServer:
     async def _actions(self, _request: web.Request) -> web.StreamResponse:
         actions, outlet = self._sources.actions, self._sources.outlet
         nothing = {"allowed": False, "actions": []}
-        return await self._answer(actions.told if actions is not None else partial(outlet.json, nothing))
+        return await self._answer(actions.started if actions is not None else partial(outlet.json, nothing))
 
     async def _act(self, request: web.Request) -> web.StreamResponse:
         actions = self._sources.actions
         if actions is None:
             refused = UsageError("this page is read-only", advice="start it with `orchestrator ui --allow-actions`")
-            return _given(Answered(403, self._told(refused)))
+            return _given(Answered(403, self._error_text(refused)))
         if request.content_type != "application/json":
             raise web.HTTPUnsupportedMediaType
         try:
@@ -159,10 +159,10 @@ class PageServer:
         try:
             text = await anyio.to_thread.run_sync(document)
         except OrchestratorError as error:
-            return _given(Answered(422, self._told(error)))
+            return _given(Answered(422, self._error_text(error)))
         return _given(Answered(200, text))
 
-    def _told(self, error: OrchestratorError) -> Safe:
+    def _error_text(self, error: OrchestratorError) -> Safe:
         return self._sources.outlet.json({"error": error.message, "advice": error.advice})
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
@@ -180,7 +180,7 @@ class PageServer:
             try:
                 await self._send_all(response, named, request.headers.get("Last-Event-ID", ""))
             except OrchestratorError as error:
-                await response.write(f"event: gone\ndata: {self._told(error)}\n\n".encode())
+                await response.write(f"event: gone\ndata: {self._error_text(error)}\n\n".encode())
             await response.write_eof()
         return response
 
@@ -199,23 +199,23 @@ class PageServer:
                 del streams.pages[named], streams.chains[named]
 
     async def _send_changes(self, response: web.StreamResponse, chain: FollowedChain, known_id: str) -> None:
-        told_at = anyio.current_time()
+        sent_at = anyio.current_time()
         while not self.closing.is_set():
-            told: Telling | None = await anyio.to_thread.run_sync(
+            update: Telling | None = await anyio.to_thread.run_sync(
                 chain.changes_since, known_id, time.time(), INTERVAL_S
             )
-            if told is not None:
-                await response.write(f"id: {told.id}\nevent: run\ndata: {told.data}\n\n".encode())
-                known_id, told_at = told.id, anyio.current_time()
-            elif anyio.current_time() - told_at > _QUIET_S:
+            if update is not None:
+                await response.write(f"id: {update.id}\nevent: run\ndata: {update.data}\n\n".encode())
+                known_id, sent_at = update.id, anyio.current_time()
+            elif anyio.current_time() - sent_at > _QUIET_S:
                 await response.write(b": still here\n\n")
-                told_at = anyio.current_time()
+                sent_at = anyio.current_time()
             with anyio.move_on_after(INTERVAL_S):
                 await self.closing.wait()
 
 
-def _given(told: Answered) -> web.StreamResponse:
-    return web.Response(text=told.text, status=told.status, content_type="application/json")
+def _given(answered: Answered) -> web.StreamResponse:
+    return web.Response(text=answered.text, status=answered.status, content_type="application/json")
 
 
 async def _file(folder: str, name: str, _request: web.Request) -> web.StreamResponse:

@@ -133,7 +133,7 @@ def marked_digest(rest: Json) -> str:
     return digest_of(rest)[:_MARK_CHARS]
 
 
-def wanted_on(digest: Fingerprint, spec: FunctionSpec, version: Version) -> Fingerprint:
+def desired_on(digest: Fingerprint, spec: FunctionSpec, version: Version) -> Fingerprint:
     """Return the fingerprint that a new Version would have if this Version had the live values. `digest`: of the
     desired Version.
     """
@@ -198,20 +198,22 @@ def left_in_words(spec: FunctionSpec, latest: Version) -> tuple[str, ...]:
         return ("its settings: left as they are live",)
     if left.declared is None:
         return ()
-    wanted = with_mounts_alone(settings_fields(left.declared, left.declared.description))
+    desired = with_mounts_alone(settings_fields(left.declared, left.declared.description))
     live = with_mounts_alone({**latest.raw, "description": without_stamp(latest.description)})
-    return tuple(words for row in FIELDS for words in _words(row, wanted.get(row.api), live.get(row.api), left))
+    return tuple(words for row in FIELDS for words in _words(row, desired.get(row.api), live.get(row.api), left))
 
 
-def _words(row: Field, wanted: Any, live: Any, left: AsLive) -> Iterator[str]:
+def _words(row: Field, desired: Any, live: Any, left: AsLive) -> Iterator[str]:
     if row.shown is Shown.NOWHERE or not row.codec.readable(live):
         return
-    one, other = row.codec.comparable(wanted), row.codec.comparable(live)
+    one, other = row.codec.comparable(desired), row.codec.comparable(live)
     if left.has(row.setting):
-        told = change(row, one, other, filled_in=False)
-        if told:
+        difference = change(row, one, other, filled_in=False)
+        if difference:
             value = "none" if other is None else str(other)
-            shown = "" if row.shown is Shown.NAME else value if row.shown is Shown.VALUES else told.partition(": ")[2]
+            shown = (
+                "" if row.shown is Shown.NAME else value if row.shown is Shown.VALUES else difference.partition(": ")[2]
+            )
             yield f"{row.label}: {LEFT}{f' ({shown})' if shown else ''}"
         return
     for name in sorted(_entries(row.setting, left.names - left.but)):

@@ -41,8 +41,8 @@ def main(count: int) -> None:
         plan = planned_from(Path(folder), text, live, variables)
     changed = [unit.key for unit in plan.units if unit.action != "unchanged"]
     lines = text.count("\n")
-    told = f"{took_s:.1f} CPU-s, {lines} lines, {len(changed)} changes in the plan"
-    sys.stdout.write(f"{count} functions: {told}\n")
+    reported = f"{took_s:.1f} CPU-s, {lines} lines, {len(changed)} changes in the plan"
+    sys.stdout.write(f"{count} functions: {reported}\n")
 
 
 if __name__ == "__main__":

@@ -85,30 +85,30 @@ class Chrome:
         self._process.wait()
 
     def _port(self) -> int:
-        told, end = self._folder / "DevToolsActivePort", time.monotonic() + _START_S
-        while not (told.exists() and told.read_text("utf-8").strip()):
+        reported, end = self._folder / "DevToolsActivePort", time.monotonic() + _START_S
+        while not (reported.exists() and reported.read_text("utf-8").strip()):
             assert self._process.poll() is None, "the browser has ended"
             assert time.monotonic() < end, "the browser does not tell its port"
             time.sleep(0.05)
-        return int(told.read_text("utf-8").split()[0])
+        return int(reported.read_text("utf-8").split()[0])
 
     async def call(self, method: str, **parameters: Any) -> Any:
         """Call a method of the protocol. Events that arrive meanwhile are handled."""
         number = next(self._numbers)
         await self._socket.send_json({"id": number, "method": method, "params": parameters})
         while True:
-            told = await self._socket.receive_json(timeout=_ANSWER_S)
-            if told.get("id") == number:
-                error = told.get("error", {}).get("message", "")
+            reported = await self._socket.receive_json(timeout=_ANSWER_S)
+            if reported.get("id") == number:
+                error = reported.get("error", {}).get("message", "")
                 if error == _NAVIGATED:
                     raise NavigatedError(method)
                 assert not error, (method, error)
-                return told["result"]
-            self._hear(told)
+                return reported["result"]
+            self._hear(reported)
 
-    def _hear(self, told: Mapping[str, Any]) -> None:
-        parameters: Any = told.get("params", {})
-        match told.get("method"):
+    def _hear(self, reported: Mapping[str, Any]) -> None:
+        parameters: Any = reported.get("params", {})
+        match reported.get("method"):
             case "Runtime.consoleAPICalled":
                 self.said.append(" ".join(str(one.get("value", "")) for one in parameters["args"]))
             case "Runtime.exceptionThrown":

@@ -33,17 +33,17 @@ class Hostile:
         self.text = " ".join(ATTEMPTS)
         self.planned: list[Sequence[str]] = []
 
-    def told(self, document: Mapping[str, Any]) -> Answered:
+    def reported(self, document: Mapping[str, Any]) -> Answered:
         return Answered(200, self.outlet.json(document))
 
     async def why(self, function: str) -> Answered:
         names = "key", "state", "value", "live", "from"
         rows = [dict.fromkeys(names, self.text) | {"place": {"file": self.text, "line": 3}}]
-        told = "verb", "by", "action", "reason", "outcome", "why", "advice", "version_id"
-        run: dict[str, Any] = dict.fromkeys(told, self.text)
+        reported = "verb", "by", "action", "reason", "outcome", "why", "advice", "version_id"
+        run: dict[str, Any] = dict.fromkeys(reported, self.text)
         run.update(run_id=RUN_ID, started_at="2026-11-28T03:00:00+00:00", elsewhere=False)
         plan = dict.fromkeys(("action", "reason", "advice", "detail", "then"), self.text) | {"warnings": [self.text]}
-        return self.told({
+        return self.reported({
             "function": function, "function_id": self.text, "folder_id": self.text, "place": None, "now": None,
             "next": plan, "settings": rows, "waits": [], "runs": [run], "unknown": [self.text],
         })  # fmt: skip
@@ -52,12 +52,12 @@ class Hostile:
         self.planned.append(patterns)
         unit: dict[str, Any] = dict.fromkeys(("function", "action", "reason", "detail", "advice"), self.text)
         unit["warnings"] = []
-        return self.told({"units": [unit], "counts": {"blocked": 1}, "warnings": [self.text]})
+        return self.reported({"units": [unit], "counts": {"blocked": 1}, "warnings": [self.text]})
 
     async def jobs(self) -> Answered:
         names = "job", "run", "schedule", "timezone", "place", "environment"
         job = dict.fromkeys(names, self.text) | {"next_due": "2026-11-29T03:00+00:00", "open_due": None}
-        return self.told({"jobs": [job]})
+        return self.reported({"jobs": [job]})
 
     async def way_back(self, run: str) -> Answered:
         return await self.plan([run])
@@ -74,9 +74,9 @@ class Acting:
 
     def begin(self, act: Act) -> Safe:
         self.begun.append(act)
-        return self.told()
+        return self.started()
 
-    def told(self) -> Safe:
+    def started(self) -> Safe:
         acts = [{"verb": one.verb, "run": one.run, "pid": 7, "exit_code": 2, "ended": "refused", "said": ATTEMPTS[0]}
                 for one in self.begun]  # fmt: skip
         return Outlet(Redactor()).json({"allowed": True, "actions": acts})
@@ -141,7 +141,7 @@ def test_texts_of_others_stay_texts(tmp_path: Path) -> None:
     in_browser(tmp_path, play)
 
 
-def test_functions_plans_and_jobs_are_told_as_text(tmp_path: Path) -> None:
+def test_functions_plans_and_jobs_are_reported_as_text(tmp_path: Path) -> None:
     verbs = Hostile()
 
     async def see(chrome: Chrome, page: str, words: str) -> None:

@@ -107,9 +107,9 @@ def test_search_filter_and_order_choose_the_rows(tmp_path: Path) -> None:
         await chrome.js(f"""(() => {{ const one = document.getElementById({json.dumps(name)});
             one.value = {json.dumps(value)}; one.dispatchEvent(new Event('input')); }})()""")
         await chrome.frame()
-        told = await chrome.js("document.querySelector('[role=status]').textContent")
+        reported = await chrome.js("document.querySelector('[role=status]').textContent")
         first = "[...document.querySelectorAll('" + ROWS + "')].sort((a, b) => a.ariaRowIndex - b.ariaRowIndex)[0]"
-        return told, await chrome.js(f"{first} ? {first}.querySelector('.function').textContent : ''")
+        return reported, await chrome.js(f"{first} ? {first}.querySelector('.function').textContent : ''")
 
     async def play(chrome: Chrome) -> None:
         assert await choose(chrome, "outcome", "failed") == ("10 of 5,000 functions", "function-00000")

@@ -132,7 +132,7 @@ def test_the_same_key_with_another_body_is_refused(on_cloud: OnCloud) -> None:
         (Fault(Code.FAILED_PRECONDITION, "Not now"), 400),
     ],
 )
-def test_a_refusal_is_told_by_code_and_status(on_cloud: OnCloud, fault: Fault, status: int) -> None:
+def test_a_refusal_is_reported_by_code_and_status(on_cloud: OnCloud, fault: Fault, status: int) -> None:
     async def main(ports: Ports) -> None:
         function_id = await ports.function(FOLDER)
         ports.cloud.faults.fail_next("createVersion", Trouble(refusal=fault))
@@ -161,7 +161,7 @@ def test_a_bad_body_is_refused_with_the_field_named(on_cloud: OnCloud) -> None:
     on_cloud(main)
 
 
-def test_a_full_quota_is_told_with_its_name(on_cloud: OnCloud) -> None:
+def test_a_full_quota_is_reported_with_its_name(on_cloud: OnCloud) -> None:
     async def main(ports: Ports) -> None:
         function_id = await ports.function(FOLDER)
         first = await ports.functions.send(version_request(body(function_id)), idempotency_key=KEY)
@@ -175,7 +175,7 @@ def test_a_full_quota_is_told_with_its_name(on_cloud: OnCloud) -> None:
     on_cloud(main, quotas=Quotas(operations_per_function=1))
 
 
-def test_a_full_cloud_is_told_with_the_static_quotas_name(on_cloud: OnCloud) -> None:
+def test_a_full_cloud_is_reported_with_the_static_quotas_name(on_cloud: OnCloud) -> None:
     async def main(ports: Ports) -> None:
         with pytest.raises(CloudError) as refused:
             await ports.function(FOLDER)

@@ -115,9 +115,9 @@ class Noted:
 
     def begin(self, act: Act) -> Safe:
         self.begun.append(act)
-        return self.told()
+        return self.started()
 
-    def told(self) -> Safe:
+    def started(self) -> Safe:
         return Outlet(Redactor()).json({"allowed": True, "actions": []})
 
 
@@ -152,28 +152,28 @@ def test_only_the_page_acts(tmp_path: Path, change: dict[str, str | None], body:
                 headers = {name: text.format(**given) for name, text in (OURS | change).items() if text is not None}
                 address = f"{page.address}api/actions"
                 async with session.post(address, data=body, headers=headers) as answer:
-                    wanted = status if actions or status == 401 else 403  # a read-only page
-                    assert answer.status == wanted
-                    assert ("error" in await answer.json()) is (wanted != 200)
+                    desired = status if actions or status == 401 else 403  # a read-only page
+                    assert answer.status == desired
+                    assert ("error" in await answer.json()) is (desired != 200)
 
     asyncio.run(main())
     assert noted.begun == ([Act("resume", RUN_ID, "prod")] if status == 200 else [])
 
 
-def test_a_run_is_told_as_it_grows_and_only_what_has_changed(tmp_path: Path) -> None:
+def test_a_run_is_reported_as_it_grows_and_only_what_has_changed(tmp_path: Path) -> None:
     async def play(session: aiohttp.ClientSession, page: Page, state_dir: Path) -> None:
         writer = Writer(state_dir)
         writer.write([started(units=2), *deployment("one")])
         async with session.get(EVENTS, headers=page.headers) as answer:
             stream = Stream(answer)
-            event, told = await stream.next()
-            assert (event, told["since"], told["run"]) == ("run", 0, RUN_ID)
-            assert [row[1][0] for row in told["rows"]] == ["one"]
+            event, reported = await stream.next()
+            assert (event, reported["since"], reported["run"]) == ("run", 0, RUN_ID)
+            assert [row[1][0] for row in reported["rows"]] == ["one"]
             before = stream.id
             writer.write(deployment("two"))
-            event, told = await stream.next()
-            assert (event, [(number, row[0]) for number, row in told["rows"]]) == ("run", [(1, "two")])
-            assert "run" not in told
+            event, reported = await stream.next()
+            assert (event, [(number, row[0]) for number, row in reported["rows"]]) == ("run", [(1, "two")])
+            assert "run" not in reported
         writer.write([ended()])
         async with session.get(EVENTS, headers={**page.headers, "Last-Event-ID": before}) as answer:
             stream, parts = Stream(answer), dict[str, Any]()
@@ -185,7 +185,7 @@ def test_a_run_is_told_as_it_grows_and_only_what_has_changed(tmp_path: Path) -> 
     played(tmp_path, play)
 
 
-def test_who_comes_back_is_told_what_they_have_missed(tmp_path: Path) -> None:
+def test_who_comes_back_is_reported_what_they_have_missed(tmp_path: Path) -> None:
     async def play(session: aiohttp.ClientSession, page: Page, state_dir: Path) -> None:
         writer = Writer(state_dir)
         writer.write([started(units=2), *deployment("one")])
@@ -196,8 +196,8 @@ def test_who_comes_back_is_told_what_they_have_missed(tmp_path: Path) -> None:
             await other.next()
             for known, since, rows in ((other.id.split(".")[0] + ".1", 1, 1), ("elsewhere.1", 0, 2), ("x", 0, 2)):
                 async with session.get(EVENTS, headers={**page.headers, "Last-Event-ID": known}) as answer:
-                    _, told = await Stream(answer).next()
-                    assert (told["since"], len(told["rows"])) == (since, rows), known
+                    _, reported = await Stream(answer).next()
+                    assert (reported["since"], len(reported["rows"])) == (since, rows), known
         writer.store.close()
 
     played(tmp_path, play)
@@ -213,8 +213,8 @@ def test_a_run_that_is_pruned_meanwhile_is_said_to_be_gone(tmp_path: Path) -> No
             for number in range(200):
                 writer.write(whole_run("one", run_id=f"later-{number}"))
             assert writer.store.prune(STARTED_AT) == (RUN_ID,)
-            event, told = await stream.next()
-            assert (event, told["error"]) == ("gone", f"run {RUN_ID} is no longer in the journal")
+            event, reported = await stream.next()
+            assert (event, reported["error"]) == ("gone", f"run {RUN_ID} is no longer in the journal")
         async with session.get(EVENTS, headers=page.headers) as answer:
             assert (await Stream(answer).next())[0] == "gone"
         writer.store.close()
@@ -227,8 +227,8 @@ def test_a_folder_without_a_journal_has_no_runs_and_stays_as_it_is(tmp_path: Pat
         async with session.get("api/runs", headers=page.headers) as answer:
             assert (await answer.json())["runs"] == []
         async with session.get("api/runs/last/events", headers=page.headers) as answer:
-            event, told = await Stream(answer).next()
-            assert (event, told["error"]) == ("gone", f"no runs yet: {state_dir} has no journal with a run")
+            event, reported = await Stream(answer).next()
+            assert (event, reported["error"]) == ("gone", f"no runs yet: {state_dir} has no journal with a run")
         assert not await asyncio.to_thread(state_dir.exists)
         await asyncio.to_thread(state_dir.write_text, "a file")
         async with session.get("api/runs", headers=page.headers) as answer:

@@ -140,7 +140,7 @@ def test_a_missing_bucket_is_named(service: Service, key: str, tmp_path: Path) -
     assert "no-such-bucket" in error.advice
 
 
-def test_a_wrong_secret_key_is_told(service: Service, key: str, tmp_path: Path) -> None:
+def test_a_wrong_secret_key_is_reported(service: Service, key: str, tmp_path: Path) -> None:
     error = refused(service.store(ACCESS_KEY, "wrong"), key, package(tmp_path))
     assert (error.code, error.http_status) == (Code.PERMISSION_DENIED, 403)
     assert "YC_STORAGE_SECRET_KEY" in error.advice
@@ -148,7 +148,7 @@ def test_a_wrong_secret_key_is_told(service: Service, key: str, tmp_path: Path) 
     assert service.sha256(key) is None
 
 
-def test_an_unknown_access_key_is_told(service: Service, key: str, tmp_path: Path) -> None:
+def test_an_unknown_access_key_is_reported(service: Service, key: str, tmp_path: Path) -> None:
     error = refused(service.store("unknown", SECRET_KEY), key, package(tmp_path))
     assert (error.code, error.http_status) == (Code.PERMISSION_DENIED, 403)
     assert "YC_STORAGE_ACCESS_KEY" in error.advice

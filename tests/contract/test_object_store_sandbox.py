@@ -51,7 +51,7 @@ def code_of(text: str) -> str:
     return found[1]
 
 
-def test_an_expired_token_is_told(tmp_path: Path) -> None:
+def test_an_expired_token_is_reported(tmp_path: Path) -> None:
     async def expired() -> str:
         return "t1.expired"
 

@@ -212,7 +212,7 @@ def test_a_package_that_is_gone_or_has_changed_is_a_package_error(tmp_path: Path
     assert server.heads == []
 
 
-def test_a_failed_upload_is_told_to_all_who_wait_and_can_be_tried_again(tmp_path: Path) -> None:
+def test_a_failed_upload_is_reported_to_all_who_wait_and_can_be_tried_again(tmp_path: Path) -> None:
     what, failures = package(tmp_path), list[CloudError]()
     unavailable = answer("503 Slow Down", "", "Connection: close")
 

@@ -102,7 +102,7 @@ def test_the_folders_of_a_cloud_are_listed(on_cloud: OnCloud) -> None:
     on_cloud(main, settings=CloudSettings(clouds={"b1gmine": "my-cloud"}, default_cloud="default"))
 
 
-def test_quotas_of_a_cloud_are_told(on_cloud: OnCloud) -> None:
+def test_quotas_of_a_cloud_are_reported(on_cloud: OnCloud) -> None:
     async def main(ports: Ports) -> None:
         await ports.function(FOLDER)
         quotas = {quota.id: quota for quota in await ports.directory.quotas("sandbox-cloud")}

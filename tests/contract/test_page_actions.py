@@ -30,7 +30,7 @@ def actions(tmp_path: Path) -> PageActions:
 
 
 @pytest.mark.parametrize(
-    ("act", "told"),
+    ("act", "reported"),
     [
         (Act("resume", "--give-up", ""), "there is no run '--give-up'"),
         (Act("resume", RUN_ID[:8], "prod"), f"there is no run '{RUN_ID[:8]}'"),  # only a complete ID is accepted
@@ -42,12 +42,12 @@ def actions(tmp_path: Path) -> PageActions:
         (Act("pause", RUN_ID, "prod"), "this run is not in progress on this machine"),
     ],
 )
-def test_what_is_not_meant_is_not_begun(tmp_path: Path, act: Act, told: str) -> None:
+def test_what_is_not_meant_is_not_begun(tmp_path: Path, act: Act, reported: str) -> None:
     page = actions(tmp_path)
     with pytest.raises(UsageError) as caught:
         page.begin(act)
-    assert caught.value.message == told
-    assert json.loads(page.told()) == {"allowed": True, "actions": []}
+    assert caught.value.message == reported
+    assert json.loads(page.started()) == {"allowed": True, "actions": []}
     assert not (tmp_path / "state" / "ui").exists()
 
 

@@ -16,10 +16,10 @@ from tests.contract.calling import FUNCTIONS, Caller, serve
 def _signed(sandbox: Sandbox, algorithm: str = "PS256", **claims: Any) -> str:
     now = int(time.time())
     account = sandbox.key["service_account_id"]
-    told = {"iss": account, "aud": f"{sandbox.url}/iam/v1/tokens", "iat": 0, "exp": 3600, **claims}
+    reported = {"iss": account, "aud": f"{sandbox.url}/iam/v1/tokens", "iat": 0, "exp": 3600, **claims}
     # Times are relative to now: absolute ones would be outdated when the test runs.
-    told |= {name: told[name] + now for name in ("iat", "exp") if told[name] is not None}
-    return jwt.encode(told, sandbox.key["private_key"], algorithm=algorithm, headers={"kid": sandbox.key["id"]})
+    reported |= {name: reported[name] + now for name in ("iat", "exp") if reported[name] is not None}
+    return jwt.encode(reported, sandbox.key["private_key"], algorithm=algorithm, headers={"kid": sandbox.key["id"]})
 
 
 def test_a_jwt_of_the_authorized_key_gives_a_token_that_is_accepted() -> None:
@@ -95,7 +95,7 @@ def test_a_call_without_a_token_that_holds_is_refused(header: str) -> None:
     serve(main)
 
 
-def test_a_token_lives_as_long_as_it_was_told() -> None:
+def test_a_token_lives_as_long_as_it_was_reported() -> None:
     now = [1_800_000_000.0]
 
     async def main(caller: Caller) -> None:

@@ -64,7 +64,7 @@ def test_a_quota_is_enforced(tmp_path: Path, options: list[str], named: str) -> 
     on_sandbox(tmp_path, program, *options)
 
 
-def test_quotas_are_told_as_they_are_by_then(tmp_path: Path) -> None:
+def test_quotas_are_reported_as_they_are_by_then(tmp_path: Path) -> None:
     async def program(connection: Connection) -> None:
         async def limit() -> float:
             return next(
@@ -129,8 +129,8 @@ def test_listings_show_what_is_being_made_or_do_not(tmp_path: Path, creating: st
     async def program(connection: Connection) -> None:
         begun = await connection.functions.send(version_request(body(function_id)), idempotency_key="key")
         assert not begun.done
-        for wanted in ('status="CREATING"', ""):
-            assert len(await connection.functions.list_versions(FOLDER, filter=wanted)) == shown
+        for desired in ('status="CREATING"', ""):
+            assert len(await connection.functions.list_versions(FOLDER, filter=desired)) == shown
 
     on_sandbox(tmp_path, program, "--creating", creating)
 

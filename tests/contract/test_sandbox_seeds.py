@@ -195,7 +195,7 @@ def test_versions_that_are_there_grow_old_when_it_starts_again(tmp_path: Path) -
         ),
     ],
 )
-def test_a_mistake_in_what_became_of_things_is_told_with_its_place(tmp_path: Path, text: str, message: str) -> None:
+def test_a_mistake_in_what_became_of_things_is_reported_with_its_place(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(StartError, match=re.escape(message)):
         seeded(tmp_path, text)
 
@@ -209,7 +209,7 @@ def test_a_mistake_in_what_became_of_things_is_told_with_its_place(tmp_path: Pat
         ('{ colour = "red" }', "colour: unknown field"),
     ],
 )
-def test_a_version_of_the_seeds_that_cannot_be_is_told_with_its_function(
+def test_a_version_of_the_seeds_that_cannot_be_is_reported_with_its_function(
     tmp_path: Path, version: str, message: str
 ) -> None:
     row = f'[[functions]]\nfolder_id = "{FOLDER}"\nname = "old-one"\nversions = [{version}]'

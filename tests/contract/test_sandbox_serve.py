@@ -160,7 +160,7 @@ def test_a_seed_file_makes_folders_accounts_and_functions_with_versions_once(tmp
         ('[[folders]]\nid = "a"\ncloud_id = "b"\nclod = 1', 'folders, 1: unknown key "clod"; known: cloud_id, id'),
     ],
 )
-def test_a_mistake_in_a_seed_file_is_told_with_its_place(tmp_path: Path, text: str, message: str) -> None:
+def test_a_mistake_in_a_seed_file_is_reported_with_its_place(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "seeds.toml").write_text(text, "utf-8")
     with pytest.raises(StartError, match=re.escape(message)):
         read_seeds([tmp_path / "seeds.toml"])

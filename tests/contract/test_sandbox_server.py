@@ -63,7 +63,7 @@ def test_every_answer_has_its_ids_and_a_date() -> None:
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "/functions/v1/nothing"), ("PUT", "/functions/v1/versions")])
-def test_a_method_that_is_not_there_is_told_as_the_api_tells(method: str, path: str) -> None:
+def test_a_method_that_is_not_there_is_reported_as_the_api_tells(method: str, path: str) -> None:
     async def main(caller: Caller) -> None:
         answer = await caller.ask(method, path)
         assert (answer.status, answer.json["code"]) == (501, 12)
@@ -187,7 +187,7 @@ def test_a_sandbox_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
     serve(after, state_dir=tmp_path)
 
 
-def test_a_port_that_is_taken_is_told() -> None:
+def test_a_port_that_is_taken_is_reported() -> None:
     async def main(caller: Caller) -> None:
         port = int(caller.sandbox.url.rpartition(":")[2])
         with pytest.raises(StartError, match=f"cannot listen on 127.0.0.1:{port}"):
@@ -197,7 +197,7 @@ def test_a_port_that_is_taken_is_told() -> None:
     serve(main)
 
 
-def test_a_state_folder_that_cannot_be_used_is_told(tmp_path: Path) -> None:
+def test_a_state_folder_that_cannot_be_used_is_reported(tmp_path: Path) -> None:
     (tmp_path / "key.json").write_text("{", encoding="utf-8")
 
     async def main() -> None:

@@ -102,8 +102,8 @@ def test_provisioned_instances_are_limited_by_the_cloud_and_the_quota_manager_te
                 scaling_request(function_id, "$latest", {**_ONE, "provisioned": 5}), idempotency_key=next(_KEYS)
             )
         assert (refused.value.code, refused.value.quota) == (Code.RESOURCE_EXHAUSTED, PROVISIONED)
-        told = {one.id: one for one in await ports.directory.quotas("sandbox-cloud")}[PROVISIONED]
-        assert (told.limit, told.usage) == (4.0, 3.0)
+        reported = {one.id: one for one in await ports.directory.quotas("sandbox-cloud")}[PROVISIONED]
+        assert (reported.limit, reported.usage) == (4.0, 3.0)
         await _sent(ports, scaling_request(function_id, "$latest", {**_ONE, "provisioned": 4}))
 
     on_cloud(main, quotas=Quotas(provisioned_per_cloud=4))
@@ -119,8 +119,8 @@ def test_a_function_that_goes_takes_its_policies_and_bindings_with_it(on_cloud: 
         while function_id in ports.cloud.state.functions:
             ports.cloud.settle()
             await ports.functions.list_functions(FOLDER)
-        told = {one.id: one for one in await ports.directory.quotas("sandbox-cloud")}[PROVISIONED]
-        assert told.usage == 0.0
+        reported = {one.id: one for one in await ports.directory.quotas("sandbox-cloud")}[PROVISIONED]
+        assert reported.usage == 0.0
 
     on_cloud(main)
 

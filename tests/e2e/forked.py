@@ -48,10 +48,10 @@ class Forked:
             self.stdout = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 - the same
             given = [os.open(os.devnull, os.O_RDONLY), os.dup(self.stdout.fileno())]
         streams = [*given, self.stderr.fileno()] if terminal is None else [terminal] * 3
-        told = {"arguments": arguments, "folder": str(root.absolute()), "environ": dict(environ)}
+        reported = {"arguments": arguments, "folder": str(root.absolute()), "environ": dict(environ)}
         try:
             self._socket.connect(warm)
-            socket.send_fds(self._socket, [json.dumps(told).encode()], streams)
+            socket.send_fds(self._socket, [json.dumps(reported).encode()], streams)
         finally:
             for number in given:
                 os.close(number)

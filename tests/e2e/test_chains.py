@@ -20,12 +20,12 @@ NOW = Distribution.parse("fixed:0")
 DEPLOY = ("deploy", "--yes")
 
 
-def told(end: Ended) -> Any:
+def reported(end: Ended) -> Any:
     return json.loads(end.out)
 
 
 def outcomes(end: Ended) -> dict[str, int]:
-    found: dict[str, int] = told(end)["outcomes"]
+    found: dict[str, int] = reported(end)["outcomes"]
     return found
 
 
@@ -51,7 +51,7 @@ def test_a_breach_is_final(tmp_path: Path, project: Project) -> None:
     with embedded(tmp_path / "cloud", durations=NOW, faults=faults, quotas=ONE) as (cloud, served):
         end = run(project.root, *DEPLOY, "-o", "json", environ=cloud.environ())
         assert end.code == 1
-        first = told(end)
+        first = reported(end)
         assert first["breach"].endswith("more than max_failures = 0")
         left = first["outcomes"]["cancelled"]
         assert left > 5
@@ -66,7 +66,7 @@ def test_a_breach_is_final(tmp_path: Path, project: Project) -> None:
             assert f"was stopped for good: {first['breach']}" in end.err
         assert made(cloud, project) == before
         end = run(project.root, "plan", "--undone", "-o", "json", environ=cloud.environ())
-        assert len(told(end)["units"]) == 12 - first["outcomes"].get("deployed", 0)
+        assert len(reported(end)["units"]) == 12 - first["outcomes"].get("deployed", 0)
         end = run(project.root, "deploy", "--failed", "--yes", "-o", "json", environ=cloud.environ())
         assert (end.code, outcomes(end)) == (0, {"deployed": first["outcomes"]["failed"]})
         assert run(project.root, *DEPLOY, environ=cloud.environ()).code == 0
@@ -81,7 +81,7 @@ def test_failures_before_a_kill_count(tmp_path: Path, project: Project) -> None:
         end = run(project.root, "resume", "-o", "json", environ=cloud.environ())
         assert "max_failures = 9, as when the run began (now it is 99)" in end.err
         assert (end.code, outcomes(end)) == (1, {"cancelled": 6, "failed": 10})
-        assert told(end)["breach"] == "10 of 16 failed, more than max_failures = 9"
+        assert reported(end)["breach"] == "10 of 16 failed, more than max_failures = 9"
 
 
 def test_a_share_is_of_the_wave_that_was_running_when_the_run_was_killed(tmp_path: Path, project: Project) -> None:
@@ -90,7 +90,7 @@ def test_a_share_is_of_the_wave_that_was_running_when_the_run_was_killed(tmp_pat
         begun(project, cloud, served, 1, 0, 1)
         project.manifest.write_text(project.manifest.read_text().replace('waves = [4, "100%"]', 'waves = ["100%"]'))
         end = run(project.root, "resume", "-o", "json", environ=cloud.environ())
-        assert (end.code, told(end)["breach"]) == (1, "2 of 4 failed, more than max_failures = 40%")
+        assert (end.code, reported(end)["breach"]) == (1, "2 of 4 failed, more than max_failures = 40%")
         assert outcomes(end)["failed"] == 2
         assert outcomes(end)["cancelled"] >= 8  # none of the second wave
 
@@ -102,7 +102,7 @@ def test_a_wave_with_a_failure_is_the_last_one_however_often_it_is_killed(tmp_pa
         killed(project, cloud, 1, "resume")
         end = run(project.root, "resume", "-o", "json", environ=cloud.environ())
         assert (end.code, outcomes(end)) == (1, {"cancelled": 12, "deployed": 3, "failed": 1})
-        assert told(end)["breach"].startswith("1 function of wave 1 failed, and max_failures is not declared")
+        assert reported(end)["breach"].startswith("1 function of wave 1 failed, and max_failures is not declared")
         assert made(cloud, project) == 16 + 3
 
 
@@ -110,13 +110,13 @@ def test_a_small_run_in_between_hides_nothing(tmp_path: Path, project: Project) 
     project.write(6)
     with embedded(tmp_path / "cloud", durations=NOW, quotas=ONE) as (cloud, served):
         begun(project, cloud, served, 2)
-        (first,) = [one["run_id"] for one in told(run(project.root, "runs", "-o", "json"))["runs"]][:1]
+        (first,) = [one["run_id"] for one in reported(run(project.root, "runs", "-o", "json"))["runs"]][:1]
         done = next(one["key"] for one in harness.events(project.root / "events.ndjson") if one["kind"] == "unit_ended")
         end = run(project.root, *DEPLOY, done, "-o", "json", environ=cloud.environ())
         assert (end.code, outcomes(end)) == (0, {"unchanged": 1})
         assert f"run {first} has left " in end.err
         end = run(project.root, "plan", "--undone", "-o", "json", environ=cloud.environ())
-        assert len(told(end)["units"]) >= 4
+        assert len(reported(end)["units"]) >= 4
         end = run(project.root, "resume", "-o", "json", environ=cloud.environ())
         assert (end.code, outcomes(end)) == (0, {"deployed": 6})
         assert "nothing was left undone" in run(project.root, *DEPLOY, "--undone", environ=cloud.environ()).err
@@ -134,20 +134,20 @@ def test_a_signal_in_a_wave_that_is_the_last_one_leaves_nothing_to_resume(tmp_pa
         assert "starts a new run" in end.err
 
 
-def test_a_killed_run_and_what_took_it_up_are_told_of_as_one(tmp_path: Path, project: Project) -> None:
+def test_a_killed_run_and_what_took_it_up_are_reported_as_one(tmp_path: Path, project: Project) -> None:
     project.write(12)
     with embedded(tmp_path / "cloud", durations=NOW, quotas=ONE) as (cloud, _):
         killed(project, cloud, 10)
-        (row,) = told(run(project.root, "runs", "-o", "json"))["runs"]
+        (row,) = reported(run(project.root, "runs", "-o", "json"))["runs"]
         assert (row["status"], row["taken_up_by"]) == ("interrupted", "")
         assert "interrupted" in run(project.root, "runs").out
         end = run(project.root, "resume", "-o", "json", environ=cloud.environ())
         assert (end.code, outcomes(end)) == (0, {"deployed": 12})
         for which in ("last", row["run_id"]):
-            shown = told(run(project.root, "show", which, "-o", "json"))
+            shown = reported(run(project.root, "show", which, "-o", "json"))
             assert (shown["outcomes"], len(shown["functions"])) == ({"deployed": 12}, 12)
             assert [one["exit_code"] for one in shown["chain"]] == [None, 0]
-        later, first = told(run(project.root, "runs", "-o", "json"))["runs"]
+        later, first = reported(run(project.root, "runs", "-o", "json"))["runs"]
         assert first["taken_up_by"] == later["run_id"]
         assert f"run {row['run_id']}" in run(project.root, "show").out
         assert f"interrupted, resumed by {later['run_id']}" in run(project.root, "show").out
@@ -214,7 +214,7 @@ def test_a_source_changed_back_leaves_undone_what_the_run_had_not_come_to(tmp_pa
         for _ in range(2):
             end = run(project.root, "resume", "-o", "json", environ=cloud.environ())
             assert (end.code, outcomes(end)) == (1, {"deployed": live, "blocked": 6 - live})
-            done = {one["version_id"] for one in told(end)["functions"] if one["outcome"] == "deployed"}
+            done = {one["version_id"] for one in reported(end)["functions"] if one["outcome"] == "deployed"}
             assert len(done) == live
             assert not done & first
             assert made(cloud, project) == 6 + live
@@ -238,7 +238,7 @@ def test_what_is_undone_can_be_given_up(tmp_path: Path, project: Project, breach
         for command in (("resume",), ("resume", "--give-up")):
             assert run(project.root, *command, environ=cloud.environ()).code == 0
         shown = run(project.root, "show", "-o", "json")
-        assert told(shown)["given_up"] is True
+        assert reported(shown)["given_up"] is True
         assert "given up" in run(project.root, "show").out
         (project.root / "away.toml").rename(project.manifest)
         end = run(project.root, "deploy", "--undone", "--yes", environ=cloud.environ())

@@ -56,7 +56,7 @@ def test_a_run_on_github_writes_commands_of_its_own_alone(project: Project) -> N
     assert "building src: echo '::error::had'" in forced_off.err
 
 
-def test_a_file_in_no_folder_is_told_before_anything_is_sent(project: Project) -> None:
+def test_a_file_in_no_folder_is_reported_before_anything_is_sent(project: Project) -> None:
     end = run(project.root, "deploy", "--junit", "no/j.xml")
     assert (end.code, end.out) == (2, "")
     assert end.err == "error: --junit no/j.xml: there is no folder no\n       create it first\n"

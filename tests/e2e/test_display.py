@@ -86,10 +86,10 @@ def test_an_error_is_a_json_log_too(project: Project) -> None:
 def test_output_json_is_one_document(cloud: Cloud, project: Project) -> None:
     project.write(2)
     end = run(project.root, "deploy", "--yes", "-o", "json", environ=cloud.environ())
-    told, shown = json.loads(end.out), json.loads(run(project.root, "show", "-o", "json").out)
-    for function in told["functions"] + shown["functions"]:
+    reported, shown = json.loads(end.out), json.loads(run(project.root, "show", "-o", "json").out)
+    for function in reported["functions"] + shown["functions"]:
         del function["started_at"]  # the journal stores the duration of a step, not its start
-    assert told == shown
+    assert reported == shown
 
 
 def test_every_json_output_says_its_schema(cloud: Cloud, project: Project) -> None:

@@ -70,10 +70,10 @@ def test_many_machines_that_share_a_bucket_run_it_once(tmp_path: Path, project: 
         assert sum("3 functions: 3 deployed" in end.out for end in ends) == 1
         assert len(cloud.versions(project.folder_id)) == 3
         others = [end.err for end in ends if not end.out]
-        assert all("nothing is due" in told or "is being run by" in told for told in others)
+        assert all("nothing is due" in reported or "is being run by" in reported for reported in others)
 
 
-def test_a_storage_that_ignores_conditions_is_told_and_nothing_due_runs_there(
+def test_a_storage_that_ignores_conditions_is_reported_and_nothing_due_runs_there(
     tmp_path: Path, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project.write(1, more=JOB)

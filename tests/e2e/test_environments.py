@@ -45,12 +45,12 @@ def test_what_is_chosen_goes_along_with_a_plan_and_a_run(tmp_path: Path, project
         typed = ("--var", "DB_PASSWORD=hunter2-hunter2")
         done = run(project.root, "deploy", "--plan", "plan.json", *typed, "--yes", environ=environ)
         assert done.code == 0, done.err
-        told = run(project.root, "show", "-o", "json", *typed, "--env", "prod", environ=environ)
-        selection = json.loads(told.out)["selection"]
-        assert (json.loads(told.out)["environment"], selection["variables"]) == (
+        reported = run(project.root, "show", "-o", "json", *typed, "--env", "prod", environ=environ)
+        selection = json.loads(reported.out)["selection"]
+        assert (json.loads(reported.out)["environment"], selection["variables"]) == (
             "prod", {"LEVEL": "loud", "DB_PASSWORD": "[redacted]"},
         )  # fmt: skip
-        assert "hunter2" not in told.out
+        assert "hunter2" not in reported.out
         nothing = run(project.root, "plan", *chosen, "-o", "json", environ=environ)
         assert [one["action"] for one in json.loads(nothing.out)["units"]] == ["unchanged"], nothing.out
         of_dev = run(project.root, "plan", "--env", "dev", *typed, "-o", "json", environ=environ)
@@ -240,9 +240,9 @@ def test_all_environments_are_planned_beside_each_other(tmp_path: Path, project:
         assert "the variable NOBODY_SETS_IT is not set" in counts
         assert counts.splitlines()[-1].endswith("nothing to do (1 absent, 1 unchanged)")
         typed = ("--var", "NOBODY_SETS_IT=x", "--detailed-exitcode")
-        told = run(project.root, "plan", "debug", "--env", "all", *typed, "-o", "json", environ=environ)
-        document = json.loads(told.out)
-        assert (told.code, [one["exit_code"] for one in document["environments"]]) == (2, [2, 0, 0]), told.err
+        reported = run(project.root, "plan", "debug", "--env", "all", *typed, "-o", "json", environ=environ)
+        document = json.loads(reported.out)
+        assert (reported.code, [one["exit_code"] for one in document["environments"]]) == (2, [2, 0, 0]), reported.err
         actions = {name: cell["action"] for name, cell in document["functions"][0]["actions"].items()}
         assert actions == {"dev": "create", "test": "absent", "prod": "absent"}
         saved = run(project.root, "plan", "--env", "all", "--out", "plan.json", environ=environ)
@@ -258,8 +258,8 @@ def test_a_run_from_before_there_were_environments_goes_on_without_one(tmp_path:
         cut_off(project.root, signal.SIGKILL, 1, "deploy", "--yes", environ=environ)
         project.write(2, more="[environments.dev]\ndefault = true\ndefaults.environment.STAGE = 'dev'\n")
         resumed = run(project.root, "resume", "-o", "json", environ=environ)
-        told = json.loads(resumed.out)
-        assert (resumed.code, told["environment"], told["outcomes"]) == (0, "", {"deployed": 2}), resumed.err
+        reported = json.loads(resumed.out)
+        assert (resumed.code, reported["environment"], reported["outcomes"]) == (0, "", {"deployed": 2}), resumed.err
         planned = json.loads(run(project.root, "plan", "-o", "json", environ=environ).out)
         assert (planned["environment"], planned["counts"]) == ("dev", {"new version": 2})
 
@@ -289,8 +289,8 @@ def test_what_runs_from_before_have_left_is_selected_by_env_none(tmp_path: Path,
         assert (unnamed.code, "for runs without an environment: --env none" in unnamed.err) == (2, True), unnamed.err
         typed = ("--env", "none", "--failed", "--endpoint", cloud.url, "--yes", "-o", "json")
         done = run(project.root, "deploy", *typed, environ=environ)
-        told = json.loads(done.out)
-        assert (done.code, told["environment"], told["outcomes"]) == (0, "", {"deployed": 1}), done.err
+        reported = json.loads(done.out)
+        assert (done.code, reported["environment"], reported["outcomes"]) == (0, "", {"deployed": 1}), done.err
         assert len(json.loads(run(project.root, "runs", "--env", "none", "-o", "json").out)["runs"]) == 2
         assert run(project.root, "why", "f001", "--env", "none", environ=environ).code == 0
         nothing = run(project.root, "show", "--env", "dev", environ=environ)
@@ -355,9 +355,9 @@ def test_what_goes_by_a_former_run_has_its_variables(tmp_path: Path, project: Pr
         killed = ("deploy", *folder, "--var", "LEVEL=d", "--yes")
         cut_off(project.root, signal.SIGKILL, 1, *killed, environ=environ)
         otherwise = run(project.root, "resume", "--var", "LEVEL=e", "-o", "json", environ=environ)
-        told = json.loads(otherwise.out)
-        assert (otherwise.code, told["outcomes"]) == (1, {"blocked": 2, "deployed": 1})
-        blocked = [one["function"] for one in told["functions"] if one["outcome"] == "blocked"]
+        reported = json.loads(otherwise.out)
+        assert (otherwise.code, reported["outcomes"]) == (1, {"blocked": 2, "deployed": 1})
+        blocked = [one["function"] for one in reported["functions"] if one["outcome"] == "blocked"]
         assert "have changed since the run began" in otherwise.out
         assert last()["LEVEL"] == "e", "what was typed last is what the chain is about"
         assert run(project.root, "deploy", "--failed", "--yes", environ=environ).code == 0
@@ -395,16 +395,16 @@ def test_a_run_that_paused_before_there_were_environments_is_let_go_on(tmp_path:
         assert (other.code, "no run is paused in the environment dev" in other.err) == (2, True), other.err
         assert f"continue the last one without an environment with `orchestrator promote {run_id}`" in other.err
         done = run(project.root, "promote", "--env", "none", "--yes", "-o", "json", environ=environ)
-        told = json.loads(done.out)
-        assert (done.code, told["environment"], told["outcomes"]) == (0, "", {"deployed": 2}), done.err
-        assert told["selection"]["variables"] == {"LEVEL": "a"}
+        reported = json.loads(done.out)
+        assert (done.code, reported["environment"], reported["outcomes"]) == (0, "", {"deployed": 2}), done.err
+        assert reported["selection"]["variables"] == {"LEVEL": "a"}
         levels = [one["environment"]["LEVEL"] for one in cloud.versions(project.folder_id)]
         assert sorted(levels) == ["a", "a", "b"]
 
 
-def test_every_command_of_the_manifest_is_told_the_environment(tmp_path: Path, project: Project) -> None:
+def test_every_command_of_the_manifest_is_reported_the_environment(tmp_path: Path, project: Project) -> None:
     note = "cat > gate.json; echo $0 $ORCHESTRATOR_ENV >> told.txt"
-    more = f"""build = {{ command = "echo build $ORCHESTRATOR_ENV >> ../../told.txt", folder = "src/f000" }}
+    more = f"""build = {{ command = "echo build $ORCHESTRATOR_ENV >> ../../reported.txt", folder = "src/f000" }}
 verify = {{ command = ["/bin/sh", "-c", "{note}", "verify"] }}
 [rollout]
 gate = {{ command = ["/bin/sh", "-c", "{note}", "gate"] }}
@@ -418,5 +418,5 @@ default = true
         assert done.code == 0, done.err
     assert (project.root / "told.txt").read_text().split("\n")[-3:] == ["verify dev", "gate dev", ""]
     assert (project.root / "told.txt").read_text().startswith("build dev\n")
-    told = json.loads((project.root / "gate.json").read_text())
-    assert (told["environment"], told["folders"]) == ("dev", [project.folder_id])
+    reported = json.loads((project.root / "gate.json").read_text())
+    assert (reported["environment"], reported["folders"]) == ("dev", [project.folder_id])

@@ -48,7 +48,7 @@ def test_quotas_keys_and_sizes_are_said_before_anything_is_sent(tmp_path: Path, 
         )
 
 
-def test_what_is_not_in_the_manifest_any_more_is_told(tmp_path: Path, project: Project) -> None:
+def test_what_is_not_in_the_manifest_any_more_is_reported(tmp_path: Path, project: Project) -> None:
     project.write(4)
     with embedded(tmp_path / "cloud", durations=Distribution.parse("fixed:0")) as (cloud, served):
         assert run(project.root, "deploy", "--yes", environ=cloud.environ()).code == 0

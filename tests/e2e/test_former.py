@@ -75,7 +75,7 @@ def same(former: Any, now: Any, *passed: str) -> None:
     assert list(missing(former, now, passed=frozenset(passed))) == []
 
 
-def told(end: Ended, code: int = 0) -> Any:
+def reported(end: Ended, code: int = 0) -> Any:
     assert end.code == code, end.err
     return json.loads(end.out)
 
@@ -97,7 +97,7 @@ def root(base: Path, tmp_path: Path) -> Path:
 def test_former_runs_are_listed(tmp_path: Path) -> None:
     root = unpacked(tmp_path / "project")
     # A list had no place for its schema: since then it is under its own key.
-    same(RUNS, told(run(root, "runs", "-o", "json"))["runs"])
+    same(RUNS, reported(run(root, "runs", "-o", "json"))["runs"])
     lines = run(root, "runs").out.splitlines()[-len(RUNS) :]
     for line, former in zip(lines, RUNS, strict=True):
         assert former["run_id"] in line
@@ -109,8 +109,8 @@ def test_former_runs_are_shown(tmp_path: Path) -> None:
     root = unpacked(tmp_path / "project")
     for former in RUNS:
         shown = run(root, "show", former["run_id"], "-o", "json")
-        same(published(f"show/{former['run_id']}"), told(shown))
-    assert told(run(root, "show", "last", "-o", "json"))["run_id"] == KILLED
+        same(published(f"show/{former['run_id']}"), reported(shown))
+    assert reported(run(root, "show", "last", "-o", "json"))["run_id"] == KILLED
 
 
 @pytest.mark.parametrize(
@@ -124,11 +124,11 @@ def test_former_runs_are_shown(tmp_path: Path) -> None:
     ],
 )
 def test_what_looks_and_changes_nothing_answers_as_before(root: Path, name: str, arguments: tuple[str, ...]) -> None:
-    same(published(name), told(run(root, *arguments, "-o", "json")), "next_due", *SENTENCES)
+    same(published(name), reported(run(root, *arguments, "-o", "json")), "next_due", *SENTENCES)
 
 
 def test_an_upgrade_redeploys_nothing(root: Path) -> None:
-    found = told(run(root, "plan", "--sandbox", "-o", "json"))
+    found = reported(run(root, "plan", "--sandbox", "-o", "json"))
     same(published("plan"), found, *SENTENCES)
     former = {one["function"]: one for one in published(f"show/{KILLED}")["functions"]}
     begun = {name for name, one in former.items() if one["outcome"] == "unchanged" or one["version_id"]}
@@ -140,7 +140,7 @@ def test_an_upgrade_redeploys_nothing(root: Path) -> None:
 def test_the_failures_of_a_former_run_are_selected(root: Path) -> None:
     failed = next(one["run_id"] for one in RUNS if one["exit_code"] == 1)
     forget_runs_after(root, failed)
-    found = told(run(root, "deploy", "--failed", "--dry-run", "--sandbox", "-o", "json"))
+    found = reported(run(root, "deploy", "--failed", "--dry-run", "--sandbox", "-o", "json"))
     same(published("plan-failed-of-failed"), found, *SENTENCES)
     assert {one["function"] for one in found["units"]} == {"failing", "builds"}
 
@@ -166,7 +166,7 @@ def goes_on_as_then(name: str, root: Path, end: Ended) -> None:
     for key, one in former.items():
         if key[0] not in folders:
             same(one, now[key], "at", "run_id")
-    answer, golden = told(end), published(name)
+    answer, golden = reported(end), published(name)
     if answer["resumes"]:  # it reported only the second half; now the whole chain is reported
         names = {function["function"] for function in golden["functions"]}
         answer["functions"] = [one for one in answer["functions"] if one["function"] in names]
@@ -191,7 +191,7 @@ def versions(root: Path) -> Counter[str]:
 
 def test_a_killed_run_is_taken_up_and_its_own_lease_with_it(root: Path) -> None:
     end = run(unpacked(root / "kept"), "show", "last", "-o", "json")
-    left = {one["function_id"] for one in told(end)["functions"] if one["outcome"] == "not ended"}
+    left = {one["function_id"] for one in reported(end)["functions"] if one["outcome"] == "not ended"}
     with sandbox(root / "kept" / ".orchestrator") as cloud:
         leases = get_json(cloud, LEASES)
         (lease,) = leases["leases"]
@@ -248,7 +248,7 @@ def test_events_have_the_keys_of_before(root: Path) -> None:
     names = ("alpha", "beta", "late-two", "failing", "builds", "delta")
     log = root / "events.ndjson"
     end = run(root, "deploy", *names, "--sandbox", "-o", "json", "--events", log.name, environ=CROWDED)
-    assert told(end, 1)["outcomes"] == {"unchanged": 1, "deployed": 3, "failed": 2}
+    assert reported(end, 1)["outcomes"] == {"unchanged": 1, "deployed": 3, "failed": 2}
     former, now = keys_by_kind(*EVENTS.glob("*.ndjson")), keys_by_kind(log)
     assert former.keys() - now.keys() == set()
     assert {kind: keys - now[kind] for kind, keys in former.items() if keys - now[kind]} == {}

@@ -61,7 +61,7 @@ def test_version_is_the_programs(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "reported"),
     [
         (("deploy", "--nope"), "No such option"),
         (("nope",), "No such command"),
@@ -73,10 +73,10 @@ def test_version_is_the_programs(tmp_path: Path) -> None:
         (("show", "no-such-run"), "no runs yet"),
     ],
 )
-def test_a_wrong_command_exits_with_2(tmp_path: Path, arguments: tuple[str, ...], told: str) -> None:
+def test_a_wrong_command_exits_with_2(tmp_path: Path, arguments: tuple[str, ...], reported: str) -> None:
     end = run(tmp_path, *arguments)
     assert (end.code, end.out) == (2, "")
-    assert told in end.err
+    assert reported in end.err
 
 
 def test_options_come_from_the_environment(cloud: Cloud, project: Project) -> None:

@@ -302,9 +302,9 @@ def test_a_record_that_cannot_be_written_is_said_and_stops_nobody(
 def test_without_a_bucket_it_is_said_that_this_machine_alone_can_go_on(cloud: Cloud, project: Project) -> None:
     project.write(1)
     project.without_bucket()
-    told = "only this machine can resume the run"
-    assert run(project.root, "deploy", "--yes", environ=cloud.environ()).err.count(told) == 1
-    assert told not in run(project.root, "deploy", "--yes", environ=cloud.environ()).err  # nothing to change
+    reported = "only this machine can resume the run"
+    assert run(project.root, "deploy", "--yes", environ=cloud.environ()).err.count(reported) == 1
+    assert reported not in run(project.root, "deploy", "--yes", environ=cloud.environ()).err  # nothing to change
 
 
 def test_what_one_machine_gives_up_no_other_takes_up(tmp_path: Path, project: Project) -> None:
@@ -330,7 +330,7 @@ def test_what_one_machine_gives_up_no_other_takes_up(tmp_path: Path, project: Pr
         assert len(cloud.versions(project.folder_id)) == made
 
 
-def test_giving_up_says_so_where_other_machines_are_not_told(tmp_path: Path, project: Project) -> None:
+def test_giving_up_says_so_where_other_machines_are_not_reported(tmp_path: Path, project: Project) -> None:
     project.write(4)
     with embedded(tmp_path / "cloud", durations=NOW, quotas=ONE) as (cloud, _):
         harness.cut_off(project.root, signal.SIGKILL, 2, "deploy", "--yes", environ=cloud.environ())

@@ -176,7 +176,7 @@ def test_an_edit_in_the_console_comes_back_into_the_manifest(cloud: Cloud, proje
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "reported"),
     [
         (["--out", "deploy.toml"], "the file exists already"),
         (["--out", "."], "--out .: is a folder"),
@@ -190,11 +190,11 @@ def test_an_edit_in_the_console_comes_back_into_the_manifest(cloud: Cloud, proje
     ],
 )
 def test_what_makes_no_sense_is_said_and_nothing_is_written(
-    cloud: Cloud, project: Project, arguments: list[str], told: str
+    cloud: Cloud, project: Project, arguments: list[str], reported: str
 ) -> None:
     project.write(1)
     text = project.manifest.read_text()
     end = run(project.root, "import", *arguments, environ=cloud.environ())
     assert end.code == 2
-    assert told in end.err
+    assert reported in end.err
     assert project.manifest.read_text() == text

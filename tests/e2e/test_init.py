@@ -56,7 +56,7 @@ def test_it_asks_on_a_terminal_and_nowhere_else(project: Project) -> None:
     assert 'bucket = "packages"' in text
 
 
-def test_mistakes_in_what_was_written_are_told(project: Project) -> None:
+def test_mistakes_in_what_was_written_are_reported(project: Project) -> None:
     (project.root / "hello").mkdir()
     (project.root / "hello" / "index.py").write_text("def handler(event, context): ...\n")
     (project.root / "hello" / "out").symlink_to("/etc")

@@ -40,8 +40,8 @@ def made_again(cloud: MemoryCloud, clock: Clock, folder_id: str, **changes: Any)
 
 def unit(project: Project, cloud: Cloud, *arguments: str) -> tuple[int, dict[str, Any]]:
     end = run(project.root, *arguments, "-o", "json", environ=cloud.environ())
-    told = json.loads(end.out)
-    (found,) = told.get("units") or told["functions"]
+    reported = json.loads(end.out)
+    (found,) = reported.get("units") or reported["functions"]
     return end.code, found
 
 

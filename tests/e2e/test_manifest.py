@@ -57,13 +57,13 @@ def watched_port() -> Iterator[tuple[str, list[object]]]:
 
 @pytest.mark.parametrize("kind", BAD)
 def test_a_bad_manifest_sends_nothing(tmp_path: Path, kind: str) -> None:
-    text, told = BAD[kind]
+    text, reported = BAD[kind]
     (tmp_path / "deploy.toml").write_text(text)
     with watched_port() as (url, callers):
         end = run(tmp_path, "deploy", "--yes", "--endpoint", url, environ={"YC_IAM_TOKEN": "t1.a.b"})
     assert end.code == 2
     assert end.out == ""
-    assert told in end.err
+    assert reported in end.err
     assert re.search(
         r"^error: \d mistakes? in the manifest\n       fix the lines? listed above$", end.err, flags=re.MULTILINE
     )

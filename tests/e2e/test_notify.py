@@ -86,8 +86,8 @@ def test_a_run_tells_of_itself_and_a_plan_does_not(project: Project) -> None:
         end = run(project.root, "deploy", "--sandbox", "-o", "json", "--log-level", "debug", environ=environ)
     assert end.code == 0
     result = json.loads(end.out)
-    told = {path.rpartition("/")[2]: (headers, json.loads(body)) for path, headers, body in seen}
-    headers, body = told["T0K3N-0123456789"]
+    reported = {path.rpartition("/")[2]: (headers, json.loads(body)) for path, headers, body in seen}
+    headers, body = reported["T0K3N-0123456789"]
     assert (body["kind"], body["run_id"], body["sandbox"]) == ("done", result["run_id"], True)
     assert body["outcomes"] == {"deployed": 1}
     assert headers["X-Orchestrator-Signature"].startswith("sha256=")
@@ -107,9 +107,9 @@ GONE = "http://127.0.0.1:9"  # nobody listens there
 
 def failed_of(seen: list[tuple[str, dict[str, str], bytes]]) -> list[dict[str, Any]]:
     """Give what was posted as failed, and forget all."""
-    told = [json.loads(body) for path, headers, body in seen if headers["X-Orchestrator-Kind"] == "failed"]
+    reported = [json.loads(body) for path, headers, body in seen if headers["X-Orchestrator-Kind"] == "failed"]
     seen.clear()
-    return told
+    return reported
 
 
 def test_a_run_that_cannot_start_is_reported_where_nobody_sits(project: Project) -> None:

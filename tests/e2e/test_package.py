@@ -42,12 +42,12 @@ def test_a_package_is_listed_written_and_compared(cloud: Cloud, project: Project
     assert "f000: cannot compare: no run of this state folder has packed the code of version" in end.out
 
 
-def test_what_cannot_be_packed_is_told(project: Project) -> None:
+def test_what_cannot_be_packed_is_reported(project: Project) -> None:
     more = (
         '[functions.f009]\nversion_id = "$latest"\n[functions.f008]\nsource = "src"\nbuild = { command = "exit 3" }\n'
     )
     project.write(1, more=more)
-    for arguments, code, told in (
+    for arguments, code, reported in (
         (("f009",), 2, "f009 has no source, so there is nothing to package"),
         (("f00*",), 2, "matches 3 functions"),
         (("f0",), 2, 'no function matches "f0"'),
@@ -57,5 +57,5 @@ def test_what_cannot_be_packed_is_told(project: Project) -> None:
     ):
         end = run(project.root, "package", *arguments)
         assert (end.code, end.out) == (code, ""), end.err
-        assert told in end.err
+        assert reported in end.err
     assert BUCKET in project.manifest.read_text()  # and the cloud was not contacted: there are no credentials

@@ -49,9 +49,9 @@ def test_another_machine_lets_a_paused_run_go_on(tmp_path: Path, project: Projec
         assert asked.code == 2
         assert "add --yes" in asked.err
         promoted = run(project.root, "promote", "--yes", "-o", "json", environ=cloud.environ())
-        told = json.loads(promoted.out)
-        assert (promoted.code, told["state"], told["outcomes"]) == (0, "done", {"deployed": 3})
-        assert told["chain"][1]["approves"] == run_id
+        reported = json.loads(promoted.out)
+        assert (promoted.code, reported["state"], reported["outcomes"]) == (0, "done", {"deployed": 3})
+        assert reported["chain"][1]["approves"] == run_id
         assert json.loads((project.root / "gate.json").read_text())["wave"] == 2
         assert ", promoted by " in run(project.root, "show").out
         assert run(project.root, "promote", environ=cloud.environ()).code == 2  # nothing is paused any more
@@ -70,9 +70,9 @@ def test_what_a_gate_answers(tmp_path: Path, project: Project, script: str, code
     rollout(project, gate(project, script))
     with embedded(tmp_path / "cloud", durations=NOW) as (cloud, _served):
         end = run(project.root, *DEPLOY, environ=cloud.environ())
-        told = json.loads(end.out)
-        assert (end.code, told["state"]) == (code, state), end.err
-        assert said in told["reason"]
+        reported = json.loads(end.out)
+        assert (end.code, reported["state"]) == (code, state), end.err
+        assert said in reported["reason"]
         assert len(cloud.versions(project.folder_id)) == (3 if code == 0 else 1)
 
 

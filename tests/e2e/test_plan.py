@@ -208,15 +208,15 @@ def test_a_plan_says_how_long_it_would_take(cloud: Cloud, project: Project) -> N
     assert "--simulate requires --dry-run" in refused.err
 
 
-def test_programs_are_told_how_many_functions_are_disabled(tmp_path: Path, project: Project) -> None:
+def test_programs_are_reported_how_many_functions_are_disabled(tmp_path: Path, project: Project) -> None:
     project.write(3)
     project.manifest.write_text(project.manifest.read_text() + "enabled = false\n")
     with embedded(tmp_path / "cloud", durations=Distribution.parse("fixed:0")) as (cloud, _):
 
-        def told(*arguments: str) -> Any:
+        def reported(*arguments: str) -> Any:
             return json.loads(run(project.root, *arguments, "-o", "json", environ=cloud.environ()).out)
 
-        assert [told("plan")["disabled"], told("plan", "f000")["disabled"]] == [1, 0]
-        assert told("deploy", "--yes")["disabled"] == 1
-        assert told("show")["disabled"] == 1
-        assert told("deploy", "f000", "--yes", "--force")["disabled"] == 0
+        assert [reported("plan")["disabled"], reported("plan", "f000")["disabled"]] == [1, 0]
+        assert reported("deploy", "--yes")["disabled"] == 1
+        assert reported("show")["disabled"] == 1
+        assert reported("deploy", "f000", "--yes", "--force")["disabled"] == 0

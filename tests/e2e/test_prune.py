@@ -117,7 +117,7 @@ def test_a_function_whose_last_run_failed_is_left_alone(tmp_path: Path, project:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "reported"),
     [
         (("prune", "nobody"), 'no function matches "nobody"'),
         (("prune", "--keep", "0"), "0 is not in the range x>=1"),
@@ -130,13 +130,13 @@ def test_a_function_whose_last_run_failed_is_left_alone(tmp_path: Path, project:
     ],
 )
 def test_what_makes_no_sense_is_refused_before_anything_is_deleted(
-    cloud: Cloud, project: Project, arguments: tuple[str, ...], told: str
+    cloud: Cloud, project: Project, arguments: tuple[str, ...], reported: str
 ) -> None:
     jobs = '[jobs.clean]\nrun = "prune"\n[jobs.spread]\nrun = "prune"\nrollout = { waves = [1] }\n'
     project.write(1, more=jobs)
     end = run(project.root, *arguments, environ=cloud.environ())
     assert end.code == 2, end.err
-    assert told in end.err
+    assert reported in end.err
 
 
 def test_a_good_run_prunes_after_itself_and_a_job_prunes_whole_folders(cloud: Cloud, project: Project) -> None:

@@ -94,7 +94,7 @@ def test_a_run_that_was_stopped_keeps_its_packages_until_it_is_given_up(tmp_path
         assert packages(served) == set()
 
 
-def test_what_cannot_be_read_or_deleted_is_told(tmp_path: Path, project: Project) -> None:
+def test_what_cannot_be_read_or_deleted_is_reported(tmp_path: Path, project: Project) -> None:
     denied = Trouble(Fault(Code.PERMISSION_DENIED, "denied"))
     with embedded(tmp_path / "cloud", durations=NOW) as (cloud, served):
         project.write(3)

@@ -49,7 +49,7 @@ def test_settings_with_their_origins_offline(tmp_path: Path) -> None:
     assert {row["key"]: row["value"] for row in rows["two"]}["source"] == "team/two"
 
 
-def test_what_cannot_be_shown_is_told(tmp_path: Path) -> None:
+def test_what_cannot_be_shown_is_reported(tmp_path: Path) -> None:
     (tmp_path / "deploy.toml").write_text(MANIFEST.replace('include = ["team/*.toml"]\n', ""))
     end = run(tmp_path, "render", "-l", "team=a", environ={"LEVEL": "x", "YC_FOLDER_ID": ""})
     assert end.code == 0, end.err  # a disabled one too

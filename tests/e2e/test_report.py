@@ -10,7 +10,7 @@ import jsonschema  # type: ignore[import-untyped]
 from tests.e2e.harness import Project, count_events, forked, run, wait_for
 
 
-def test_a_run_is_told_as_text_markdown_json_and_page(project: Project) -> None:
+def test_a_run_is_reported_as_text_markdown_json_and_page(project: Project) -> None:
     project.write(3)
     environ = {"ORCHESTRATOR_DURATIONS": "fixed:0.05"}
     assert run(project.root, "deploy", "--sandbox", "--yes", environ=environ).code == 0
@@ -37,7 +37,7 @@ def test_a_run_is_told_as_text_markdown_json_and_page(project: Project) -> None:
 def test_what_cannot_be_written_is_said_and_what_is_there_stays(project: Project) -> None:
     project.write(1)
     manifest = project.manifest.read_text("utf-8")
-    for arguments, told in (
+    for arguments, reported in (
         (("--html", "deploy.toml"), "--html deploy.toml: the file exists already and is not a report"),
         (("--html", "."), "--html .: is a folder"),
         (("--html", "no/such.html"), "--html no/such.html: there is no folder no"),
@@ -48,11 +48,11 @@ def test_what_cannot_be_written_is_said_and_what_is_there_stays(project: Project
     ):
         end = run(project.root, "report", *arguments)
         assert (end.code, end.out) == (2, ""), arguments
-        assert told in end.err
+        assert reported in end.err
     assert project.manifest.read_text("utf-8") == manifest
 
 
-def test_a_run_is_told_while_it_is_under_way_and_once_it_was_killed(project: Project) -> None:
+def test_a_run_is_reported_while_it_is_under_way_and_once_it_was_killed(project: Project) -> None:
     project.write(2)
     log = project.root / "events.ndjson"
     environ = {"ORCHESTRATOR_DURATIONS": "fixed:30"}

@@ -166,14 +166,14 @@ def test_what_is_not_in_the_manifest_any_more_is_followed_all_the_same(cloud: Cl
     end = resume(project, cloud)
     assert end.code == 1, end.err
     found = json.loads(end.out)["functions"]
-    told = {one["function"]: one for one in found}
+    reported = {one["function"]: one for one in found}
     assert {one.get("outcome_reason", "") for one in found if one["outcome"] == "blocked"} == {
         "deploy.toml no longer includes it"
     }
     for one in found:
         if one["outcome"] == "deployed":
             assert one["version_id"]
-    assert told
+    assert reported
 
 
 @pytest.mark.parametrize("left_on", ["", "f003"], ids=["all disabled", "all but one"])

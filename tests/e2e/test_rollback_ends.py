@@ -106,9 +106,9 @@ def test_an_end_that_nobody_has_seen_is_unknown_and_gone_on_with(tmp_path: Path,
         if of == "the rollback":
             faults.settle_next("createVersion", Fate(duration_s=900.0))
         end = run(project.root, "rollback", "last", "--yes", "-o", "json", environ=cloud.environ())
-        told = json.loads(end.out)
-        assert (end.code, told["state"]) == (3, "interrupted"), end.err
-        assert told["outcomes"] == {"deployed": 1, "unknown": 1}
+        reported = json.loads(end.out)
+        assert (end.code, reported["state"]) == (3, "interrupted"), end.err
+        assert reported["outcomes"] == {"deployed": 1, "unknown": 1}
         assert "with `orchestrator resume`" in end.err
         clock.forward(1000.0)
         end = run(project.root, "resume", environ=cloud.environ())
@@ -149,8 +149,10 @@ def test_what_was_rolled_back_is_not_begun_again_by_resume(tmp_path: Path, proje
         project.manifest.write_text(project.manifest.read_text().replace('timeout = "3s"', 'timeout = "4s"'))
         cut_off(project.root, signal.SIGKILL, 4, "deploy", "--yes", environ=cloud.environ())
         run_id = known_runs(project)[0]["run_id"]
-        told = json.loads(run(project.root, "show", run_id, "-o", "json").out)["functions"]
-        first = next(one["function"] for one in told if one["outcome"] == "deployed")  # of whichever was ready first
+        reported = json.loads(run(project.root, "show", run_id, "-o", "json").out)["functions"]
+        first = next(
+            one["function"] for one in reported if one["outcome"] == "deployed"
+        )  # of whichever was ready first
         roll_back(run_id, first)  # it ends the run for this one
         assert known_runs(project)[1]["state"] == "interrupted"
         end = resume(run_id)

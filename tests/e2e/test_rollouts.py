@@ -342,8 +342,8 @@ def test_a_gate_that_hangs_is_killed_and_is_a_breach(project: Project) -> None:
 
 def test_a_gate_that_cannot_tell_pauses_until_somebody_lets_it_go_on(project: Project) -> None:
     with fleet(project, 3) as found:
-        untold = gate(found.root, 'echo "no numbers yet"\ntest -e numbers || exit 75')
-        found.release(SECOND, rollout=f"waves = [1, '100%']\n{untold}")
+        unreported = gate(found.root, 'echo "no numbers yet"\ntest -e numbers || exit 75')
+        found.release(SECOND, rollout=f"waves = [1, '100%']\n{unreported}")
         end, _ = found.deploy()
         assert end.code == 3, end.err
         result = json.loads(end.out)
@@ -401,9 +401,9 @@ def test_a_hotfix_in_between_is_left_alone_and_named(project: Project) -> None:
         assert now["f001:$latest"]["description"] == "hotfix"
         others = [key for key in before if not key.startswith("f001")]
         assert {key: now[key] for key in others} == {key: before[key] for key in others}
-        told = next(one for one in json.loads(end.out)["rollback"]["functions"] if one["function"] == "f001")
+        reported = next(one for one in json.loads(end.out)["rollback"]["functions"] if one["function"] == "f001")
         when_and_who = rf"left alone: {fixed} was deployed since at \d{{4}}-\d\d-\d\d ..:..:.. UTC by {PETYA}"
-        assert re.search(when_and_who, told["failure"]["message"])
+        assert re.search(when_and_who, reported["failure"]["message"])
         assert re.search(
             f"1 in part: f001: .*tag stable, labels, description back, but {when_and_who.partition(': ')[2]}",
             found.run("show", json.loads(end.out)["run_id"]).out,

@@ -60,9 +60,9 @@ def test_no_secret_is_written(cloud: Cloud, project: Project, fixed_token: bool)
     private = lines_of(cloud.key_file)
     assert len(private) > 10
     secret = [PASSWORD, PEM.split("\n")[1], SIGNED, token, token.split(".")[2], keys["YC_STORAGE_SECRET_KEY"], *private]
-    told = run(project.root, "report", "--html", "report.html", "--json")
-    assert "password is [redacted]" in told.out
-    reports = {"report": told.out.encode(), "page": (project.root / "report.html").read_bytes()}
+    reported = run(project.root, "report", "--html", "report.html", "--json")
+    assert "password is [redacted]" in reported.out
+    reports = {"report": reported.out.encode(), "page": (project.root / "report.html").read_bytes()}
     for place, content in (written(project, end) | reports).items():
         found = [value for value in secret if value.encode() in content]
         assert found == [], place

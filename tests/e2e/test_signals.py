@@ -199,9 +199,9 @@ def test_ctrl_c_on_a_terminal_does_not_reach_the_sandbox(project: Project) -> No
     assert end.code == 3, end.out
     assert "interrupted: nothing new starts" in end.out
     assert GO_ON in end.out
-    told = json.loads(run(project.root, "show", "-o", "json").out)
-    assert "unknown" not in told["outcomes"]
-    assert told["exit_code"] == 3
+    reported = json.loads(run(project.root, "show", "-o", "json").out)
+    assert "unknown" not in reported["outcomes"]
+    assert reported["exit_code"] == 3
     assert run(project.root, "deploy", "--sandbox").code == 0
     with sandbox(project.state_dir) as cloud:
         assert len(cloud.versions(project.folder_id)) == COUNT

@@ -21,7 +21,7 @@ def closed_port() -> int:
         return int(server.getsockname()[1])
 
 
-def told(end: Ended, code: int, *parts: str) -> None:
+def reported(end: Ended, code: int, *parts: str) -> None:
     """Check an end: the code, no data, an error of one sentence, and advice."""
     assert end.code == code, end.err
     assert end.out == ""
@@ -39,21 +39,21 @@ def deploy(project: Project, environ: dict[str, str], *arguments: str) -> Ended:
 def test_a_bucket_that_does_not_exist(cloud: Cloud, project: Project) -> None:
     project.write(2)
     end = deploy(project, cloud.environ(), "--bucket", "no-such-bucket")
-    told(end, 6, "no-such-bucket")
+    reported(end, 6, "no-such-bucket")
     assert cloud.functions(project.folder_id) == []
 
 
 def test_a_wrong_secret_of_the_static_key(cloud: Cloud, project: Project) -> None:
     project.write(2)
     keys = {"YC_STORAGE_ACCESS_KEY": cloud.static_key["access_key"], "YC_STORAGE_SECRET_KEY": "YC" + "w" * 38}
-    told(deploy(project, cloud.environ() | keys), 6, "YC_STORAGE_SECRET_KEY")
+    reported(deploy(project, cloud.environ() | keys), 6, "YC_STORAGE_SECRET_KEY")
     assert cloud.functions(project.folder_id) == []
 
 
 def test_an_unknown_static_key(cloud: Cloud, project: Project) -> None:
     project.write(2)
     keys = {"YC_STORAGE_ACCESS_KEY": "YCAJEunknown00000000000000", "YC_STORAGE_SECRET_KEY": "YC" + "w" * 38}
-    told(deploy(project, cloud.environ() | keys), 6, "YC_STORAGE_ACCESS_KEY")
+    reported(deploy(project, cloud.environ() | keys), 6, "YC_STORAGE_ACCESS_KEY")
     assert cloud.functions(project.folder_id) == []
 
 
@@ -61,7 +61,7 @@ def test_an_unknown_static_key(cloud: Cloud, project: Project) -> None:
 def test_a_token_that_is_not_accepted(cloud: Cloud, project: Project, token: str) -> None:
     project.write(2)
     end = deploy(project, {"ORCHESTRATOR_ENDPOINT": cloud.url, "YC_IAM_TOKEN": token})
-    told(end, 6, "YC_IAM_TOKEN")
+    reported(end, 6, "YC_IAM_TOKEN")
     assert token not in end.err
 
 
@@ -72,34 +72,36 @@ def test_a_key_file_that_is_none(cloud: Cloud, project: Project, content: str) -
     project.write(2)
     key = project.root / "key.json"
     key.write_text(content)
-    told(deploy(project, {"ORCHESTRATOR_ENDPOINT": cloud.url, "YC_SERVICE_ACCOUNT_KEY_FILE": str(key)}), 6, str(key))
+    reported(
+        deploy(project, {"ORCHESTRATOR_ENDPOINT": cloud.url, "YC_SERVICE_ACCOUNT_KEY_FILE": str(key)}), 6, str(key)
+    )
 
 
 def test_a_key_file_that_does_not_exist(cloud: Cloud, project: Project) -> None:
     project.write(2)
-    told(deploy(project, cloud.environ() | {"YC_SERVICE_ACCOUNT_KEY_FILE": "nowhere.json"}), 6, "nowhere.json")
+    reported(deploy(project, cloud.environ() | {"YC_SERVICE_ACCOUNT_KEY_FILE": "nowhere.json"}), 6, "nowhere.json")
 
 
 def test_no_credentials_at_all(cloud: Cloud, project: Project) -> None:
     project.write(2)
     environ = {"ORCHESTRATOR_ENDPOINT": cloud.url, "YC_METADATA_ADDR": f"127.0.0.1:{closed_port()}"}
-    told(deploy(project, environ), 6, "YC_SERVICE_ACCOUNT_KEY_FILE", "YC_IAM_TOKEN")
+    reported(deploy(project, environ), 6, "YC_SERVICE_ACCOUNT_KEY_FILE", "YC_IAM_TOKEN")
 
 
 def test_nothing_listens_at_the_endpoint(cloud: Cloud, project: Project) -> None:
     project.write(2)
     url = f"http://127.0.0.1:{closed_port()}"
-    told(deploy(project, cloud.environ(), "--endpoint", url), 6, url, "connection refused")
+    reported(deploy(project, cloud.environ(), "--endpoint", url), 6, url, "connection refused")
 
 
 def test_a_host_that_has_no_address(cloud: Cloud, project: Project) -> None:
     project.write(2)
-    told(deploy(project, cloud.environ(), "--endpoint", "http://nowhere.invalid"), 6, "nowhere.invalid")
+    reported(deploy(project, cloud.environ(), "--endpoint", "http://nowhere.invalid"), 6, "nowhere.invalid")
 
 
 def test_an_endpoint_that_is_no_url(cloud: Cloud, project: Project) -> None:
     project.write(2)
-    told(deploy(project, cloud.environ(), "--endpoint", "nowhere"), 6, "'nowhere'")
+    reported(deploy(project, cloud.environ(), "--endpoint", "nowhere"), 6, "'nowhere'")
 
 
 class _Html(BaseHTTPRequestHandler):
@@ -132,7 +134,7 @@ def html_server() -> Iterator[str]:
 def test_an_endpoint_that_answers_html(cloud: Cloud, project: Project) -> None:
     project.write(2)
     with html_server() as url:
-        told(deploy(project, cloud.environ(), "--endpoint", url), 6, url, "HTML")
+        reported(deploy(project, cloud.environ(), "--endpoint", url), 6, url, "HTML")
 
 
 def test_a_proxy_that_answers_html(cloud: Cloud, project: Project) -> None:
@@ -140,24 +142,24 @@ def test_a_proxy_that_answers_html(cloud: Cloud, project: Project) -> None:
     with html_server() as url:
         environ = cloud.environ() | {"HTTP_PROXY": url, "http_proxy": url, "NO_PROXY": ""}
         end = deploy(project, environ, "--endpoint", "http://api.cloud.example")
-    told(end, 6, "http://api.cloud.example", "HTML", "HTTPS_PROXY")
+    reported(end, 6, "http://api.cloud.example", "HTML", "HTTPS_PROXY")
 
 
 @pytest.mark.parametrize("place", ["file", "file/below"])
 def test_a_state_folder_that_cannot_be_made(cloud: Cloud, project: Project, place: str) -> None:
     project.write(2)
     (project.root / "file").touch()
-    told(deploy(project, cloud.environ(), "--state", place), 6, place, "--state")
+    reported(deploy(project, cloud.environ(), "--state", place), 6, place, "--state")
     assert cloud.functions(project.folder_id) == []
 
 
 @pytest.mark.parametrize("verb", ["runs", "show"])
 def test_reading_a_state_folder_that_is_a_file(tmp_path: Path, verb: str) -> None:
     (tmp_path / "file").touch()
-    told(run(tmp_path, verb, "--state", "file"), 6, "file")
+    reported(run(tmp_path, verb, "--state", "file"), 6, "file")
 
 
 def test_an_event_file_that_cannot_be_made(cloud: Cloud, project: Project) -> None:
     project.write(2)
-    told(deploy(project, cloud.environ(), "--events", "no/such/folder"), 6, "no/such/folder")
+    reported(deploy(project, cloud.environ(), "--events", "no/such/folder"), 6, "no/such/folder")
     assert cloud.functions(project.folder_id) == []

@@ -83,7 +83,7 @@ def closed(project: Project, cloud: Cloud, redirection: str) -> Ended:
     return run(project.root, "-c", command, program=["sh"], environ=cloud.environ())
 
 
-def test_stdout_on_a_full_disk_is_told(cloud: Cloud, project: Project) -> None:
+def test_stdout_on_a_full_disk_is_reported(cloud: Cloud, project: Project) -> None:
     project.write(1)
     end = closed(project, cloud, ">/dev/full")
     assert end.code == 0, end.err
@@ -100,7 +100,7 @@ def test_a_plan_that_cannot_be_shown_is_no_run_that_could_be(project: Project, c
     assert "orchestrator show" not in end.err
 
 
-def test_an_event_file_that_is_incomplete_is_told_at_the_end(cloud: Cloud, project: Project) -> None:
+def test_an_event_file_that_is_incomplete_is_reported_at_the_end(cloud: Cloud, project: Project) -> None:
     project.write(1)
     end = run(project.root, "deploy", "--yes", "-o", "json", "--events", "/dev/full", environ=cloud.environ())
     said = "the event file /dev/full is incomplete: No space left on device"
@@ -175,7 +175,7 @@ def test_ctrl_c_and_ctrl_d_at_the_question_send_nothing(cloud: Cloud, project: P
     assert cloud.functions(project.folder_id) == []
 
 
-def test_a_second_deploy_is_told_who_holds_the_lock(cloud: Cloud, project: Project) -> None:
+def test_a_second_deploy_is_reported_who_holds_the_lock(cloud: Cloud, project: Project) -> None:
     project.write(1, more=LONG_BUILD)
     with forked(project.root, "deploy", "--yes", environ=cloud.environ()) as first:
         wait_for((project.root / "started").exists, first)

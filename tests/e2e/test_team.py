@@ -22,11 +22,11 @@ def test_both_environments_of_the_example_are_deployed(tmp_path: Path) -> None:
     assert (valid.code, "is valid in dev, prod: 40 functions, 1 job" in valid.out) == (0, True), valid.err
     for name, more in (("dev", ()), ("prod", (*PROD, "--yes"))):
         done = run(root, "deploy", *more, "--sandbox", "-o", "json")
-        told = json.loads(done.out)
-        assert (done.code, told["environment"]) == (0, name), done.err
-        folders = [one["folder_id"] for one in told["functions"]]
+        reported = json.loads(done.out)
+        assert (done.code, reported["environment"]) == (0, name), done.err
+        folders = [one["folder_id"] for one in reported["functions"]]
         assert {one: folders.count(one) for one in folders} == IN[name]
-        assert told["outcomes"] == {"deployed": sum(IN[name].values())}
+        assert reported["outcomes"] == {"deployed": sum(IN[name].values())}
     for environment in (DEV, PROD):
         again = run(root, "plan", *environment, "--sandbox", "--detailed-exitcode")
         assert (again.code, again.out.startswith(f"environment {environment[1]}: folders b1gteam")) == (0, True), (

@@ -55,7 +55,7 @@ def test_the_guide_for_teams_is_carried_out(team: Path, cloud_of_teams: Cloud) -
             assert (language, place is not None) == ("toml", True), text
             with (team / place[1]).open("a", encoding="utf-8") as file:  # type: ignore[index]  # it is there
                 file.write(text)
-    for command, told in {
+    for command, reported in {
         "orchestrator validate": "is valid in dev, prod: 40 functions",
         "orchestrator deploy --env dev --yes": "40 functions: 40 deployed",
         "orchestrator deploy --env prod --yes": "39 functions: 39 deployed",
@@ -69,7 +69,7 @@ def test_the_guide_for_teams_is_carried_out(team: Path, cloud_of_teams: Cloud) -
         "orchestrator plan --env prod --detailed-exitcode": "plan: 41 unchanged",
         "orchestrator deploy --plan plan.json --env prod --yes --junit junit.xml": "41 functions: 41 unchanged",
     }.items():
-        assert told in ends[command].out, (command, ends[command])
+        assert reported in ends[command].out, (command, ends[command])
     assert "nothing failed" in ends["orchestrator deploy --env prod --failed --yes"].err
     dry = ends["orchestrator run billing-python313 --env prod --update-manifest --dry-run"]
     assert '+functions.bill-tax.runtime = "python313"' in dry.err

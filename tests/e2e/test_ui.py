@@ -61,10 +61,10 @@ def test_it_tells_what_the_commands_tell_and_ends_with_ctrl_c(project: Project) 
         assert (why["function"], why["runs"][0]["run_id"]) == (keys[0], runs[0]["run_id"])
         assert asked(url, "api/jobs")[1]["jobs"][0]["job"] == "nightly"
         assert asked(url, "api/jobs/nightly")[1]["schema"] == "orchestrator/board/1"
-        status, told = asked(url, "api/why/--help")  # a name, never an option
-        assert (status, "--help" in told["error"]) == (422, True)
-        status, told = asked(url, "api/plan?functions=@/etc/passwd")
-        assert (status, told["error"]) == (422, "the page cannot read @FILE")
+        status, reported = asked(url, "api/why/--help")  # a name, never an option
+        assert (status, "--help" in reported["error"]) == (422, True)
+        status, reported = asked(url, "api/plan?functions=@/etc/passwd")
+        assert (status, reported["error"]) == (422, "the page cannot read @FILE")
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=TIMEOUT_S)
         assert (process.returncode, out) == (0, "")
@@ -85,8 +85,8 @@ def test_a_run_is_paused_and_resumed_from_the_page(project: Project) -> None:
         assert asked(url, "api/actions", act)[1]["pid"] == process.pid
         assert process.wait(TIMEOUT_S) == 3
         assert asked(url, "api/runs")[1]["runs"][0]["state"] == "interrupted"
-        status, told = asked(url, "api/actions", act)
-        assert (status, told["error"]) == (422, "this run is not in progress on this machine")
+        status, reported = asked(url, "api/actions", act)
+        assert (status, reported["error"]) == (422, "this run is not in progress on this machine")
         act["verb"] = "resume"
         assert asked(url, "api/actions", act)[1]["exit_code"] is None
 

@@ -57,18 +57,18 @@ def versions(cloud: Cloud, project: Project) -> list[dict[str, object]]:
 def test_the_sandbox_alone_says_where_it_is_and_ends_with_a_signal(tmp_path: Path, number: signal.Signals) -> None:
     with running(tmp_path, "sandbox", "--port", "0", "--bucket", BUCKET) as process:
         assert process.stdout is not None
-        line, *told = [process.stdout.readline() for _ in range(6)]
+        line, *reported = [process.stdout.readline() for _ in range(6)]
         assert line.split()[-1].startswith("http://127.0.0.1:")
         interrupt(process, number)
         _, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (0, "")
-    assert f"YC_SERVICE_ACCOUNT_KEY_FILE={tmp_path / '.orchestrator' / 'sandbox' / 'key.json'}" in told[1]
-    assert f"functions are invoked at {line.split()[-1]}/_invoke/ID" in told[3]
-    assert f"buckets: {BUCKET}" in told[4]
+    assert f"YC_SERVICE_ACCOUNT_KEY_FILE={tmp_path / '.orchestrator' / 'sandbox' / 'key.json'}" in reported[1]
+    assert f"functions are invoked at {line.split()[-1]}/_invoke/ID" in reported[3]
+    assert f"buckets: {BUCKET}" in reported[4]
     assert (tmp_path / ".orchestrator" / "sandbox" / "key.json").exists()
 
 
-def test_a_port_that_is_taken_is_told(cloud: Cloud, tmp_path: Path) -> None:
+def test_a_port_that_is_taken_is_reported(cloud: Cloud, tmp_path: Path) -> None:
     end = run(tmp_path, "sandbox", "--port", cloud.url.rpartition(":")[2])
     assert end.code == 6
     assert "the sandbox cannot listen on 127.0.0.1:" in end.err

@@ -21,7 +21,7 @@ def why(project: Project, cloud: Cloud, function: str, *more: str) -> Ended:
     return run(project.root, "why", function, *more, environ=cloud.environ())
 
 
-def told(project: Project, cloud: Cloud, function: str, *more: str, code: int = 0) -> dict[str, Any]:
+def reported(project: Project, cloud: Cloud, function: str, *more: str, code: int = 0) -> dict[str, Any]:
     end = why(project, cloud, function, "-o", "json", *more)
     assert end.code == code, end.out + end.err
     assert SECRET not in end.out + end.err
@@ -51,7 +51,7 @@ def test_an_unchanged_function_and_one_whose_memory_is_to_change(cloud: Cloud, p
     project.write(2, defaults=f'environment = {{ DATABASE = "{SECRET}" }}\n')
     deploy(project, cloud)
     before = RECORD.stat().st_size
-    found = told(project, cloud, "f000")
+    found = reported(project, cloud, "f000")
     asked = [json.loads(line) for line in RECORD.read_bytes()[before:].splitlines()]
     assert [call["name"] for call in asked] == ["list functions", "listVersions", "get folder"]
     assert 'name="f000"' in asked[0]["query"]["filter"]  # only of this function
@@ -68,7 +68,7 @@ def test_an_unchanged_function_and_one_whose_memory_is_to_change(cloud: Cloud, p
                   more='[templates.large]\nmemory = "256MB"\n')  # fmt: skip
     text = project.manifest.read_text().replace("[functions.f001]\n", '[functions.f001]\nuse = ["large"]\n')
     project.manifest.write_text(text)
-    found = told(project, cloud, "f001")
+    found = reported(project, cloud, "f001")
     assert found["next"]["reason"] == "memory 128MB → 256MB; environment: +LEVEL"
     assert setting(found, "memory") == ("changed", "256MB", "templates.large", line_of(project, '"256MB"'))
     assert setting(found, "environment.LEVEL") == ("added", "…", "defaults", line_of(project, "LEVEL"))
@@ -88,7 +88,7 @@ def test_a_function_that_somebody_has_edited_is_blocked_with_the_ways_out(tmp_pa
         sent = body(made["functionId"], description=made["description"], environment={"HOT": SECRET})
         with served.cloud.called_by("ajecolleague"):
             hand = served.cloud.versions.create(sent)
-        found = told(project, cloud, "f000", code=1)
+        found = reported(project, cloud, "f000", code=1)
         version_id = hand["metadata"]["functionVersionId"]
         maker = found["now"]["made_by"]
         assert (found["now"]["version_id"], maker["kind"]) == (version_id, "hand")
@@ -99,14 +99,14 @@ def test_a_function_that_somebody_has_edited_is_blocked_with_the_ways_out(tmp_pa
         assert ("environment.HOT", "removed", "live") in [
             (row["key"], row["state"], row["from"]) for row in found["settings"]
         ]
-        assert told(project, cloud, "f000", "--adopt", f"f000@{version_id}")["next"]["action"] == "new version"
+        assert reported(project, cloud, "f000", "--adopt", f"f000@{version_id}")["next"]["action"] == "new version"
         deploy(project, cloud, code=1)
         end = why(project, cloud, "f000")
         assert (end.code, end.out.count("blocked: drift: ")) == (1, 2)  # the next plan and the last run
         assert f"    blocked: {found['next']['reason']}\n      advice: {found['next']['advice']}\n" in end.out
 
 
-def test_what_failed_last_night_is_told_with_its_operation_and_what_was_rolled_back(
+def test_what_failed_last_night_is_reported_with_its_operation_and_what_was_rolled_back(
     tmp_path: Path, project: Project
 ) -> None:
     project.write(2)
@@ -115,13 +115,13 @@ def test_what_failed_last_night_is_told_with_its_operation_and_what_was_rolled_b
         project.write(2, defaults='environment = { LEVEL = "x" }\n')
         served.cloud.faults.failing_functions.add("f001")
         deploy(project, cloud, code=1)
-        last, first = told(project, cloud, "f001")["runs"]
+        last, first = reported(project, cloud, "f001")["runs"]
         assert (last["outcome"], last["state"], first["outcome"]) == ("failed", "failed", "deployed")
         (operation,) = last["operations"]
         assert operation["ended"] == "failed"
         assert operation["error"] in last["why"]
         assert run(project.root, "rollback", "--yes", environ=cloud.environ()).code == 0
-        found = told(project, cloud, "f000", code=1)
+        found = reported(project, cloud, "f000", code=1)
         back, deployed, _ = found["runs"]
         assert (back["verb"], back["rolls_back"]) == ("rollback", deployed["run_id"])
         assert deployed["rolled_back_by"] == back["run_id"]
@@ -146,12 +146,12 @@ def test_beside_a_live_run_it_says_what_is_waited_for(tmp_path: Path, project: P
         with forked(project.root, *arguments, environ=cloud.environ()) as process:
             wait_for(lambda: log.exists() and log.read_text().count("package_stored") == 2, process)
             wait_for(lambda: "operation_accepted" in log.read_text(), process)
-            both = {name: told(project, cloud, name) for name in ("f000", "f001")}
+            both = {name: reported(project, cloud, name) for name in ("f000", "f001")}
             (first,), (second,) = sorted((one["waits"] for one in both.values()), key=lambda rows: rows[0]["for"])
             assert (first["for"], second["for"]) == ("operation", "slot")
             assert f"folder {project.folder_id} has 1 of 1 in flight" in second["words"]
             assert {one["runs"][0]["state"] for one in both.values()} == {"running"}
-            (held,) = told(project, cloud, "f001", "--state", str(tmp_path / "elsewhere"))["waits"]
+            (held,) = reported(project, cloud, "f001", "--state", str(tmp_path / "elsewhere"))["waits"]
             assert (held["for"], held["run_id"]) == ("lease", second["run_id"])
             assert f"process {process.pid}" in held["who"]
             process.kill()
@@ -166,13 +166,13 @@ def test_a_function_that_nobody_knows(cloud: Cloud, project: Project) -> None:
     assert 'error: unknown function "f0000"; did you mean "f000"?' in end.err
 
 
-def test_a_function_that_the_manifest_has_no_more_is_told_of_by_what_is_live_and_by_the_journal(
+def test_a_function_that_the_manifest_has_no_more_is_reported_by_what_is_live_and_by_the_journal(
     cloud: Cloud, project: Project
 ) -> None:
     project.write(2)
     deploy(project, cloud)
     project.write(1)
-    found = told(project, cloud, "f001")
+    found = reported(project, cloud, "f001")
     assert (found["declared"], found["next"], found["settings"]) == (False, None, [])
     assert found["absent"] == ["deploy.toml does not declare it: `deploy` does not change it"]
     assert (found["now"]["made_by"]["kind"], found["runs"][0]["outcome"]) == ("run", "deployed")
@@ -198,18 +198,18 @@ def test_another_machine_knows_it_by_the_records_in_the_bucket(cloud: Cloud, pro
     project.write(1)
     deploy(project, cloud)
     shutil.rmtree(project.state_dir)
-    found = told(project, cloud, "f000")
+    found = reported(project, cloud, "f000")
     assert (found["runs"][0]["elsewhere"], found["runs"][0]["outcome"]) == (True, "deployed")
     assert [(one["call"], one["ended"]) for one in found["runs"][0]["operations"]] == OPERATIONS
     assert found["now"]["made_by"]["run_id"] == found["runs"][0]["run_id"]
     assert run(project.root, "runs", environ={}).out == "no runs yet\n"  # and nothing was written
 
 
-def test_a_function_with_mistakes_is_told_of_with_them(cloud: Cloud, project: Project) -> None:
+def test_a_function_with_mistakes_is_reported_with_them(cloud: Cloud, project: Project) -> None:
     project.write(1)
     deploy(project, cloud)
     project.manifest.write_text(project.manifest.read_text() + '\nmemory = "1MB"\n')
-    found = told(project, cloud, "f000", code=2)
+    found = reported(project, cloud, "f000", code=2)
     (said,) = found["unknown"]
     assert said.startswith(f"the next plan: deploy.toml:{line_of(project, '1MB')}: functions.f000.memory")
     assert found["now"]["made_by"]["kind"] == "run"
@@ -219,12 +219,14 @@ def test_the_next_run_of_a_job(cloud: Cloud, project: Project) -> None:
     job = '[jobs.level]\nrun = "mass_redeploy"\nfunctions = ["f*"]\nenvironment = { LEVEL = "debug" }\n'
     project.write(1, more=job)
     deploy(project, cloud)
-    found = told(project, cloud, "f000", "--job", "level")
+    found = reported(project, cloud, "f000", "--job", "level")
     assert (found["next"]["job"], found["next"]["reason"]) == ("level", "environment: +LEVEL")
     assert setting(found, "environment.LEVEL") == ("added", "…", "jobs.level", line_of(project, "LEVEL"))
     project.write(1, more=f"{job}force = true\n")
-    assert told(project, cloud, "f000", "--job", "level")["next"]["reason"].startswith("forced; environment: +LEVEL")
-    slip = told(project, cloud, "f000", "--adopt", "f001@d4e1", code=2)
+    assert reported(project, cloud, "f000", "--job", "level")["next"]["reason"].startswith(
+        "forced; environment: +LEVEL"
+    )
+    slip = reported(project, cloud, "f000", "--adopt", "f001@d4e1", code=2)
     assert "there is no function f001" in slip["unknown"][0]
     end = why(project, cloud, "f000", "--job", "levle")
     assert (end.code, 'has no job "levle"' in end.err) == (2, True)

@@ -105,10 +105,10 @@ def _hasten(times: float) -> None:
 def _run(message: bytes, streams: list[int]) -> NoReturn:
     """Be the program: with the arguments, folder and environment of a message, and these streams."""
     os.setsid()
-    told = json.loads(message)
-    os.chdir(told["folder"])
+    reported = json.loads(message)
+    os.chdir(reported["folder"])
     os.environ.clear()
-    os.environ.update(told["environ"])
+    os.environ.update(reported["environ"])
     time.tzset()
     for number, file in enumerate(streams):
         os.dup2(file, number)
@@ -116,8 +116,8 @@ def _run(message: bytes, streams: list[int]) -> NoReturn:
     if os.isatty(0):
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
     _hasten(float(os.environ.pop(HASTE, "1")))
-    sys.argv = ["orchestrator", *told["arguments"]]
-    sys.path[0] = told["folder"]
+    sys.argv = ["orchestrator", *reported["arguments"]]
+    sys.path[0] = reported["folder"]
     code = 0
     try:
         runpy.run_module("orchestrator", run_name="__main__", alter_sys=True)

@@ -67,9 +67,9 @@ class EndBench(RolloutBench):
             }
             given |= {"environment": "", "variables": {}}
             return self._looked(command, given)
-        self.told: list[str] = []
+        self.reported: list[str] = []
         code = self._typed(command)
-        return code, " | ".join([*(one for one in self.said if not one.startswith("reading ")), *self.told])
+        return code, " | ".join([*(one for one in self.said if not one.startswith("reading ")), *self.reported])
 
     def _typed(self, command: str) -> int | None:
         match command:
@@ -91,13 +91,13 @@ class EndBench(RolloutBench):
             try:
                 result = await main(invocation)
             except OrchestratorError as error:
-                self.told.append(error.advice)
+                self.reported.append(error.advice)
                 raise
             if isinstance(result.view, PlanView):
-                self.told += [f"{count} {what}" for what, count in plan_counts(result.view.plan).items() if count]
+                self.reported += [f"{count} {what}" for what, count in plan_counts(result.view.plan).items() if count]
             if isinstance(result.view, ResultView):
-                self.told += [f"{count} {what}" for what, count in counts(result.view.state).items()]
-            self.told += [result.next_step] if result.next_step else []
+                self.reported += [f"{count} {what}" for what, count in counts(result.view.state).items()]
+            self.reported += [result.next_step] if result.next_step else []
             return result
 
         return work

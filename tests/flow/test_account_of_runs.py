@@ -24,7 +24,7 @@ from tests.runs import account, started
 CROWDED = Quotas(10, 3, 4)  # while the run assumes more
 
 
-def told(bench: Bench, *, count: int) -> list[Event]:
+def reported(bench: Bench, *, count: int) -> list[Event]:
     """Return a run's events as in a journal, with its beginning and its end."""
     first, last = min(event.at for event in bench.events), max(event.at for event in bench.events)
     return [started(units=count, at=first), *bench.events, RunEnded(last, 1)]
@@ -53,7 +53,7 @@ def test_every_beginning_of_a_run_has_an_account_that_contradicts_nothing(tmp_pa
     bench.commands.ends = [CommandEnd(0, "fine", 5.0)] * 3
     rollout = Rollout(waves=(2, "50%", "100%"), pause_s=30.0, max_failures=5, gate=Gate(("./gate.sh",), Path()))
     bench.deploy(sources(tmp_path, 24), rollout=rollout)
-    events = told(bench, count=24)
+    events = reported(bench, count=24)
     for end in range(0, len(events) + 1, 7):
         now = max((event.at for event in events[:end]), default=0.0)
         check(account(events[:end], now, alive=True))
@@ -86,7 +86,7 @@ def test_what_another_limit_would_give_is_what_it_gives(tmp_path: Path) -> None:
         limits = Limits(operations_per_folder=slots, operations_per_cloud=12, requests_per_second=1000.0)
         bench = Bench(root, durations="lognormal:2,0.4", limits=limits)
         bench.deploy(sources(root, 120))
-        found = account(told(bench, count=120))
+        found = account(reported(bench, count=120))
         check(found)
         return found, found.seconds
 

@@ -119,10 +119,10 @@ def test_a_due_time_that_a_breach_ended_is_taken_up_by_no_call_but_the_next_is()
         breach = found.breach("a", "1 of 9 failed")
         await found.end(done=False, breach=breach)
         for run_id in "abc":
-            told = await ask(records, run_id)
-            assert isinstance(told, NotDue)
-            assert told.breach == breach
-            assert reason(told) == (
+            reported = await ask(records, run_id)
+            assert isinstance(reported, NotDue)
+            assert reported.breach == breach
+            assert reason(reported) == (
                 'job "nightly": its due time 2027-01-01T13:00:00Z is not done: run a was stopped for good:'
                 " 1 of 9 failed; next: 2027-01-01T14:00:00Z"
             )
@@ -155,10 +155,10 @@ def test_a_due_time_that_a_breach_ended_can_count_as_done() -> None:
         assert not await close_breach(place(records, random.Random(1)), replace(breach, run_id="another"))
         assert await close_breach(place(records, random.Random(1)), breach)
         assert not await close_breach(place(records, random.Random(1)), breach)
-        told = await ask(records, "b")
-        assert isinstance(told, NotDue)
-        assert told.breach is None
-        assert told.reason.startswith("nothing is due")
+        reported = await ask(records, "b")
+        assert isinstance(reported, NotDue)
+        assert reported.breach is None
+        assert reported.reason.startswith("nothing is due")
 
     run(main)
 
@@ -173,16 +173,16 @@ def test_a_claimant_that_lives_is_left_alone() -> None:
             group.start_soon(found.keep, said.append)
             await anyio.sleep(1000)
             began_at = anyio.current_time()
-            told = reason(await ask(records, "b", said))
+            reported = reason(await ask(records, "b", said))
             assert anyio.current_time() - began_at <= CLAIM_TIMINGS.beat_s + 2
             group.cancel_scope.cancel()
-        assert told == 'job "nightly": 2027-01-01T13:00:00Z is being run by a on host of a'
+        assert reported == 'job "nightly": 2027-01-01T13:00:00Z is being run by a on host of a'
         assert len(said) == 1  # that it checks; nothing was lost
 
     run(main)
 
 
-def test_a_claimant_that_died_is_taken_over_after_a_minute_and_its_ghost_is_told() -> None:
+def test_a_claimant_that_died_is_taken_over_after_a_minute_and_its_ghost_is_reported() -> None:
     async def main() -> None:
         records, lost = MemoryRecords(), list[str]()
         await first(records)
@@ -226,9 +226,9 @@ def test_a_claimant_that_died_after_its_breach_leaves_its_due_time_stopped_and_n
             await found.end(done=False)
             assert await open_breach(place(records, random.Random(1))) == ghost.breach("a", "1 of 9 failed")
             return
-        for told in (found, await call("c")):
-            assert isinstance(told, NotDue)
-            assert told.breach == ghost.breach("a", "1 of 9 failed")
+        for reported in (found, await call("c")):
+            assert isinstance(reported, NotDue)
+            assert reported.breach == ghost.breach("a", "1 of 9 failed")
         assert asked == ["a"]
         await ghost.end(done=True)  # changes nothing
         assert isinstance(await call("d"), NotDue)

@@ -46,7 +46,7 @@ def ids_of(scene: Scene) -> dict[str, str]:
     return {one["name"]: one["id"] for one in scene.bench.cloud.functions.list({"folderId": "folder"})["functions"]}
 
 
-def test_what_became_of_the_version_that_was_to_be_copied_is_told(tmp_path: Path) -> None:
+def test_what_became_of_the_version_that_was_to_be_copied_is_reported(tmp_path: Path) -> None:
     scene = ends.scene(tmp_path)
     bench, ids = scene.bench, ids_of(scene)
     manifest = (tmp_path / "deploy.toml").read_text()
@@ -67,7 +67,7 @@ def test_what_became_of_the_version_that_was_to_be_copied_is_told(tmp_path: Path
 
 @pytest.mark.parametrize("gone", [False, True])
 @pytest.mark.parametrize("edited", [False, True])
-def test_a_version_whose_settings_were_left_as_they_are_live_and_that_is_gone_is_told(
+def test_a_version_whose_settings_were_left_as_they_are_live_and_that_is_gone_is_reported(
     gone: bool, edited: bool, tmp_path: Path
 ) -> None:
     """Someone changes what is left as it is live, which stops nothing, then deletes the version that

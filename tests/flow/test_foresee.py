@@ -221,7 +221,9 @@ def by_hand(bench: Bench, *names: str) -> None:
 
 
 @pytest.mark.parametrize("removed", [2, FEW + 5])
-def test_what_was_taken_out_of_the_manifest_is_told_apart_from_what_others_made(tmp_path: Path, removed: int) -> None:
+def test_what_was_taken_out_of_the_manifest_is_reported_apart_from_what_others_made(
+    tmp_path: Path, removed: int
+) -> None:
     bench = Bench(tmp_path, durations="fixed:1")
     bench.deploy(sources(tmp_path, removed + 3))
     by_hand(bench, "theirs")

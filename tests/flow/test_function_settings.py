@@ -154,8 +154,8 @@ def test_of_a_function_that_somebody_has_deployed_since_the_plan_nothing_is_chan
         bench.cloud.versions.create(body(ids["f001"], environment={"FIX": "1"}))
         bench.cloud.active.quotas = Quotas(10, 1, 1)
 
-    wanted = plain.replace("create = true", 'create = true\nlabels = { team = "a" }').replace("128MB", "256MB")
-    outcomes = bench.deploy(wanted, meanwhile=by_hand)
+    desired = plain.replace("create = true", 'create = true\nlabels = { team = "a" }').replace("128MB", "256MB")
+    outcomes = bench.deploy(desired, meanwhile=by_hand)
     assert isinstance(outcomes["f000"], Deployed)
     assert isinstance(outcomes["f001"], Blocked)
     assert "changed since the plan" in outcomes["f001"].reason

@@ -144,7 +144,7 @@ def test_in_two_phases_one_failure_lets_no_tag_move(bench: Bench) -> None:
     assert live(bench) == before
 
 
-def test_in_two_phases_the_gate_is_told_of_all_versions_before_a_tag_moves(bench: Bench) -> None:
+def test_in_two_phases_the_gate_is_reported_all_versions_before_a_tag_moves(bench: Bench) -> None:
     answer(bench)
     bench.deploy(manifest("src"))
     former = {one["id"] for one in bench.versions() if "$latest" in one.get("tags", ())}
@@ -154,17 +154,17 @@ def test_in_two_phases_the_gate_is_told_of_all_versions_before_a_tag_moves(bench
     outcomes = bench.deploy(manifest("newer"), rollout=Rollout(two_phase=True, waves=(1, "100%"), gate=gate))
     assert kinds(outcomes) == {"Cancelled": 4}
     (asked,) = bench.commands.requests
-    told = json.loads(asked.stdin)
+    reported = json.loads(asked.stdin)
     made = {one["id"]: one["functionId"] for one in bench.versions() if "$latest" in one.get("tags", ())}
-    rows = told["functions"]
+    rows = reported["functions"]
     assert [one["function"] for one in rows] == [one["name"] for one in rows] == [f"fun-{n}" for n in range(4)]
     assert {one["version_id"]: one["function_id"] for one in rows} == made
     assert {one["former_version_id"] for one in rows} == former
     assert {(one["outcome"], one["verdict"]) for one in rows} == {("", "passed")}
-    assert (told["wave"], told["counts"]["left"], told["failures"]) == (0, 4, [])
+    assert (reported["wave"], reported["counts"]["left"], reported["failures"]) == (0, 4, [])
 
 
-def test_in_two_phases_the_gate_is_told_what_the_run_before_has_verified(bench: Bench) -> None:
+def test_in_two_phases_the_gate_is_reported_what_the_run_before_has_verified(bench: Bench) -> None:
     answer(bench)
     bench.deploy(manifest("src"))
     stop_at_gate = [CommandEnd(75, "no data", 1.0)]

@@ -145,30 +145,30 @@ class Tokens:
     refreshable, origin, advice, account = True, "a test", "", ""
     warnings: tuple[str, ...] = ()
 
-    def __init__(self, told: list[str]) -> None:
-        self._told = told
+    def __init__(self, reported: list[str]) -> None:
+        self._reported = reported
 
     async def token(self) -> str:
         await anyio.sleep(0.01)
-        self._told.append("token")
+        self._reported.append("token")
         return "t1.first"
 
     async def renew(self, refused: str) -> str:
         assert refused == "t1.first"
         await anyio.sleep(0.01)
-        self._told.append("renewed")
+        self._reported.append("renewed")
         return "t1.second"
 
 
-def send(told: list[str], guard: Guard, *, expired: bool = False) -> None:
+def send(reported: list[str], guard: Guard, *, expired: bool = False) -> None:
     def handle(seen: Seen) -> web.Response:
-        told.append("sent")
+        reported.append("sent")
         if expired and seen.headers["Authorization"] == "Bearer t1.first":
             return answer({"code": int(Code.UNAUTHENTICATED), "message": "expired"}, 401)
         return answer({"id": "operation", "done": True})
 
     async def main() -> None:
-        async with serving(handle) as server, client_of(server.url, Tokens(told)) as client:
+        async with serving(handle) as server, client_of(server.url, Tokens(reported)) as client:
             await HttpFunctions(client).send(version_request({"functionId": "f"}), idempotency_key="k", guard=guard)
 
     anyio.run(main)
@@ -176,35 +176,35 @@ def send(told: list[str], guard: Guard, *, expired: bool = False) -> None:
 
 @pytest.mark.parametrize("expired", [False, True])
 def test_over_http_the_guard_comes_after_the_token_each_time_that_it_is_sent(expired: bool) -> None:
-    told: list[str] = []
+    reported: list[str] = []
 
     async def guard() -> None:
-        told.append("guard")
+        reported.append("guard")
 
-    send(told, guard, expired=expired)
+    send(reported, guard, expired=expired)
     again = ["renewed", "guard", "sent"] if expired else []
-    assert told == ["token", "guard", "sent", *again]
+    assert reported == ["token", "guard", "sent", *again]
 
 
 def test_over_http_nothing_leaves_where_the_guard_says_no() -> None:
-    told: list[str] = []
+    reported: list[str] = []
 
     async def guard() -> None:
-        told.append("guard")
+        reported.append("guard")
         raise StoppedError("the lease was taken over")
 
     with pytest.raises(StoppedError, match="taken over"):
-        send(told, guard)
-    assert told == ["token", "guard"]
+        send(reported, guard)
+    assert reported == ["token", "guard"]
 
 
 def test_over_http_a_guard_that_fails_to_find_out_in_time_leaves_the_call_unsent(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    told: list[str] = []
+    reported: list[str] = []
     defaults = Transport.request.__kwdefaults__ or {}
     monkeypatch.setattr(Transport.request, "__kwdefaults__", {**defaults, "total_limit_s": 0.05})
     with pytest.raises(CloudError) as caught:
-        send(told, lambda: anyio.sleep(5))
+        send(reported, lambda: anyio.sleep(5))
     assert not caught.value.sent
-    assert told == ["token"]
+    assert reported == ["token"]

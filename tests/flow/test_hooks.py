@@ -61,22 +61,22 @@ def test_a_body_is_posted_once_with_its_signature_and_its_key() -> None:
 )
 def test_what_may_pass_is_tried_again_with_the_same_key(statuses: tuple[int, ...], why: str, tries: int) -> None:
     left = list(statuses)
-    told, server = delivered(lambda _: web.Response(status=left.pop(0)))
-    assert (told, len(server.seen)) == (why, tries)
+    reported, server = delivered(lambda _: web.Response(status=left.pop(0)))
+    assert (reported, len(server.seen)) == (why, tries)
     assert {seen.headers["Idempotency-Key"] for seen in server.seen} == {"R1:failed"}
 
 
 def test_no_redirect_is_followed() -> None:
     elsewhere = {"Location": "/other"}
-    told, server = delivered(lambda _: web.Response(status=307, headers=elsewhere))
-    assert told == "HTTP 307: the address has moved, and redirects are not followed"
+    reported, server = delivered(lambda _: web.Response(status=307, headers=elsewhere))
+    assert reported == "HTTP 307: the address has moved, and redirects are not followed"
     assert [seen.path for seen in server.seen] == ["/hook"]
 
 
 @pytest.mark.parametrize(("status", "why"), [(200, ""), (400, "HTTP 400")])
 def test_a_large_answer_is_not_read(status: int, why: str) -> None:
-    told, server = delivered(lambda _: web.Response(status=status, body=b"x" * (2 * ANSWER_MAX_BYTES)))
-    assert (told, len(server.seen)) == (why, 1)
+    reported, server = delivered(lambda _: web.Response(status=status, body=b"x" * (2 * ANSWER_MAX_BYTES)))
+    assert (reported, len(server.seen)) == (why, 1)
 
 
 def test_a_slow_receiver_costs_its_limit() -> None:

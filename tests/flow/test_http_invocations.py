@@ -97,7 +97,7 @@ async def test_an_answer_beyond_its_bound_is_not_read(monkeypatch: pytest.Monkey
             await _called(on, InvokeRequest("d4e1", "$latest"))
 
 
-async def test_an_endpoint_that_is_no_url_is_told_with_its_key() -> None:
+async def test_an_endpoint_that_is_no_url_is_reported_with_its_key() -> None:
     with pytest.raises(StartError, match=r"not a URL such as https://functions\.yandexcloud\.net") as caught:
         async with _at("functions.yandexcloud.net"):
             pass
@@ -114,7 +114,9 @@ async def test_an_endpoint_that_is_no_url_is_told_with_its_key() -> None:
         ("", "http://127.0.0.1:1", False),
     ],
 )
-async def test_where_a_function_is_called_is_told_by_its_installation(said: str, endpoint: str, called: bool) -> None:
+async def test_where_a_function_is_called_is_reported_by_its_installation(
+    said: str, endpoint: str, called: bool
+) -> None:
     asked: list[str] = []
     async with serving(lambda _: web.Response(text="1")) as on, open_transport({}, version=VERSION) as transport:
 

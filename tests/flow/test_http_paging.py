@@ -142,7 +142,7 @@ def test_runtimes_are_names() -> None:
         (403, {"code": 7, "message": "no"}, None),
     ],
 )
-def test_the_cloud_of_a_folder_is_told_or_not(status: int, body: dict[str, Any], cloud_id: str | None) -> None:
+def test_the_cloud_of_a_folder_is_reported_or_not(status: int, body: dict[str, Any], cloud_id: str | None) -> None:
     assert ask(lambda _: answer(body, status), lambda c: HttpDirectory(c).cloud_of("b1g"))[0] == cloud_id
 
 
@@ -213,7 +213,7 @@ def without(service: str, call: Callable[[HttpDirectory], Awaitable[Value]]) -> 
     return anyio.run(main)
 
 
-def test_without_resource_manager_the_cloud_is_not_told() -> None:
+def test_without_resource_manager_the_cloud_is_not_reported() -> None:
     assert without("resource-manager", lambda directory: directory.cloud_of("b1g")) is None
 
 

@@ -74,7 +74,7 @@ def test_what_is_never_shown_is_unknown_after_some_seconds(tmp_path: Path) -> No
     assert bench.seconds < LENGTH_S + LAG_S + 5
 
 
-def test_a_foreign_version_is_told_at_once(tmp_path: Path) -> None:
+def test_a_foreign_version_is_reported_at_once(tmp_path: Path) -> None:
     bench = Bench(tmp_path, durations=f"fixed:{LENGTH_S}")
     whole = bench.functions.version_by_tag
 

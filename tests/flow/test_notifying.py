@@ -30,17 +30,17 @@ class Commands:
     """Commands with a duration, which is the name of their program: "5", "60"."""
 
     def __init__(self) -> None:
-        self.told: list[tuple[float, str, str]] = []
+        self.reported: list[tuple[float, str, str]] = []
         self.bodies: list[bytes] = []
 
     async def run(self, request: CommandRequest) -> CommandEnd:
-        self.told.append((anyio.current_time(), request.command[0], request.facts["ORCHESTRATOR_NOTICE"]))
+        self.reported.append((anyio.current_time(), request.command[0], request.facts["ORCHESTRATOR_NOTICE"]))
         self.bodies.append(request.stdin)
         await anyio.sleep(float(request.command[0]))
         return CommandEnd(int(request.command[0] == "1"), "no\nroute", 0.0)
 
 
-def told(
+def reported(
     events: list[Event], *seconds: str, follows: bool = False, called_off: bool = False
 ) -> tuple[list[tuple[float, str, str]], list[str], float]:
     """Run with hooks of these durations in seconds. Returns what they were sent and when, what was lost, how long the
@@ -71,15 +71,15 @@ def told(
 
     took_s = run(main)
     assert {published(orjson.loads(body)) for body in commands.bodies} <= {"notification"}
-    return commands.told, messages.incomplete, took_s
+    return commands.reported, messages.incomplete, took_s
 
 
 RUN: list[Event] = [started(), *deployment("auth", outcome=failed())]
 
 
-def test_each_is_told_at_once_and_a_slow_one_holds_up_nobody() -> None:
+def test_each_is_reported_at_once_and_a_slow_one_holds_up_nobody() -> None:
     breached, paused = Breached(STARTED_AT, "too many", "pause"), RunPaused(STARTED_AT, "approve it")
-    found, lost, _ = told([started(), breached, paused], "0", "20")
+    found, lost, _ = reported([started(), breached, paused], "0", "20")
     assert [(hook, kind) for _, hook, kind in found] == [
         ("0", "breach"), ("20", "breach"), ("0", "paused"), ("20", "paused"),
     ]  # fmt: skip
@@ -89,16 +89,16 @@ def test_each_is_told_at_once_and_a_slow_one_holds_up_nobody() -> None:
 
 @pytest.mark.parametrize(("called_off", "bound_s"), [(False, END_S), (True, CALLED_OFF_S)])
 def test_what_takes_too_long_delays_the_end_so_far_and_is_said(called_off: bool, bound_s: float) -> None:
-    _, lost, took_s = told([*RUN, ended(1)], "0", "600", called_off=called_off)
+    _, lost, took_s = reported([*RUN, ended(1)], "0", "600", called_off=called_off)
     assert took_s == pytest.approx(bound_s, abs=0.5)
     assert lost == [f"notify.600 was not notified of failed: not accepted within {bound_s:g}s"]
 
 
 def test_a_command_that_fails_is_said_with_its_last_line_and_not_run_again() -> None:
-    found, lost, _ = told([*RUN, ended(1)], "1")
+    found, lost, _ = reported([*RUN, ended(1)], "1")
     assert len(found) == 1
     assert lost == ["notify.1 was not notified of failed: the command ended with exit status 1: route"]
 
 
 def test_a_run_that_follows_on_another_tells_nobody() -> None:
-    assert told([*RUN, ended(0)], "0", follows=True)[0] == []
+    assert reported([*RUN, ended(0)], "0", follows=True)[0] == []

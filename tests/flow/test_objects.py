@@ -57,7 +57,7 @@ def test_the_same_bytes_again_change_nothing(tmp_path: Path) -> None:
     assert carry_out(bench)[0] is Action.UNCHANGED
 
 
-def test_a_version_of_a_former_program_is_left_alone_and_said_to_be_untold(
+def test_a_version_of_a_former_program_is_left_alone_and_said_to_be_unreported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bench = bench_with(tmp_path)
@@ -72,7 +72,7 @@ def test_a_version_of_a_former_program_is_left_alone_and_said_to_be_untold(
 
 
 @pytest.mark.parametrize("code", [Code.PERMISSION_DENIED, None])
-def test_an_object_that_may_not_be_looked_at_changes_nothing_and_is_untold(
+def test_an_object_that_may_not_be_looked_at_changes_nothing_and_is_unreported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: Code | None
 ) -> None:
     bench = bench_with(tmp_path)

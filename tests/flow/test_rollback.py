@@ -130,8 +130,8 @@ def test_what_somebody_has_deployed_since_is_left_alone(bench: Bench) -> None:
 def test_a_copy_of_a_stamp_by_hand_is_not_taken_for_the_answer_that_was_lost(bench: Bench) -> None:
     bench.deploy(FORMER)
     bench.deploy(NEWER)
-    told = (OperationAccepted, OperationDone, UnitEnded)
-    events = [one for one in bench.events if not (isinstance(one, told) and one.key == "fun-0")]
+    reported = (OperationAccepted, OperationDone, UnitEnded)
+    events = [one for one in bench.events if not (isinstance(one, reported) and one.key == "fun-0")]
     ids = {one["name"]: one["id"] for one in bench.cloud.functions.list({"folderId": "folder"})["functions"]}
     latest = tag_holders(bench)[ids["fun-0"], "$latest"]
     bench.cloud.versions.create(

@@ -122,8 +122,8 @@ def test_operation_slots_are_never_passed_and_every_one_is_used(tmp_path: Path) 
 
 
 def test_each_refusal_of_a_slot_says_whose_limit_it_was(tmp_path: Path) -> None:
-    quotas, untold = quotas_of(Limits(operations_per_folder=3)), CloudSettings(quota_manager=False)
-    bench = Bench(tmp_path, durations="fixed:2", quotas=quotas, settings=untold)
+    quotas, unreported = quotas_of(Limits(operations_per_folder=3)), CloudSettings(quota_manager=False)
+    bench = Bench(tmp_path, durations="fixed:2", quotas=quotas, settings=unreported)
     assert kinds(bench.deploy(sources(tmp_path, 20))) == {"Deployed": 20}
     refused = [event for event in bench.events if isinstance(event, SlotRefused)]
     assert len(refused) == sum(isinstance(event, StepRetried) for event in bench.events) > 0
@@ -250,7 +250,7 @@ def test_the_same_deploy_again_finds_the_operation_that_is_still_running(tmp_pat
     assert len(bench.versions()) == 1
 
 
-def test_an_operation_of_an_earlier_run_that_failed_is_tried_anew(tmp_path: Path) -> None:
+def test_an_operation_of_an_earlier_run_that_failed_is_tried_again(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     manifest = sources(tmp_path, 1)
     bench.faults.settle_next("createVersion", Fate(error=Fault(Code.INTERNAL, "builder died")))
@@ -308,11 +308,11 @@ def test_a_token_that_dies_ends_the_run_as_resumable(tmp_path: Path) -> None:
     assert len(bench.versions()) == 40
 
 
-def test_every_units_end_is_told_and_agrees_with_the_result(tmp_path: Path) -> None:
+def test_every_units_end_is_reported_and_agrees_with_the_result(tmp_path: Path) -> None:
     bench = Bench(tmp_path, faults=Faults(failing_functions={"f002"}))
     outcomes = bench.deploy(sources(tmp_path, 5))
-    told = {event.key: event.outcome for event in bench.events if isinstance(event, UnitEnded)}
-    assert told == outcomes
+    reported = {event.key: event.outcome for event in bench.events if isinstance(event, UnitEnded)}
+    assert reported == outcomes
 
 
 def test_a_version_that_somebody_else_replaced_is_not_called_deployed(tmp_path: Path) -> None:

@@ -233,7 +233,7 @@ def test_what_is_needed_stays(scene: Scene, needed: Callable[[Scene], None], why
     assert found.kinds[0].kept[said].number in (1, 2)  # a lease with an unknown time keeps all
 
 
-def test_what_keeps_packages_is_told_with_the_way_out(scene: Scene) -> None:
+def test_what_keeps_packages_is_reported_with_the_way_out(scene: Scene) -> None:
     scene.put(PACKAGE, days=35)
     scene.put(f"runs/{RUN}.json", killed(), days=40)
     [said] = scene.find().kinds[0].held
@@ -286,9 +286,9 @@ def test_a_missing_right_is_found_out_once(scene: Scene) -> None:
         scene.put(f"{number:064x}.zip", days=31)
     scene.bench.faults.fail_next("delete object", *[Trouble(DENIED)] * 100)
     _, removed = scene.prune()
-    told = removed["packages"]
-    assert len(told.failed) < 20
-    assert len(told.failed) + told.left == 100
+    reported = removed["packages"]
+    assert len(reported.failed) < 20
+    assert len(reported.failed) + reported.left == 100
     assert len(scene.names) == 100
 
 

@@ -26,11 +26,11 @@ LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class TimedBench(Bench):
-    """A cloud whose `Date` is `ahead_s` ahead of the times of its Operations, which `told` may change."""
+    """A cloud whose `Date` is `ahead_s` ahead of the times of its Operations, which `reported` may change."""
 
     ahead_s = 0.0
     tick_s = 1.0  # the finest resolution that it returns
-    told: Callable[[Operation], Operation] = staticmethod(lambda operation: operation)
+    reported: Callable[[Operation], Operation] = staticmethod(lambda operation: operation)
 
     def world(self) -> World:
         def server_time() -> datetime:
@@ -40,7 +40,7 @@ class TimedBench(Bench):
         whole = self.wire.operation
 
         async def operation(*args: Any) -> Operation:
-            return self.told(await whole(*args))
+            return self.reported(await whole(*args))
 
         self.functions._wire.operation = operation  # type: ignore[assignment,method-assign]
         return self.last_world
@@ -93,14 +93,16 @@ def test_what_failed_within_one_tick_of_the_clock_is_not_taken_for_the_next_runs
 
 
 @pytest.mark.parametrize(("ahead_s", "hasty"), [(0.0, False), (0.0, True), (3600.0, False), (-20.0, True)])
-def test_a_failure_that_is_told_at_once_is_repeated_once_at_most(ahead_s: float, hasty: bool, tmp_path: Path) -> None:
+def test_a_failure_that_is_reported_at_once_is_repeated_once_at_most(
+    ahead_s: float, hasty: bool, tmp_path: Path
+) -> None:
     bench = TimedBench(tmp_path, durations="fixed:0", faults=Faults(failing_functions={"f000"}))
     bench.ahead_s = ahead_s
     manifest = sources(tmp_path, 1)
     assert kinds(bench.deploy(manifest.replace("128MB", "256MB"))) == {"Failed": 1}  # now the function exists
     bench.calls("createVersion")
     if hasty:
-        bench.told = bench.as_it_is
+        bench.reported = bench.as_it_is
     assert kinds(bench.deploy(manifest)) == {"Failed": 1}
     made = bench.calls("createVersion")
     assert made == 1 + (hasty or ahead_s > 0)
@@ -112,12 +114,12 @@ def test_an_update_that_is_done_at_once_is_repeated_once_at_most_whatever_the_da
     bench = TimedBench(tmp_path, durations="fixed:0")
     manifest = sources(tmp_path, 1)
     assert kinds(bench.deploy(manifest + 'labels = { team = "a" }\n')) == {"Deployed": 1}
-    bench.ahead_s, bench.told = 3600.0, bench.as_it_is
+    bench.ahead_s, bench.reported = 3600.0, bench.as_it_is
     assert kinds(bench.deploy(manifest + 'labels = { team = "b" }\n')) == {"Deployed": 1}
     assert 1 <= bench.calls("update function") <= 2
 
 
-TOLD: dict[str, Callable[[Operation], Operation]] = {
+REPORTED: dict[str, Callable[[Operation], Operation]] = {
     "no createdAt": lambda one: replace(one, created_at=None),
     "no times": lambda one: replace(one, created_at=None, modified_at=None),
     "modifiedAt in 2999": lambda one: replace(one, modified_at=FAR),
@@ -133,10 +135,10 @@ TOLD: dict[str, Callable[[Operation], Operation]] = {
 }
 
 
-@pytest.mark.parametrize("told", TOLD.values(), ids=TOLD.keys())
-def test_odd_times_poison_nothing(told: Callable[[Operation], Operation], tmp_path: Path) -> None:
+@pytest.mark.parametrize("reported", REPORTED.values(), ids=REPORTED.keys())
+def test_odd_times_poison_nothing(reported: Callable[[Operation], Operation], tmp_path: Path) -> None:
     bench = TimedBench(tmp_path, durations=f"fixed:{LENGTH_S}")
-    bench.told = told
+    bench.reported = reported
     manifest = sources(tmp_path, 40)
     assert kinds(bench.deploy(manifest)) == {"Deployed": 40}
     first_s = bench.seconds

@@ -25,7 +25,7 @@ TELL = '[notify.cmd]\non = ["failed"]\ncommand = ["./tell.sh"]\n'
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    (tmp_path / "tell.sh").write_text("#!/bin/sh\ncat >> told\necho >> told\n")
+    (tmp_path / "tell.sh").write_text("#!/bin/sh\ncat >> reported\necho >> reported\n")
     (tmp_path / "tell.sh").chmod(0o755)
     (tmp_path / "deploy.toml").write_text(FUNCTION + TELL)
     return tmp_path
@@ -48,8 +48,8 @@ def ends_with(
 
     with suppress(type(error) if error is not None else ValueError):
         anyio.run(main)
-    told = folder / "told"
-    return [json.loads(line) for line in told.read_text().splitlines()] if told.exists() else []
+    reported = folder / "reported"
+    return [json.loads(line) for line in reported.read_text().splitlines()] if reported.exists() else []
 
 
 @pytest.mark.parametrize(
@@ -62,10 +62,10 @@ def ends_with(
     ],
 )
 def test_what_ends_a_command_without_a_run_is_reported(folder: Path, error: Exception, code: int) -> None:
-    (told,) = ends_with(folder, error)
-    assert (told["kind"], told["run_id"], told["exit_code"]) == ("failed", "", code)
-    assert told["reason"].startswith("could not start: ")
-    assert str(error) in told["reason"]
+    (reported,) = ends_with(folder, error)
+    assert (reported["kind"], reported["run_id"], reported["exit_code"]) == ("failed", "", code)
+    assert reported["reason"].startswith("could not start: ")
+    assert str(error) in reported["reason"]
 
 
 @pytest.mark.parametrize(
@@ -79,8 +79,8 @@ def test_what_ends_a_command_without_a_run_is_reported(folder: Path, error: Exce
 def test_a_run_that_did_not_report_its_end_is_reported(
     folder: Path, error: Exception | None, code: int, reason: str
 ) -> None:
-    (told,) = ends_with(folder, error, begun=True)
-    assert (told["run_id"], told["exit_code"], told["reason"]) == (RUN_ID, code, reason)
+    (reported,) = ends_with(folder, error, begun=True)
+    assert (reported["run_id"], reported["exit_code"], reported["reason"]) == (RUN_ID, code, reason)
 
 
 def test_what_the_run_reports_by_itself_is_not_reported_again(folder: Path) -> None:

@@ -208,7 +208,7 @@ def test_what_was_never_called_as_it_should_be_is_inconclusive(tmp_path: Path, s
     assert list(tags(bench).values()) == [{"$latest", "orc-a"}]
 
 
-def test_an_account_that_may_not_call_is_told_which_role_it_needs(tmp_path: Path) -> None:
+def test_an_account_that_may_not_call_is_reported_which_role_it_needs(tmp_path: Path) -> None:
     bench = bench_of(tmp_path)
     answered(bench)
     bench.cloud.seeds.calls.denied.add(Denied(bench.cloud.settings.subject))
@@ -242,7 +242,7 @@ def test_a_tag_that_routes_late_is_waited_for(tmp_path: Path, missing: bool) -> 
     assert verdicts(bench)[-1].attempts > 1
 
 
-def test_an_http_call_is_made_as_its_users_make_it_and_can_be_told_from_theirs(tmp_path: Path) -> None:
+def test_an_http_call_is_made_as_its_users_make_it_and_can_be_reported_from_theirs(tmp_path: Path) -> None:
     bench = bench_of(tmp_path)
     seen: list[Any] = []
 

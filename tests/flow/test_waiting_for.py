@@ -47,8 +47,8 @@ def waits(events: Sequence[Event], key: str) -> list[WaitingFor]:
     live, found = LiveRun(), list[WaitingFor]()
     for event in events:
         live.apply(event)
-        told = what_it_waits_for(live, key, packs=True, now_s=event.at)
-        found += [told] if told is not None else []
+        reported = what_it_waits_for(live, key, packs=True, now_s=event.at)
+        found += [reported] if reported is not None else []
     return found
 
 
@@ -70,8 +70,8 @@ def test_the_second_of_two_waits_for_the_one_slot(tmp_path: Path) -> None:
     bench.limits = bench.load(manifest).limits
     bench.deploy(manifest)
     events = stored(bench, Rollout())
-    told = [one.words for key in ("f000", "f001") for one in waits(events, key) if one.kind is W.SLOT]
-    assert any("folder folder has 1 of 1 in flight" in words for words in told), told
+    reported = [one.words for key in ("f000", "f001") for one in waits(events, key) if one.kind is W.SLOT]
+    assert any("folder folder has 1 of 1 in flight" in words for words in reported), reported
 
 
 def test_a_function_of_the_second_wave_waits_for_the_first_the_pause_and_the_gate(tmp_path: Path) -> None:
@@ -82,10 +82,10 @@ def test_a_function_of_the_second_wave_waits_for_the_first_the_pause_and_the_gat
     events = stored(bench, rollout)
     last = [event.key for event in events if isinstance(event, UnitEnded)][-1]
     assert kinds(events, last)[:4] == [W.WAVE, W.PAUSE, W.GATE, W.WAVE]
-    told = [one.words for one in waits(events, last) if one.kind is W.WAVE]
+    reported = [one.words for one in waits(events, last) if one.kind is W.WAVE]
     under_way = "its wave (2 of 2); wave 1 is in progress, {} of 1 functions have ended"
-    assert under_way.format(0) in told
-    assert under_way.format(1) in told
+    assert under_way.format(0) in reported
+    assert under_way.format(1) in reported
     pause = next(one for one in waits(events, last) if one.kind is W.PAUSE)
     assert pause.words == "the pause of 1m after wave 1; then its wave (2 of 2)"
     assert datetime.fromisoformat(pause.until) - datetime.fromisoformat(pause.since) == timedelta(seconds=60)
@@ -94,7 +94,7 @@ def test_a_function_of_the_second_wave_waits_for_the_first_the_pause_and_the_gat
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_at_any_moment_it_is_told_and_agrees_with_what_is_asked_for(tmp_path: Path, seed: int) -> None:
+def test_at_any_moment_it_is_reported_and_agrees_with_what_is_asked_for(tmp_path: Path, seed: int) -> None:
     """For every function, after every record: an Operation while one is in flight, its end when that is written."""
     bench = Bench(tmp_path, seed=seed, quotas=Quotas(10, 2, 20))
     rollout = Rollout(waves=(1, "50%", "100%"))
@@ -104,14 +104,14 @@ def test_at_any_moment_it_is_told_and_agrees_with_what_is_asked_for(tmp_path: Pa
     for event in events:
         live.apply(event)
         for key, unit in live.run.units.items():
-            told = what_it_waits_for(live, key, packs=True, now_s=event.at)
-            assert told is not None
-            assert (told.kind is W.END) == (unit.outcome is not None)
+            reported = what_it_waits_for(live, key, packs=True, now_s=event.at)
+            assert reported is not None
+            assert (reported.kind is W.END) == (unit.outcome is not None)
             in_flight = unit.operations.keys() - unit.done.keys()
             if unit.outcome is None:
-                assert (told.kind is W.OPERATION) == bool(in_flight)
-                assert not in_flight or told.operation_id in in_flight
-            if told.kind is W.WAVE:
+                assert (reported.kind is W.OPERATION) == bool(in_flight)
+                assert not in_flight or reported.operation_id in in_flight
+            if reported.kind is W.WAVE:
                 assert not unit.requests
 
 
@@ -119,7 +119,7 @@ def at(seconds: float) -> float:
     return EPOCH_S + seconds
 
 
-def told_of(*events: Event, key: str = "a", now_s: float = at(1), packs: bool = False) -> WaitingFor | None:
+def waiting_for(*events: Event, key: str = "a", now_s: float = at(1), packs: bool = False) -> WaitingFor | None:
     plan = [started(units=1, at=EPOCH_S), planned("a", at=EPOCH_S)]
     return what_it_waits_for(live_run([*plan, *events]), key, packs=packs, now_s=now_s)
 
@@ -134,19 +134,19 @@ def told_of(*events: Event, key: str = "a", now_s: float = at(1), packs: bool = 
     ],
 )
 def test_what_stops_a_whole_run(events: Iterable[Event], kind: WaitsFor, words: str) -> None:
-    told = told_of(*events)
-    assert told is not None
-    assert (told.kind, told.words) == (kind, words)
+    reported = waiting_for(*events)
+    assert reported is not None
+    assert (reported.kind, reported.words) == (kind, words)
 
 
 def test_an_upload_that_is_tried_again_says_why() -> None:
-    told = told_of(StepRetried(at(1), "a", Step.UPLOAD, 1, 2.0, "503"), packs=True)
-    assert told is not None
-    assert (told.kind, told.words) == (W.PACKAGE, "its package, which is being made and stored, after: 503")
+    reported = waiting_for(StepRetried(at(1), "a", Step.UPLOAD, 1, 2.0, "503"), packs=True)
+    assert reported is not None
+    assert (reported.kind, reported.words) == (W.PACKAGE, "its package, which is being made and stored, after: 503")
 
 
 def test_a_unit_that_no_plan_has_waits_for_nothing() -> None:
-    assert told_of(RunPaused(at(1), "a person"), key="b") is None
+    assert waiting_for(RunPaused(at(1), "a person"), key="b") is None
 
 
 def of_a_call(*, error: str = "", verdict: Verdict | None = None, done: bool = True) -> list[Event]:
@@ -180,7 +180,7 @@ def of_a_call(*, error: str = "", verdict: Verdict | None = None, done: bool = T
     ],
 )
 def test_each_moment_of_a_call(events: Sequence[Event], kind: WaitsFor, words: str, now_s: float) -> None:
-    told = what_it_waits_for(live_run(events), "a", packs=False, now_s=at(now_s))
-    assert told is not None
-    assert told.kind is kind
-    assert told.words.startswith(words)
+    reported = what_it_waits_for(live_run(events), "a", packs=False, now_s=at(now_s))
+    assert reported is not None
+    assert reported.kind is kind
+    assert reported.words.startswith(words)

@@ -124,12 +124,12 @@ def test_a_listing_of_what_is_made_that_wants_a_long_wait_is_done_without(tmp_pa
     assert bench.seconds < 60
 
 
-def test_reads_that_are_refused_for_ever_are_told_of_and_come_to_an_end() -> None:
-    told: list[float] = []
+def test_reads_that_are_refused_for_ever_are_reported_and_come_to_an_end() -> None:
+    reported: list[float] = []
 
     async def main() -> None:
         outage = Outage(300.0)
-        outage.waits = lambda seconds, _why: told.append(seconds)
+        outage.waits = lambda seconds, _why: reported.append(seconds)
 
         async def call() -> None:
             raise refusal("429", 0.0)
@@ -140,16 +140,16 @@ def test_reads_that_are_refused_for_ever_are_told_of_and_come_to_an_end() -> Non
         assert 270 < anyio.current_time() <= 300
 
     run(main)
-    assert len(told) > 5
-    assert min(told) > SAID_WAIT_S
+    assert len(reported) > 5
+    assert min(reported) > SAID_WAIT_S
 
 
 def test_many_calls_that_wait_at_once_say_it_once() -> None:
-    told: list[float] = []
+    reported: list[float] = []
 
     async def main() -> None:
         outage = Outage()
-        outage.waits = lambda seconds, _why: told.append(seconds)
+        outage.waits = lambda seconds, _why: reported.append(seconds)
         async with anyio.create_task_group() as group:
             for _ in range(100):
                 group.start_soon(outage.sleep, 30.0, "slow down")
@@ -157,7 +157,7 @@ def test_many_calls_that_wait_at_once_say_it_once() -> None:
             outage.endure(60.0, "slower still")
 
     run(main)
-    assert told == [30.0, 60.0]
+    assert reported == [30.0, 60.0]
 
 
 @pytest.mark.parametrize(
@@ -225,7 +225,7 @@ def test_records_that_want_to_be_asked_in_years(held: Callable[[], Awaitable[Non
 
 def test_what_is_asked_before_the_first_answer_waits_no_longer_than_it_may() -> None:
     """Discovery, and the first token."""
-    told: list[float] = []
+    reported: list[float] = []
 
     async def main() -> None:
         tries = 0
@@ -237,7 +237,7 @@ def test_what_is_asked_before_the_first_answer_waits_no_longer_than_it_may() -> 
                 raise refusal("503", 20.0)
             return "answer"
 
-        wait = lambda seconds, _why: told.append(seconds)  # noqa: E731
+        wait = lambda seconds, _why: reported.append(seconds)  # noqa: E731
         with pytest.raises(CloudError):
             await retry_until(call, for_s=10.0, waits=wait)
         assert (tries, anyio.current_time()) == (1, 0.0)
@@ -245,7 +245,7 @@ def test_what_is_asked_before_the_first_answer_waits_no_longer_than_it_may() -> 
         assert await retry_until(call, for_s=60.0, waits=wait) == "answer"
 
     run(main)
-    assert told == [20.0]
+    assert reported == [20.0]
 
 
 def test_a_refusal_with_a_long_wait_after_a_stop_lets_what_runs_settle(tmp_path: Path) -> None:

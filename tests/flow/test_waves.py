@@ -67,7 +67,7 @@ def test_a_canary_that_cannot_be_packed_lets_nothing_start(tmp_path: Path) -> No
     assert names(outcomes) == "CCFC"
 
 
-def test_a_short_pause_is_waited_for_and_told(tmp_path: Path) -> None:
+def test_a_short_pause_is_waited_for_and_reported(tmp_path: Path) -> None:
     bench = bench_of(tmp_path)
     outcomes = bench.deploy(sources(tmp_path, 4), rollout=Rollout(waves=(2, "100%"), pause_s=900.0))
     assert (names(outcomes), bench.result.paused) == ("DDDD", None)
@@ -136,23 +136,23 @@ def test_the_last_gate_breaches_though_all_is_deployed(tmp_path: Path) -> None:
     assert bench.result.breach == "the gate of wave 2 of 2 exited with 1: 5xx: 3 %"
 
 
-def test_a_gate_is_told_what_its_published_schema_says(tmp_path: Path) -> None:
+def test_a_gate_is_reported_what_its_published_schema_says(tmp_path: Path) -> None:
     bench = bench_of(tmp_path, PASSED, PASSED, faults=Faults(failing_functions={"f001"}))
     bench.environment = "prod"
     bench.deploy(sources(tmp_path, 4), rollout=Rollout(waves=(2, "100%"), max_failures=2, gate=GATE))
     first, last = bench.commands.requests
-    told = json.loads(first.stdin)
-    assert (published(told), told["wave"], told["waves"]) == ("gate", 1, 2)
-    assert told["environment"] == "prod"
-    assert told["folders"] == sorted({one["folder_id"] for one in told["functions"]})
-    assert told["counts"] == {"functions": 4, "deployed": 1, "failed": 1, "inconclusive": 0, "left": 2}
-    assert [(one["function"], one["outcome"]) for one in told["functions"]] == [
+    reported = json.loads(first.stdin)
+    assert (published(reported), reported["wave"], reported["waves"]) == ("gate", 1, 2)
+    assert reported["environment"] == "prod"
+    assert reported["folders"] == sorted({one["folder_id"] for one in reported["functions"]})
+    assert reported["counts"] == {"functions": 4, "deployed": 1, "failed": 1, "inconclusive": 0, "left": 2}
+    assert [(one["function"], one["outcome"]) for one in reported["functions"]] == [
         ("f000", "deployed"),
         ("f001", "failed"),
     ]
-    assert told["functions"][0]["version_id"]
-    assert told["functions"][0]["function_id"]
-    assert [one["function"] for one in told["failures"]] == ["f001"]
+    assert reported["functions"][0]["version_id"]
+    assert reported["functions"][0]["function_id"]
+    assert [one["function"] for one in reported["failures"]] == ["f001"]
     assert json.loads(last.stdin)["counts"]["left"] == 0
     assert first.facts["ORCHESTRATOR_WAVE"] == "1"
 

@@ -65,7 +65,7 @@ class SeenChain:
     ends: dict[str, Outcome | None] = field(default_factory=dict)
     packages: dict[str, str] = field(default_factory=dict)
     code: int | None = None
-    is_told: bool = False  # it has requested something, or ended: its journal is on disk up to there
+    is_reported: bool = False  # it has requested something, or ended: its journal is on disk up to there
     prunes: bool = False
     takes_back: bool = False
     forgotten: bool = False  # neither this machine nor the bucket has it any more
@@ -74,7 +74,7 @@ class SeenChain:
         """Record an event that was written."""
         match event:
             case Requested() | RunEnded():
-                self.is_told = True
+                self.is_reported = True
             case PackageStored() if function_id:
                 self.packages[function_id] = event.object
             case UnitPlanned() if function_id and event.action != Action.PRUNE:
@@ -85,7 +85,7 @@ class SeenChain:
 
     def has_tried(self, function_id: str) -> bool:
         """Return whether it was about a function, as far as anyone can know."""
-        return self.is_told and not self.prunes and not self.forgotten and function_id in self.ends
+        return self.is_reported and not self.prunes and not self.forgotten and function_id in self.ends
 
     def is_settled(self, function_id: str) -> bool:
         """Return whether it succeeded for a function."""

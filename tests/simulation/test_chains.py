@@ -177,8 +177,8 @@ def live_through(seed: int, root: Path) -> None:
 def check_the_chain(bench: ChainBench, names: list[str]) -> None:
     """Check that the exit code is 0 exactly when nothing is undone, and that the cloud shows the same."""
     left = undone(bench.state)
-    told = len(bench.state.units) >= bench.state.total
-    assert (bench.code == 0) == (not left and told), (bench.code, left.keys(), bench.state.outcomes)
+    reported = len(bench.state.units) >= bench.state.total
+    assert (bench.code == 0) == (not left and reported), (bench.code, left.keys(), bench.state.outcomes)
     if bench.code == 0:
         functions = {one["id"]: one["name"] for one in bench.cloud.functions.list({"folderId": "folder"})["functions"]}
         latest = {

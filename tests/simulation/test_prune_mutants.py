@@ -48,12 +48,12 @@ def ignore_what_was_live_before(patch: pytest.MonkeyPatch) -> None:
 
 
 def forget_the_run_before_the_last(patch: pytest.MonkeyPatch) -> None:
-    whole = past._Told.take
+    whole = past._FunctionPast.take
 
     def take(self: Any, run: Any, runs: int) -> None:
         whole(self, run, min(runs, 1))
 
-    patch.setattr(past._Told, "take", take)
+    patch.setattr(past._FunctionPast, "take", take)
     patch.setattr(past.Past, "is_known", lambda *_: False)
 
 

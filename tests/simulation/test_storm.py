@@ -77,8 +77,8 @@ def check_the_truth(bench: Bench, outcomes: Mapping[str, object], meddled: Conta
         assert bench.result.held == 0, "a slot was not given back"
         code = exit_code(bench.result.outcomes.values(), interrupted=False)
         assert (code is Exit.DONE) == all(isinstance(outcome, Deployed | Unchanged) for outcome in outcomes.values())
-    told = {event.key: event.outcome for event in bench.events if isinstance(event, UnitEnded)}
-    assert told == outcomes
+    reported = {event.key: event.outcome for event in bench.events if isinstance(event, UnitEnded)}
+    assert reported == outcomes
     assert fold(bench.events).ended == len(outcomes)
     # A replay of an Operation that failed before is old: the repeated request may be cut off.
     failed = {e.operation_id for e in bench.events if isinstance(e, OperationDone) and e.error}

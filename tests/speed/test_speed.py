@@ -84,17 +84,19 @@ def test_a_limit_that_nobody_tells_is_found_and_the_next_run_starts_there(tmp_pa
 
 @LONG
 @pytest.mark.parametrize("seeds", [range(1, 3), pytest.param(range(1, 11), marks=LONG)], ids=len)
-def test_a_run_that_has_to_find_its_limit_is_hardly_longer_than_one_that_is_told(tmp_path: Path, seeds: range) -> None:
+def test_a_run_that_has_to_find_its_limit_is_hardly_longer_than_one_that_is_reported(
+    tmp_path: Path, seeds: range
+) -> None:
     longer = []
     for seed in seeds:
-        found, told = (
+        found, reported = (
             measure(
                 tmp_path / f"{seed}{mute}", 300, "lognormal:1,0.3", quotas=Quotas(10, 20, 9), limits=ASSUMED, mute=mute,
                 latency_s=0.02, folders=2, seed=seed,
             )
             for mute in (True, False)
         )  # fmt: skip
-        longer.append(found.makespan_s / told.makespan_s)
+        longer.append(found.makespan_s / reported.makespan_s)
     assert max(longer) <= 1.05, longer
     assert median(longer) <= 1.02, longer
 
@@ -117,9 +119,9 @@ def test_a_limit_that_changes_in_mid_run_is_found(tmp_path: Path, before: int, a
 
 
 def test_where_quota_manager_tells_the_limit_it_is_never_tried_for_more(tmp_path: Path) -> None:
-    told = measure(tmp_path, 400, quotas=quota(12), limits=ASSUMED)
-    assert not told.refused
-    assert told.ratio(12) < 1.08
+    reported = measure(tmp_path, 400, quotas=quota(12), limits=ASSUMED)
+    assert not reported.refused
+    assert reported.ratio(12) < 1.08
 
 
 @LONG

@@ -32,5 +32,5 @@ def test_a_bound_is_what_the_page_says(row: dict[str, str]) -> None:
 
 
 def test_every_bound_of_an_answer_is_on_the_page() -> None:
-    told = {row["name"] for row in ROWS if row["file"] == "cloud/bounds.py"}
-    assert told == {name for name in vars(bounds) if name.isupper()}
+    reported = {row["name"] for row in ROWS if row["file"] == "cloud/bounds.py"}
+    assert reported == {name for name in vars(bounds) if name.isupper()}

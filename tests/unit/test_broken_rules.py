@@ -80,8 +80,8 @@ def all_lost(_: Path) -> None:
 
 
 def all_kept(_: Path) -> None:
-    for live, wanted in lost.KEPT:
-        lost.test_other_values_more_and_what_the_cloud_fills_in_are_no_loss(live, wanted)
+    for live, desired in lost.KEPT:
+        lost.test_other_values_more_and_what_the_cloud_fills_in_are_no_loss(live, desired)
 
 
 # --- layers ---------------------------------------------------------------------------------------------------------
@@ -166,7 +166,7 @@ def let_lines_in(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(outlet, "one_line", lambda text: text)
 
 
-def told() -> Outlet:
+def reported() -> Outlet:
     made = Outlet(Redactor())
     for name in harmless.NAMES:
         made.redactor.add_function(spec(name, name=f"prod-{name}", settings=harmless.SETTINGS))
@@ -174,13 +174,13 @@ def told() -> Outlet:
 
 
 def all_harmless(_: Path) -> None:
-    made = told()
+    made = reported()
     for word in harmless.HARMLESS:
         harmless.test_no_harmless_word_is_ever_hidden(made, word, "function={}")
 
 
 def a_password(_: Path) -> None:
-    harmless.test_what_is_secret_is_hidden(told(), "password hunter2 is wrong", "password [redacted] is wrong")
+    harmless.test_what_is_secret_is_hidden(reported(), "password hunter2 is wrong", "password [redacted] is wrong")
 
 
 def every_form(_: Path) -> None:
@@ -191,8 +191,8 @@ def every_form(_: Path) -> None:
 
 
 def nothing_is_commanded(_: Path) -> None:
-    assert told().line("a\n::error::b") == "a\\n::error::b"
-    assert not told().line("::error::b").startswith("::error::")
+    assert reported().line("a\n::error::b") == "a\\n::error::b"
+    assert not reported().line("::error::b").startswith("::error::")
 
 
 def alone(test: Callable[[], object]) -> Check:
@@ -212,7 +212,7 @@ BROKEN: list[tuple[Break, Check]] = [
     (add_every_list_up, layers.test_tags_include_and_subnets_replace),
     (take_nothing_away, all_taken),
     (take_the_whole_away, all_taken),
-    (take_away_after_the_own_keys, layers.test_what_is_taken_away_may_come_anew),
+    (take_away_after_the_own_keys, layers.test_what_is_taken_away_may_come_again),
     (replace_every_table, layers.test_tags_include_and_subnets_replace),
     (hide_words_of_ours, all_harmless),
     (hide_no_variables, a_password),

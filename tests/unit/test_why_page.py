@@ -26,10 +26,10 @@ def test_each_way_back_has_its_words() -> None:
     assert shown[1] in [way_words(kind) for kind in WayBackKind]
 
 
-def test_each_thing_that_is_waited_for_is_told() -> None:
-    told = [name for cells in rows("What it waits for") for name in re.findall(r"`([a-z]+)`", cells[0])]
-    assert sorted(told) == sorted(WaitsFor)
+def test_each_thing_that_is_waited_for_is_reported() -> None:
+    reported = [name for cells in rows("What it waits for") for name in re.findall(r"`([a-z]+)`", cells[0])]
+    assert sorted(reported) == sorted(WaitsFor)
 
 
-def test_each_maker_is_told() -> None:
+def test_each_maker_is_reported() -> None:
     assert [cells[0] for cells in rows("Who has made the live version")] == [f"`{kind}`" for kind in MadeBy]

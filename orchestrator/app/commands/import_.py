@@ -117,15 +117,15 @@ async def _import(asked: Importing, invocation: Invocation) -> CommandResult:
         of_state = tuple(sorted({one.folder_id for one in declared}))
         folders = await folders_to_read(session, asked.folders or of_state, asked.cloud_id)
         found = await find_functions(session, folders, only={one.id: one.address for one in declared})
-        wanted = {one.id: one.own_kinds for one in declared} if declared else None
-        functions, unread = await with_own_settings(session, found.functions, wanted)
+        desired = {one.id: one.own_kinds for one in declared} if declared else None
+        functions, unread = await with_own_settings(session, found.functions, desired)
         names = await known_names(session, functions)
     by_id = {one.id: one for one in declared}
-    told = {one.key: by_id[one.function.id] for one in functions} if declared else {}
+    chosen = {one.key: by_id[one.function.id] for one in functions} if declared else {}
     made = entries_of(
         functions, names, session.messages.outlet.redactor.hides, pinned=bool(declared),
-        tables={key: one.table for key, one in told.items()} or None,
-        hints={key: one.code for key, one in told.items()},
+        tables={key: one.table for key, one in chosen.items()} or None,
+        hints={key: one.code for key, one in chosen.items()},
     )  # fmt: skip
     left_out = {**made.left_out, **found.left_out}
     not_read = tuple(one.words for one in unread)

@@ -68,9 +68,9 @@ def _plan_one(options: RunOptions, messages: Messages, looks: Looks) -> Environm
     except OrchestratorError as error:
         if error.exit == Exit.INTERRUPTED:
             raise
-        told = with_facts(error) if isinstance(error, CloudError) else error.message
+        cause = with_facts(error) if isinstance(error, CloudError) else error.message
         mistakes = tuple(map(str, error.mistakes)) if isinstance(error, ManifestError) else ()
         code = Exit.FAILED if options.detailed_exitcode else error.exit
         advice = f"; {error.advice}" if error.advice else ""
-        return EnvironmentPlan(name, None, code, f"{told}{advice}", mistakes)
+        return EnvironmentPlan(name, None, code, f"{cause}{advice}", mistakes)
     return EnvironmentPlan(name, result.view.plan if isinstance(result.view, PlanView) else plan, result.exit)

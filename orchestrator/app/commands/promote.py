@@ -75,7 +75,7 @@ async def _promote(run_id: str, invocation: Invocation) -> CommandResult:
         result = await go_on(going, lease, foreseen)
     if result.exit is not Exit.INTERRUPTED:
         await say_due(session, binding)
-    return await prune_after(session, result, carry_out, wanted=wants_prune(session, binding))
+    return await prune_after(session, result, carry_out, desired=wants_prune(session, binding))
 
 
 async def _asked(run_id: str, invocation: Invocation) -> str:

@@ -35,13 +35,13 @@ async def _prune(invocation: Invocation) -> CommandResult:
     options = invocation.options
     policy = policy_of(options.parameters)
     some = bool(options.patterns or options.labels or options.failed or options.undone)
-    wanted = prunable(policy.only, some=some)
+    desired = prunable(policy.only, some=some)
     with invocation.stop.interruptible():
         invocation = replace(invocation, options=as_last(options))
         request = request_to_change(invocation)
-        if VERSIONS not in wanted and not storage_of(request.manifest, options.bucket).bucket:
+        if VERSIONS not in desired and not storage_of(request.manifest, options.bucket).bucket:
             raise UsageError("there is no bucket to prune", advice="set [storage] bucket, or use --bucket")
-        chosen = VERSIONS in wanted and not (options.failed or options.undone)
+        chosen = VERSIONS in desired and not (options.failed or options.undone)
         specs = selected(request) if chosen else None  # report mistakes first
         if options.sandbox or not options.dry_run:
             await hold_lock(invocation, request)
@@ -49,7 +49,7 @@ async def _prune(invocation: Invocation) -> CommandResult:
         if (nothing := nothing_left(invocation, request)) is not None:
             return nothing
         request = as_then_left(invocation, request, options) or request
-        specs = selected(request) if specs is None and VERSIONS in wanted else specs or {}
+        specs = selected(request) if specs is None and VERSIONS in desired else specs or {}
         begin(invocation, request)
         session = await open_session(invocation, request)
     versions = partial(plan_prune, session, specs, policy)

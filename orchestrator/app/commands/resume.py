@@ -140,4 +140,4 @@ async def _resume(asked: str, invocation: Invocation) -> CommandResult:
         messages.say(f"it was stopped: {before.breach}; nothing new starts")
     async with leased(session, leases_of(session), going.functions, NOT_LOOKED) as lease:
         result = await go_on(going, lease)
-    return await prune_after(session, result, carry_out, wanted=wants_prune(session, binding))
+    return await prune_after(session, result, carry_out, desired=wants_prune(session, binding))

@@ -85,17 +85,17 @@ def as_then_left(invocation: Invocation, request: Request, typed: RunOptions) ->
     run = left.run
     where = Identity(str(options.config), environment=request.identity.environment, outside=request.identity.outside)
     line = line_of(options.verb, where, run.endpoint, f"--{left.option}")
-    wanted = variables_then(run.identity, f"run {run.run_id}", typed, line)
-    _mention(invocation, "variables", run, {name: wanted.variables[name] for name in sorted(wanted.taken_over)})
-    wanted = replace(options, variables=wanted.variables, taken_over=wanted.taken_over)
+    desired = variables_then(run.identity, f"run {run.run_id}", typed, line)
+    _mention(invocation, "variables", run, {name: desired.variables[name] for name in sorted(desired.taken_over)})
+    desired = replace(options, variables=desired.variables, taken_over=desired.taken_over)
     if options.job and run.verb == options.verb:
         parameters = parameters_then(run, options.parameters, line)
         _mention(invocation, "parameters", run, {k: v for k, v in parameters.items() if k not in options.parameters})
-        wanted = replace(wanted, parameters=parameters)
-    if wanted.variables != options.variables:
-        again = replace(request_to_change(replace(invocation, options=wanted)), left=left)
-        return again if options.job else still_about(again, identity_of(wanted, again.manifest))
-    return replace(request, options=wanted) if wanted.parameters != options.parameters else None
+        desired = replace(desired, parameters=parameters)
+    if desired.variables != options.variables:
+        again = replace(request_to_change(replace(invocation, options=desired)), left=left)
+        return again if options.job else still_about(again, identity_of(desired, again.manifest))
+    return replace(request, options=desired) if desired.parameters != options.parameters else None
 
 
 def still_about(request: Request, identity: Identity) -> Request:
@@ -112,8 +112,8 @@ def still_about(request: Request, identity: Identity) -> Request:
 
 def _mention(invocation: Invocation, what: str, run: RunState, kept: Mapping[str, str]) -> None:
     if kept:
-        told = ", ".join(f"{name}={value}" for name, value in kept.items())
-        invocation.messages.mention(f"using the {what} of run {run.run_id}: {told}")
+        text = ", ".join(f"{name}={value}" for name, value in kept.items())
+        invocation.messages.mention(f"using the {what} of run {run.run_id}: {text}")
 
 
 def nothing_left(invocation: Invocation, request: Request) -> CommandResult | None:

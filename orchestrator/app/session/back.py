@@ -76,19 +76,19 @@ async def plan_back(
             chosen = _chosen(session, run, touched, live)
         else:
             chosen = {key: one for key, one in touched.items() if key in only}
-        wanted = [one for key, one in chosen.items() if key not in unknown]
-        former = _with_runs(session, await read_former(world, wanted, live, **_agreed(options, begun)))
+        desired = [one for key, one in chosen.items() if key not in unknown]
+        former = _with_runs(session, await read_former(world, desired, live, **_agreed(options, begun)))
     except CloudError as error:
         raise cannot_read(error) from error
     former = replace(former, run_id=run.run_id, reaching=world.reaching)
-    perhaps = {one.key for one in wanted if one.perhaps}
+    perhaps = {one.key for one in desired if one.perhaps}
     units = [
-        unit for unit in taken_back(wanted, live, former) if unit.changes or unit.failure or unit.key not in perhaps
+        unit for unit in taken_back(desired, live, former) if unit.changes or unit.failure or unit.key not in perhaps
     ]
     return Planned(
         Plan(tuple(units)), live, Sources(), Rollout(), back=True, rolls_back=run.run_id,
         settled={key: outcome for key, outcome in unknown.items() if key in chosen},
-        told=tuple(_told(session, chosen[key]) for key in unknown if key in chosen),
+        reported=tuple(_reported(session, chosen[key]) for key in unknown if key in chosen),
     )  # fmt: skip
 
 
@@ -153,7 +153,7 @@ async def _version(session: Session, version_id: str) -> Version | None:
         return None
 
 
-def _told(session: Session, touched: Touched) -> UnitPlanned:
+def _reported(session: Session, touched: Touched) -> UnitPlanned:
     """Emit and return a unit that is not planned, because its state is not known yet."""
     facts = touched.name, touched.folder_id, touched.function_id, Action.BLOCKED, "a call of the run has not ended"
     return UnitPlanned(session.world.clock(), touched.key, *facts, touched.base_version_id, "")
@@ -180,15 +180,15 @@ async def plan_past(session: Session, *, only: Container[str] | None = None) -> 
         there = [one for spec in specs.values() if (one := of_function(spec, live)) is not None]
         if options.to:
             await _check_version(session, options.to, there)
-            wanted = [back_to(one, options.to, live) for one in there]
+            desired = [back_to(one, options.to, live) for one in there]
         else:
             at = parse_time(options.since, world.clock())
             histories = await read_histories(world, [one.function_id for one in there])
-            wanted = [back_to_time(one, at, histories[one.function_id], live) for one in there]
-        former = _with_runs(session, await read_former(world, wanted, live, **_agreed(options)))
+            desired = [back_to_time(one, at, histories[one.function_id], live) for one in there]
+        former = _with_runs(session, await read_former(world, desired, live, **_agreed(options)))
     except CloudError as error:
         raise cannot_read(error) from error
-    return Planned(Plan(taken_back(wanted, live, former)), live, Sources(), Rollout(), back=True)
+    return Planned(Plan(taken_back(desired, live, former)), live, Sources(), Rollout(), back=True)
 
 
 async def _check_version(session: Session, version_id: str, there: list[Touched]) -> None:

@@ -153,7 +153,7 @@ async def _then_prune(session: Session, planned: Planned, result: CommandResult,
     """Show the result of a prune, or prune the functions of another run where requested."""
     if end is not None:
         return end.shown(result)
-    return await prune_after(session, result, carry_out, wanted=planned.rollout.prune_after and not planned.back)
+    return await prune_after(session, result, carry_out, desired=planned.rollout.prune_after and not planned.back)
 
 
 async def _only_planned(session: Session, planned: Planned) -> CommandResult:

@@ -92,8 +92,8 @@ def nothing_left(before: RunState, messages: Messages) -> CommandResult:
             tries = f"plan {plan} cannot be applied to them any more: `orchestrator plan` shows why"
         again = f"; {counted(number, 'function')} failed: {tries}"
     back = Counter(outcome.reason for outcome in ended_by_rollback(before).values())
-    told = "".join(f"; of {counted(number, 'function')}: {reason}" for reason, number in back.items())
-    messages.say(f"nothing to resume: {run} has finished every function that it started{told}{again}")
+    reasons = "".join(f"; of {counted(number, 'function')}: {reason}" for reason, number in back.items())
+    messages.say(f"nothing to resume: {run} has finished every function that it started{reasons}{again}")
     return CommandResult(code)
 
 

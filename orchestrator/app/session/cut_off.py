@@ -124,7 +124,7 @@ def check_not_cut_off(options: RunOptions, now: Now) -> None:
         for one in store.begun():
             again = _covers(now, one, forced=options.force)
             if one.verb == verb and _is_same(now, one) and not again:
-                raise InterruptedRunError(_told(one), advice=f"run it again, or {_GIVE_UP}")
+                raise InterruptedRunError(_sentence(one), advice=f"run it again, or {_GIVE_UP}")
 
 
 async def check_resume(invocation: Invocation, *, giving_up: bool) -> bool:
@@ -147,7 +147,7 @@ async def check_resume(invocation: Invocation, *, giving_up: bool) -> bool:
             return True
     if found:
         older = "resume an older run by its ID: `orchestrator resume RUN`"
-        raise InterruptedRunError(_told(found[0]), advice=f"run it again, or {_GIVE_UP}; {older}")
+        raise InterruptedRunError(_sentence(found[0]), advice=f"run it again, or {_GIVE_UP}; {older}")
     return False
 
 
@@ -167,6 +167,6 @@ def _of_the_last(options: RunOptions) -> list[Begun]:
     return [one for one in begun if one.at > last.started_at or _is_same(now, one)]
 
 
-def _told(one: Begun) -> str:
+def _sentence(one: Begun) -> str:
     how = f"ended before its run started ({one.why})" if one.why else "was killed while planning"
     return f"a later `{one.line}` {how}: nothing was sent"

@@ -94,8 +94,12 @@ async def journaled(
             session.messages, session.run_id, own, units=units, events=options.events, outlook=session.outlook,
             follows=options.follows,
         )  # fmt: skip
-        taken_back, told = store.chain(rolls_back) if rolls_back else (), _reported(session, chain)
-        async with recorded(session, tuple(chain.chain), taken_back) as recorder, shown as listeners, told as others:
+        taken_back, reporting = store.chain(rolls_back) if rolls_back else (), _reported(session, chain)
+        async with (
+            recorded(session, tuple(chain.chain), taken_back) as recorder,
+            shown as listeners,
+            reporting as others,
+        ):
             first = (before.apply if before is not None else None), recorder
             listeners[:0] = [one for one in first if one is not None]
             bus = Bus(start_run(store, started, options), own, [*listeners, *others], clean=clean)
@@ -168,7 +172,7 @@ async def execute_planned(
     world, rollout = session.world, planned.rollout
     earlier = earlier or Earlier()
     session.outlook.plan(planned.plan.units, planned.live.clouds, rollout)
-    for event in planned.told:
+    for event in planned.reported:
         bus(event)
     _announce(bus, planned, world.clock())
     keep_trees(session.request.state_dir, _packed(planned.plan), world.clock())

@@ -119,15 +119,15 @@ def _last_resort(say: Callable[[str], None]) -> Iterator[None]:
     A thread receives signals before the event loop does, and forwards them. It outlives the block, since a stuck thread
     also delays the end of the interpreter. It cannot interrupt a C call that blocks all threads.
     """
-    heard, told = socket.socketpair()
-    told.setblocking(False)
-    loop = signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
+    heard, sender = socket.socketpair()
+    sender.setblocking(False)
+    loop = signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
     threading.Thread(target=_listen, args=(heard, os.dup(loop) if loop >= 0 else -1, say), daemon=True).start()
     try:
         yield
     finally:
         signal.set_wakeup_fd(loop)
-        told.close()  # which ends the thread
+        sender.close()  # which ends the thread
 
 
 def _listen(heard: socket.socket, loop: int, say: Callable[[str], None]) -> None:

@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from anyio import to_thread
 
-from orchestrator.app.session.chains.rollbacks import known_rollbacks, told_of_withdrawn
+from orchestrator.app.session.chains.rollbacks import known_rollbacks, rollbacks_of_withdrawn
 from orchestrator.app.session.choosing import check_agreed, only_left
 from orchestrator.app.session.opening.bucket import check_bucket
 from orchestrator.app.session.opening.own_cloud import check_own_cloud
@@ -66,8 +66,8 @@ _NAMED_MAX = 5  # functions that a warning names
 @dataclass(frozen=True, slots=True)
 class Planned:
     """A plan with its inputs. `back`: it undoes a run, or manual changes; `rolls_back`: the ID of that run. `settled`:
-    known outcomes of units that are `told` but not in the plan. `forced`: see `planner.build`. `saved`: a description
-    of the saved plan that it applies.
+    known outcomes of units that are `reported` but not in the plan. `forced`: see `planner.build`. `saved`: a
+    description of the saved plan that it applies.
     """
 
     plan: Plan
@@ -81,7 +81,7 @@ class Planned:
     back: bool = False
     rolls_back: str = ""
     settled: Mapping[str, Outcome] = field(default_factory=dict)
-    told: tuple[UnitPlanned, ...] = ()
+    reported: tuple[UnitPlanned, ...] = ()
     verifying: Verifying = NOT_VERIFYING
     forced: str = ""
     saved: str = ""
@@ -236,7 +236,7 @@ async def plan_desired(
     options, rollout = session.request.options, desired.rollout
     again = Names((*options.again, *session.again))
     journal = session.request.state_dir, session.endpoint
-    plan = without_withdrawn(plan, live, again=again, told=told_of_withdrawn(*journal, plan, live))
+    plan = without_withdrawn(plan, live, again=again, rollbacks=rollbacks_of_withdrawn(*journal, plan, live))
     moved = {unit.function_id for unit in plan.units if unit.function_id and any(map(_takes_tags, unit.changes))}
     rollbacks = known_rollbacks(*journal, tags_of=moved)
     if not going_on:

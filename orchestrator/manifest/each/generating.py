@@ -105,8 +105,8 @@ def _of_table(file: SourceFile, path: KeyPath, table: dict[str, Any], findings: 
 
 def _items(file: SourceFile, path: KeyPath, kind: str, given: Any, findings: Findings) -> Iterator[_Item]:
     entries = [given] if kind == "folders" and isinstance(given, str) else given
-    wanted = dict if kind == "rows" else str
-    if not isinstance(entries, list) or not entries or not all(isinstance(entry, wanted) for entry in entries):
+    desired = dict if kind == "rows" else str
+    if not isinstance(entries, list) or not entries or not all(isinstance(entry, desired) for entry in entries):
         what = {"folders": "a glob, or a list of globs", "names": "a list of names", "rows": "a list of tables"}[kind]
         findings.mistake(file, (*path, kind), f"must be {what}, and not empty")
         return

@@ -20,7 +20,7 @@ Identity = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
+class _Names:
     """`keys`: what identifies the functions of an environment, except disabled ones, with their keys; `declared`: of
     all functions, with `ANY` where the files do not determine it.
     """
@@ -35,9 +35,9 @@ class Identities:
     """
 
     def __init__(self) -> None:
-        self._found: dict[tuple[str, tuple[SourceFile, ...]], _Told] = {}
+        self._found: dict[tuple[str, tuple[SourceFile, ...]], _Names] = {}
 
-    def of(self, files: Sequence[CheckedFile], environment: str, names: tuple[str, ...]) -> _Told:
+    def of(self, files: Sequence[CheckedFile], environment: str, names: tuple[str, ...]) -> _Names:
         """Return the functions of an environment. `files`: the main file first; `names`: all environments."""
         known = (environment, tuple(one.file for one in files))
         found = self._found.get(known)
@@ -45,7 +45,7 @@ class Identities:
             drafts = [*_drafts(files, environment, names)]
             keys = {one: draft.key for draft in drafts if (one := _identity(draft, environment)) is not None}
             every = (_declared(draft, environment) for draft in drafts)
-            found = self._found[known] = _Told(keys, frozenset(one for one in every if one is not None))
+            found = self._found[known] = _Names(keys, frozenset(one for one in every if one is not None))
         return found
 
 
@@ -146,7 +146,7 @@ def _declared(draft: Draft, environment: str) -> Identity | None:
         return None
     if "id" in draft.values and not draft.is_broken(("id",)):
         return ("id", draft.values["id"])
-    folder_told = not (draft.folder.is_broken or draft.is_broken(("folder_id",)))
-    folder_id = draft.folder_id if folder_told else None
+    folder_known = not (draft.folder.is_broken or draft.is_broken(("folder_id",)))
+    folder_id = draft.folder_id if folder_known else None
     name = ANY if draft.is_broken(("name",)) else draft.values.get("name", draft.key)
     return (folder_id or ANY, name)

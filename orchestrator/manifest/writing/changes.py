@@ -73,26 +73,26 @@ def slots_of(values: Mapping[str, Any]) -> dict[Slot, Any]:
 
 def slot_differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[Slot, Any]:
     """Return the differences between two sets of keys. `REMOVED`: the key is removed."""
-    former, wanted = slots_of(before), slots_of(after)
-    gone = {slot: REMOVED for slot in former if slot not in wanted}
-    return {slot: value for slot, value in wanted.items() if former.get(slot, REMOVED) != value} | gone
+    former, desired = slots_of(before), slots_of(after)
+    gone = {slot: REMOVED for slot in former if slot not in desired}
+    return {slot: value for slot, value in desired.items() if former.get(slot, REMOVED) != value} | gone
 
 
 def changes_of(
-    draft: Draft, wanted: Mapping[Slot, Any], tables: Tables, environment: Environment | None = None
+    draft: Draft, desired: Mapping[Slot, Any], tables: Tables, environment: Environment | None = None
 ) -> ManifestChanges:
     """Return the changes of a function's own table. If an environment is chosen, they are made in its table of the
-    function, so that other environments are not affected. `wanted`: by slot, with texts escaped as `literal` does.
+    function, so that other environments are not affected. `desired`: by slot, with texts escaped as `literal` does.
     """
     writer, made = _OwnTable(draft, tables, environment), ManifestChanges()
-    set_slots = [slot for slot, value in wanted.items() if value is not REMOVED]
+    set_slots = [slot for slot, value in desired.items() if value is not REMOVED]
     replaced = {other for slot in set_slots for other in _others(slot)}
     set_keys = {slot[0] for slot in set_slots}
     emptied = {
-        key for key in {slot[0] for slot in wanted} - set_keys
-        if writer.entries(key) and writer.entries(key) <= {slot for slot in wanted if wanted[slot] is REMOVED}
+        key for key in {slot[0] for slot in desired} - set_keys
+        if writer.entries(key) and writer.entries(key) <= {slot for slot in desired if desired[slot] is REMOVED}
     }  # fmt: skip
-    for slot, value in wanted.items():
+    for slot, value in desired.items():
         gone = value is REMOVED
         if gone and (slot in replaced or (len(slot) == 1 and slot[0] in set_keys)):
             continue  # dropped by what replaces it

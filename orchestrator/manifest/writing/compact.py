@@ -109,14 +109,14 @@ def _defaults(functions: Iterable[Sequence[_Atom]]) -> dict[Slot, _Atom]:
     for own in functions:
         total += 1
         for atom in own:
-            told = atom.key, repr(atom.value)
-            counts.setdefault(atom.slot, Counter())[told] += 1
-            first.setdefault((atom.slot, *told), atom)
+            pick = atom.key, repr(atom.value)
+            counts.setdefault(atom.slot, Counter())[pick] += 1
+            first.setdefault((atom.slot, *pick), atom)
     found = {}
     for slot, values in counts.items():
-        told, most = max(values.items(), key=lambda one: (one[1], one[0]))
+        pick, most = max(values.items(), key=lambda one: (one[1], one[0]))
         if values.total() == total > 1 and most * 2 > total and slot[0] not in _OWN:
-            found[slot] = first[slot, *told]
+            found[slot] = first[slot, *pick]
     return found
 
 
@@ -136,44 +136,44 @@ def _groups(left: Mapping[str, Sequence[_Atom]]) -> list[_Group]:
     for number, key in enumerate(keys):
         for atom in left[key]:
             if atom.slot[0] not in (*_OWN, "folder_id"):  # a folder is not a kind of function
-                told = atom.slot, f"{atom.key} {atom.value!r}"
-                having[told] = having.get(told, 0) | 1 << number
-                first.setdefault(told, atom)
+                pick = atom.slot, f"{atom.key} {atom.value!r}"
+                having[pick] = having.get(pick, 0) | 1 << number
+                first.setdefault(pick, atom)
     found: list[_Group] = []
     while len(found) < _TEMPLATES_MAX:
         by_count = sorted(
-            ((users.bit_count(), told, users) for told, users in having.items()), key=lambda one: (-one[0], one[1])
+            ((users.bit_count(), pick, users) for pick, users in having.items()), key=lambda one: (-one[0], one[1])
         )
-        candidates = [(told, users) for count, told, users in by_count[:_CANDIDATES] if count >= _USERS_MIN]
-        starts = {users: told for told, users in reversed(candidates)}
-        grown = [_grown(told, users, candidates) for users, told in [*reversed(starts.items())][:_STARTS]]
+        candidates = [(pick, users) for count, pick, users in by_count[:_CANDIDATES] if count >= _USERS_MIN]
+        starts = {users: pick for pick, users in reversed(candidates)}
+        grown = [_grown(pick, users, candidates) for users, pick in [*reversed(starts.items())][:_STARTS]]
         saved, chosen, users = max(grown, default=(0, (), 0), key=lambda one: one[0])
         if saved < _SAVED_MIN:
             break
-        for told in chosen:
-            having[told] &= ~users
+        for pick in chosen:
+            having[pick] &= ~users
         members = tuple(key for number, key in enumerate(keys) if users >> number & 1)
         order = {(atom.slot, f"{atom.key} {atom.value!r}"): at for at, atom in enumerate(left[members[0]])}
-        found.append(_Group(tuple(first[told] for told in sorted(chosen, key=order.__getitem__)), members))
+        found.append(_Group(tuple(first[pick] for pick in sorted(chosen, key=order.__getitem__)), members))
     return found
 
 
-_Told = tuple[Slot, str]
+_Pick = tuple[Slot, str]
 
 
-def _grown(start: _Told, users: int, candidates: Sequence[tuple[_Told, int]]) -> tuple[int, tuple[_Told, ...], int]:
+def _grown(start: _Pick, users: int, candidates: Sequence[tuple[_Pick, int]]) -> tuple[int, tuple[_Pick, ...], int]:
     """Add values to a template as long as it saves more. Return the entries that it saves, its values, its users."""
     chosen = [start]
     saved = _saved(1, users.bit_count())
-    others = [(told, having) for told, having in candidates if told != start]
+    others = [(pick, having) for pick, having in candidates if pick != start]
     while others:
         shared = [(having & users).bit_count() for _, having in others]
         best = max(range(len(others)), key=lambda at: (shared[at], -at))
         more = _saved(len(chosen) + 1, shared[best])
         if more < saved or shared[best] < _USERS_MIN:
             break
-        told, having = others.pop(best)
-        chosen.append(told)
+        pick, having = others.pop(best)
+        chosen.append(pick)
         saved, users = more, users & having
     return saved if len(chosen) >= _VALUES_MIN else 0, tuple(chosen), users
 
@@ -189,9 +189,9 @@ def _names(groups: Sequence[_Group], functions: Mapping[str, Values]) -> list[st
     for group in groups:
         name = _name_of(group, functions)
         number = 2
-        while (told := name if name not in found else f"{name}-{number}") in found:
+        while (unique := name if name not in found else f"{name}-{number}") in found:
             number += 1
-        found.append(told)
+        found.append(unique)
     return found
 
 
@@ -204,9 +204,9 @@ def _name_of(group: _Group, functions: Mapping[str, Values]) -> str:
     prefixes = {_prefix(key) for key in users}
     if len(prefixes) == 1 and not any(_prefix(key) in prefixes for key in functions if key not in users):
         return _word(prefixes.pop())
-    told = {atom.slot: atom.value for atom in group.atoms}
-    labels = [str(value) for slot, value in told.items() if slot[0] == "labels" and value]
-    for name in (*labels, told.get(("runtime",)), told.get(("service_account",))):
+    settings = {atom.slot: atom.value for atom in group.atoms}
+    labels = [str(value) for slot, value in settings.items() if slot[0] == "labels" and value]
+    for name in (*labels, settings.get(("runtime",)), settings.get(("service_account",))):
         if isinstance(name, str) and _word(name):
             return _word(name)
     slot = group.atoms[0].slot

@@ -55,9 +55,9 @@ def _alike(entries: Sequence[FunctionEntry], made: Compacted) -> list[list[str]]
     """Return functions whose own tables are equal, and that have no notes."""
     groups: dict[str, list[str]] = {}
     for entry in entries:
-        told = toml_value(made.own[entry.key])
-        if not entry.notes and not any(one in told for one in _PLACEHOLDERS):
-            groups.setdefault(told, []).append(entry.key)
+        text = toml_value(made.own[entry.key])
+        if not entry.notes and not any(one in text for one in _PLACEHOLDERS):
+            groups.setdefault(text, []).append(entry.key)
     return [keys for keys in groups.values() if len(keys) >= _ALIKE_MIN]
 
 

@@ -37,16 +37,16 @@ def edited(text: str, edits: Sequence[Edit]) -> str:
     """Return the text with the changes. Raises `UneditableError`."""
     if not edits:
         return text
-    wanted = _applied(tomllib.loads(text), edits)
+    desired = _applied(tomllib.loads(text), edits)
     ends = "\r\n" if "\r\n" in text else "\n"
     plain = text.replace("\r\n", "\n")
     try:
-        made = _Editor(plain, wanted).edited(edits)
-        told = tomllib.loads(made)
+        made = _Editor(plain, desired).edited(edits)
+        parsed = tomllib.loads(made)
     except (ValueError, KeyError, IndexError, RecursionError) as error:
         raise UneditableError(f"it is written in a way that cannot be changed in place ({error})") from error
     grown = {edit.path for edit in edits if edit.adds}
-    if _in_any_order(told, grown) != _in_any_order(wanted, grown):
+    if _in_any_order(parsed, grown) != _in_any_order(desired, grown):
         raise UneditableError("it is written in a way that cannot be changed in place")
     return made.replace("\n", ends)
 
@@ -88,12 +88,12 @@ def _in_any_order(tables: dict[str, Any], lists: Iterable[KeyPath]) -> dict[str,
 
 
 class _Editor:
-    """Collects replacements. `wanted`: the desired tables."""
+    """Collects replacements. `desired`: the desired tables."""
 
-    def __init__(self, text: str, wanted: dict[str, Any]) -> None:
+    def __init__(self, text: str, desired: dict[str, Any]) -> None:
         self._spans = Spans(text)
         self._text = text
-        self._wanted = wanted
+        self._desired = desired
         self._made: dict[tuple[int, int], list[str]] = {}
         self._rebuilt: set[KeyPath] = set()
         self._behind: dict[KeyPath, list[str]] = {}  # new tables, with their lines
@@ -138,7 +138,7 @@ class _Editor:
     def _rebuild(self, path: KeyPath) -> None:
         if path not in self._rebuilt:
             self._rebuilt.add(path)
-            value: Any = self._wanted
+            value: Any = self._desired
             for part in path:
                 if isinstance(value, dict) and part not in value:
                     return  # it is removed as a whole
@@ -179,7 +179,7 @@ class _Editor:
             self._remove(known)
 
     def _value_at(self, path: KeyPath) -> Any:
-        value: Any = self._wanted
+        value: Any = self._desired
         for part in path:
             value = value[part]
         return value

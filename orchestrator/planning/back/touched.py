@@ -51,8 +51,10 @@ def touched_by(run: RunState, units: Mapping[str, UnitState] | None = None) -> d
 def _touched(unit: UnitState, *, behind: bool) -> Touched | None:
     forth = unit.changes[: unit.back_from or None]
     changes = [state for state in forth if state.change.kind not in _NOTHING_BACK]
-    told = [state for state in changes if _is_begun(unit, state)]
-    begun = [state for state in changes if any(state is one for one in told) or (behind and _is_untold(unit, state))]
+    recorded = [state for state in changes if _is_begun(unit, state)]
+    begun = [
+        state for state in changes if any(state is one for one in recorded) or (behind and _is_unrecorded(unit, state))
+    ]
     if not begun:
         return None
     made = tuple(dict.fromkeys(one for state in forth for one in _made(state)))
@@ -77,7 +79,7 @@ def _touched(unit: UnitState, *, behind: bool) -> Touched | None:
         own=tuple(state.change for state in begun if state.change.kind.is_own),
         created=any(state.change.kind is ChangeKind.FUNCTION for state in begun),
         unsure=any(_is_unanswered(state) or not state.operations for state in versions),
-        perhaps=not told,
+        perhaps=not recorded,
     )
 
 
@@ -101,7 +103,7 @@ def _is_begun(unit: UnitState, state: ChangeState) -> bool:
     return state.outcome in _BEGUN
 
 
-def _is_untold(unit: UnitState, state: ChangeState) -> bool:
+def _is_unrecorded(unit: UnitState, state: ChangeState) -> bool:
     """Return whether a change without any event may have been made by a run whose record is behind.
 
     | the unit                                         | may have been made        |

@@ -14,17 +14,17 @@ from types import MappingProxyType
 from orchestrator.model import Action, ChangeKind, Failure, Fingerprint, FunctionSpec, Plan, Unit, Version, VersionCopy
 from orchestrator.model.live_state import LiveState
 from orchestrator.planning.back.known_rollbacks import again_option
-from orchestrator.version.as_live import wanted_on
+from orchestrator.version.as_live import desired_on
 from orchestrator.version.stamp import is_withdrawn, read_back_mark, read_stamp
 
 WITHDRAWN = "withdrawn"  # the kind of failure
 
 
 def without_withdrawn(
-    plan: Plan, live: LiveState, *, again: Container[str] = (), told: Mapping[str, str] = MappingProxyType({})
+    plan: Plan, live: LiveState, *, again: Container[str] = (), rollbacks: Mapping[str, str] = MappingProxyType({})
 ) -> Plan:
     """Block what was rolled back and has not changed since. `again`: keys or names of functions to deploy anyway.
-    `told`: what is known of a rollback, by the ID of the Version that it made.
+    `rollbacks`: what is known of a rollback, by the ID of the Version that it made.
 
     | live                         | desired                 | becomes                        |
     | ---                          | ---                     | ---                            |
@@ -39,7 +39,7 @@ def without_withdrawn(
         if version.function_id in back:
             made.setdefault(version.function_id, []).append(version)
     copies = {unit.key: _put_instead(unit, live, made.get(unit.function_id or "", ())) for unit in plan.units}
-    by = {key: told.get(copy.id, "a rollback") for key, copy in copies.items() if copy is not None}
+    by = {key: rollbacks.get(copy.id, "a rollback") for key, copy in copies.items() if copy is not None}
     options = {one: _again(one, by, again) for one in set(by.values())}
     return Plan(tuple(_held_back(unit, by.get(unit.key, ""), again, options) for unit in plan.units))
 
@@ -51,8 +51,8 @@ def _put_instead(unit: Unit, live: LiveState, made: Iterable[Version]) -> Versio
     if latest is None or unit.fingerprint is None or not makes:
         return None
     copied = live.versions.get(unit.spec.code.version_id) if isinstance(unit.spec.code, VersionCopy) else None
-    wanted = wanted_on(unit.fingerprint, unit.spec, latest)
-    return latest if is_withdrawn(latest, wanted, copied) else _withdrawn_before(unit.fingerprint, made, unit.spec)
+    desired = desired_on(unit.fingerprint, unit.spec, latest)
+    return latest if is_withdrawn(latest, desired, copied) else _withdrawn_before(unit.fingerprint, made, unit.spec)
 
 
 def _again(by: str, withdrawn: Mapping[str, str], again: Container[str]) -> str:
@@ -80,10 +80,10 @@ def _withdrawn_before(digest: Fingerprint, made: Iterable[Version], spec: Functi
     """
     versions = sorted(made, key=lambda one: str(one.created_at))
     for version in reversed(versions):
-        wanted = wanted_on(digest, spec, version) if spec is not None else digest
-        if is_withdrawn(version, wanted):
+        desired = desired_on(digest, spec, version) if spec is not None else digest
+        if is_withdrawn(version, desired):
             return version
-        if read_stamp(version.description) == wanted:
+        if read_stamp(version.description) == desired:
             return None
     return None
 

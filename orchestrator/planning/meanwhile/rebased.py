@@ -10,7 +10,7 @@ from dataclasses import replace
 from orchestrator.model import ChangeKind, Unit, Version, VersionCopy
 from orchestrator.model.live_state import LiveState
 from orchestrator.planning.verifying import on_another_base
-from orchestrator.version.as_live import leaves_settings, wanted_on
+from orchestrator.version.as_live import desired_on, leaves_settings
 from orchestrator.version.history import History, history_of
 from orchestrator.version.stamp import BASE_MARK, base_mark
 
@@ -48,7 +48,7 @@ def is_of_another_base(unit: Unit, live: LiveState, base_id: str) -> bool:
 def _on(unit: Unit, latest: Version, base: Version, older: History) -> Unit:
     digest = unit.fingerprint
     if digest is not None:
-        digest = wanted_on(digest, unit.spec, base)
+        digest = desired_on(digest, unit.spec, base)
         digest = replace(digest, marks=tuple(mark for mark in digest.marks if mark[0] != BASE_MARK))
         if older.has(digest):
             digest = replace(digest, marks=(*digest.marks, base_mark(base.id)))

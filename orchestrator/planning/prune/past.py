@@ -50,7 +50,7 @@ class _Touched:
 
 
 @dataclass(slots=True)
-class _Told:
+class _FunctionPast:
     """What one source has said about a Function so far. `runs`: how many have touched it since the last gap. `last`:
     the newest ones that have, later ones that may have, and the newest good ones. `at`: when the latest run of the
     Function began.
@@ -101,7 +101,7 @@ class Past:
     functions: Mapping[tuple[str, str], str]
     versions: Mapping[str, str]  # ID → the same string
     journal: bool = False  # true for the journal, which may have read a record before it was complete
-    told: dict[str, _Told] = field(default_factory=dict)
+    by_function: dict[str, _FunctionPast] = field(default_factory=dict)
     gap: bool = False  # a run is missing: older ones may not be the last any more
 
     def take(self, chain: RunState) -> None:
@@ -114,23 +114,23 @@ class Past:
             function_id = self._function(unit)
             if not function_id or unit.action == Action.PRUNE:
                 continue
-            told = self.told.setdefault(function_id, _Told())
+            record = self.by_function.setdefault(function_id, _FunctionPast())
             why = unsettled(chain, unit)
-            if told.at is None or at > told.at:
-                told.at, told.left_alone = at, why
+            if record.at is None or at > record.at:
+                record.at, record.left_alone = at, why
             if key in touched:
                 sure = _is_sure(unit)
-                told.runs += sure and not self.gap
+                record.runs += sure and not self.gap
                 needs = frozenset(self.versions[one] for one in _speaks_of(unit) if one in self.versions)
                 base, made = self.versions.get(unit.base_version_id), self.versions.get(unit.version_id)
                 span = (base, made) if base and made else None
                 good = sure and not why and _is_good(chain, unit)
-                told.take(_Touched(began, needs, span, sure, good), self.runs)
+                record.take(_Touched(began, needs, span, sure, good), self.runs)
 
     def is_known(self, function_id: str) -> bool:
         """Return whether older runs can add nothing about a Function."""
-        told = self.told.get(function_id)
-        return told is not None and told.at is not None and min(told.sure, told.good) >= self.runs
+        record = self.by_function.get(function_id)
+        return record is not None and record.at is not None and min(record.sure, record.good) >= self.runs
 
     def _function(self, unit: UnitState) -> str:
         found = self.functions.get((unit.folder_id, unit.function_id or unit.name), "")

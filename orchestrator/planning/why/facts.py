@@ -85,13 +85,13 @@ class Held(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SettingRow:
-    """One value of the function. `wanted`, `live`: in words, "" for none, or for a variable's value, which is never
+    """One value of the function. `desired`, `live`: in words, "" for none, or for a variable's value, which is never
     shown. `table`, `place`, `over`, `variables`, `written`: see `ValueOrigin`; `table` "live": it is not declared.
     """
 
     key: str
     held: Held
-    wanted: str = ""
+    desired: str = ""
     live: str = ""
     table: str = ""
     place: Place | None = None

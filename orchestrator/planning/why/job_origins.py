@@ -35,11 +35,11 @@ def job_origins(
     | another, and the live Version has it | the live Version, which is copied                               |
     | another                              | [jobs.NAME]: the key with this value or name, or else the table |
     """
-    wanted, live = _fields(spec), _live(latest)
+    desired, live = _fields(spec), _live(latest)
     asked = _fields(declared) if declared is not None else {}
     found: list[ValueOrigin] = []
     for row in SHOWN:
-        one = row.codec.comparable(wanted.get(row.api))
+        one = row.codec.comparable(desired.get(row.api))
         other, before = (row.codec.comparable(side.get(row.api)) for side in (asked, live))
         for name, value, theirs, had in _parts(row, one, other, before):
             key = f"{row.key}.{name}" if name else row.key
@@ -68,10 +68,10 @@ def _live(latest: Version | None) -> Mapping[str, Any]:
     return with_mounts_alone(latest.raw) if latest is not None else {}
 
 
-def _parts(row: Field, wanted: Any, declared: Any, live: Any) -> Iterator[tuple[str, Any, Any, Any]]:
+def _parts(row: Field, desired: Any, declared: Any, live: Any) -> Iterator[tuple[str, Any, Any, Any]]:
     """Split a field as tables are merged: yield each entry's name, and its desired, declared and live values."""
     if row.shown in (Shown.ENTRIES, Shown.ITEMS):
-        for name, value in (wanted or {}).items():
+        for name, value in (desired or {}).items():
             yield name, value, (declared or {}).get(name), (live or {}).get(name)
-    elif wanted is not None:
-        yield "", wanted, declared, live
+    elif desired is not None:
+        yield "", desired, declared, live

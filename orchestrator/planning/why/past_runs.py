@@ -20,8 +20,8 @@ _ANSWERS = (OperationAccepted, StepRetried, UnitEnded)  # these show that an ear
 
 def past_run(events: Iterable[Event], key: str, *, state: str, elsewhere: bool = False) -> PastRun | None:
     """Return what a run's events say about one unit, None if there are none. `state`: of the run."""
-    told = list(events)
-    run = fold(told)
+    known = list(events)
+    run = fold(known)
     unit = run.units.get(key)
     if unit is None:
         return None
@@ -42,7 +42,7 @@ def past_run(events: Iterable[Event], key: str, *, state: str, elsewhere: bool =
         version_id=unit.version_id,
         base_version_id=unit.base_version_id,
         operations=operations,
-        sent=tuple(_sent(told, key)),
+        sent=tuple(_sent(known, key)),
         retries=unit.retries,
         rolls_back=run.rollout.rolls_back,
         elsewhere=elsewhere,
@@ -71,14 +71,14 @@ def maker_of(runs: Iterable[PastRun], version_id: str, created_at: str) -> Maker
     | sent too, with one Idempotency-Key  | show none, the first. It was killed before the answer came, and the   |
     |                                     | run with the Operation followed it                                    |
     """
-    told = sorted(runs, key=lambda run: run.started_at)
-    knowing = [(run, one) for run in told for one in run.operations if _has_made(one, version_id)]
+    ordered = sorted(runs, key=lambda run: run.started_at)
+    knowing = [(run, one) for run in ordered for one in run.operations if _has_made(one, version_id)]
     if not knowing:
         return None
     first, operation = knowing[0]
     senders = [
         (run, call.at)
-        for run in told[: told.index(first) + 1]
+        for run in ordered[: ordered.index(first) + 1]
         for call in run.sent
         if call.idempotency_key == operation.idempotency_key != ""
     ]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from orchestrator.function.fields import FUNCTION_FIELDS, said_of, wanted_of
+from orchestrator.function.fields import FUNCTION_FIELDS, desired_of, said_of
 from orchestrator.manifest.findings import dotted
 from orchestrator.manifest.origins.of_function import ValueOrigin
 from orchestrator.manifest.origins.plain import plain_value
@@ -35,14 +35,14 @@ _HIDDEN = "…"
 
 @dataclass(frozen=True, slots=True)
 class _Sides:
-    """The desired and the live value of a field of the Version, in comparable form; None for none. `told`: the change
-    in the words of a plan, "" for none.
+    """The desired and the live value of a field of the Version, in comparable form; None for none. `difference`: the
+    change in the words of a plan, "" for none.
     """
 
     row: Field
-    wanted: Any
+    desired: Any
     live: Any
-    told: str = ""
+    difference: str = ""
     entries: Mapping[str, Held] = field(default_factory=dict)
 
 
@@ -99,29 +99,29 @@ def _rows(
 
 def sides_of(spec: FunctionSpec, latest: Version, *, as_made: bool) -> dict[str, _Sides]:
     """Compare each field of the Version. Returns the sides by the key in the manifest."""
-    wanted = with_mounts_alone(settings_fields(spec.settings, spec.settings.description.rstrip()))
+    desired = with_mounts_alone(settings_fields(spec.settings, spec.settings.description.rstrip()))
     live = with_mounts_alone({**latest.raw, "description": without_stamp(latest.description)})
-    return {row.key: _side(row, wanted.get(row.api), live.get(row.api), as_made=as_made) for row in FIELDS}
+    return {row.key: _side(row, desired.get(row.api), live.get(row.api), as_made=as_made) for row in FIELDS}
 
 
-def _side(row: Field, wanted: Any, live: Any, *, as_made: bool) -> _Sides:
+def _side(row: Field, desired: Any, live: Any, *, as_made: bool) -> _Sides:
     if not row.codec.readable(live):
-        return _Sides(row, row.codec.comparable(wanted), None, f"{row.label} cannot be read")
-    one, other = row.codec.comparable(wanted), row.codec.comparable(live)
-    told = change(row, other, one, filled_in=as_made)
+        return _Sides(row, row.codec.comparable(desired), None, f"{row.label} cannot be read")
+    one, other = row.codec.comparable(desired), row.codec.comparable(live)
+    difference = change(row, other, one, filled_in=as_made)
     if row.shown not in _ENTRIES:
-        return _Sides(row, one, other, told)
+        return _Sides(row, one, other, difference)
     asked = row.codec.only_asked(one, other) if as_made and row.filled_in is not FilledIn.NOTHING else other
     names = {**(one or {}), **(other or {})}
-    return _Sides(row, one, other, told, {name: _entry(name, one or {}, asked or {}) for name in names})
+    return _Sides(row, one, other, difference, {name: _entry(name, one or {}, asked or {}) for name in names})
 
 
-def _entry(name: str, wanted: Mapping[str, Any], live: Mapping[str, Any]) -> Held:
+def _entry(name: str, desired: Mapping[str, Any], live: Mapping[str, Any]) -> Held:
     if name not in live:
         return Held.ADDED
-    if name not in wanted:
+    if name not in desired:
         return Held.REMOVED
-    return Held.SAME if wanted[name] == live[name] else Held.CHANGED
+    return Held.SAME if desired[name] == live[name] else Held.CHANGED
 
 
 def _declared(
@@ -147,11 +147,11 @@ def _declared(
 
 
 def _whole(found: _Sides) -> Held:
-    if not found.told:
+    if not found.difference:
         return Held.SAME
     if found.live is None:
         return Held.ADDED
-    return Held.REMOVED if found.wanted is None else Held.CHANGED
+    return Held.REMOVED if found.desired is None else Held.CHANGED
 
 
 def _words(one: ValueOrigin, spec: FunctionSpec) -> str:
@@ -190,8 +190,8 @@ def _plain(value: Any) -> str:
             return ", ".join(map(_plain, value))
         case dict():
             return ", ".join(f"{name} = {_plain(item)}" for name, item in value.items())
-    told = {name: item for name, item in getattr(value, "__dict__", {}).items() if item is not None}
-    return _plain(told) if told else ""
+    given = {name: item for name, item in getattr(value, "__dict__", {}).items() if item is not None}
+    return _plain(given) if given else ""
 
 
 def _entry_words(found: _Sides, name: str) -> str:
@@ -211,7 +211,7 @@ def _live_only(sides: Iterable[_Sides], declared: set[str], *, whole: bool) -> I
             for name, state in found.entries.items():
                 if state is Held.REMOVED:
                     yield SettingRow(f"{key}.{name}", state, "", _entry_words(found, name), LIVE_ONLY)
-        elif found.live is not None and (found.wanted is None or whole) and found.told:
+        elif found.live is not None and (found.desired is None or whole) and found.difference:
             live = str(found.live) if found.row.shown is Shown.VALUES else ""
             if not any(one == key or one.startswith(f"{key}.") for one in declared):
                 yield SettingRow(key, Held.REMOVED, "", live, LIVE_ONLY)
@@ -226,10 +226,10 @@ def _own(spec: FunctionSpec, function: Function | None) -> dict[str, tuple[Held,
         is_open = bool(function.public)
         found["public"] = Held.SAME if is_open is spec.public else Held.CHANGED, str(is_open).lower()
     for row in FUNCTION_FIELDS:
-        wanted, live = wanted_of(row, spec, function), getattr(function, row.live)
-        if wanted is None or live is None or not row.updated or row.kind is ChangeKind.ACCESS:
+        desired, live = desired_of(row, spec, function), getattr(function, row.live)
+        if desired is None or live is None or not row.updated or row.kind is ChangeKind.ACCESS:
             continue
-        for name, value in wanted.items() if row.mapped else [("", wanted)]:
+        for name, value in desired.items() if row.mapped else [("", desired)]:
             now = live.get(name) if row.mapped else live
             state = Held.SAME if now == value else Held.CHANGED if now else Held.ADDED
             found[dotted((row.setting, name)) if name else row.setting] = state, said_of(now) if now else ""

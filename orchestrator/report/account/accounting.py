@@ -136,8 +136,8 @@ class Accounting:
             track = self.tracks.get(id(unit))
             if track is not None and (track.holds_any or unit.step in (Step.PACKAGE, Step.UPLOAD)):
                 continue
-            told = (step.at for step in track.steps) if track is not None else ()
-            yield Spell(max([run.started.at, *told]), end, "waits", unit.folder_id)
+            starts = (step.at for step in track.steps) if track is not None else ()
+            yield Spell(max([run.started.at, *starts]), end, "waits", unit.folder_id)
 
 
 def _ended(track: Track, event: UnitEnded) -> None:

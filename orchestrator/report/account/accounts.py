@@ -157,14 +157,14 @@ def _scopes(
     used = slots_in_use(held, found.limits)
     refused = _refused(found)
     rows = []
-    for key in sorted({*used, *found.limits.told, *refused}):
-        use, told = used.get(key, NO_SLOTS), found.limits.told.get(key, [])
+    for key in sorted({*used, *found.limits.changes, *refused}):
+        use, changes = used.get(key, NO_SLOTS), found.limits.changes.get(key, [])
         full_s = math.fsum(one.seconds for one in parts if one.scope == f"{key.kind} {key.id}")
         rows.append(
             ScopeAccount(
                 key.kind, key.id, use.most, round(use.slot_s, 3), round(full_s, 3),
                 tuple((since(at), count) for at, count in use.steps),
-                tuple(LimitStep(since(one.at), one.allowed, one.reason) for one in told),
+                tuple(LimitStep(since(one.at), one.allowed, one.reason) for one in changes),
                 tuple(since(at) for at in refused.get(key, ())),
             )
         )  # fmt: skip
@@ -176,7 +176,7 @@ def _refused(found: Accounting) -> Mapping[ScopeKey, Sequence[float]]:
     limit. For the request rate, this is still all that is recorded.
     """
     refused = dict(found.limits.refused)
-    for key, limits in found.limits.told.items():
+    for key, limits in found.limits.changes.items():
         at = [one.at for one in limits if one.reason in ("refused", "others use it")]
         if at and not (found.limits.refused and key.id):
             refused[key] = at

@@ -103,10 +103,10 @@ def _operation(one: Followed, since: Since) -> OperationSpan:
 
 
 def _failure(unit: UnitState) -> WhyFailed | None:
-    told = failure_of(unit, "")
-    if told is None:
+    known = failure_of(unit, "")
+    if known is None:
         return None
-    failure, step = told.failure, getattr(unit.outcome, "step", "")
+    failure, step = known.failure, getattr(unit.outcome, "step", "")
     return WhyFailed(
         str(step), failure.kind, failure.message, failure.advice, failure.operation_id or last_operation(unit),
         failure.http_status, failure.request_id, failure.server_trace_id, failure.client_request_id, failure.detail,
@@ -120,14 +120,14 @@ def causes_of(found: Accounting, back: RunState | None, since: Since) -> tuple[C
 
 
 def _cause(found: Accounting, group: list[UnitFailure], since: Since) -> Cause:
-    def at(told: UnitFailure) -> float:
-        ended_at = told.unit.ended_at if told.unit.ended_at is not None else float("inf")
-        return found.failed_at.get(id(told.unit), ended_at)
+    def at(failed: UnitFailure) -> float:
+        ended_at = failed.unit.ended_at if failed.unit.ended_at is not None else float("inf")
+        return found.failed_at.get(id(failed.unit), ended_at)
 
     first = min(group, key=at)
     failure, first_at = first.failure, at(first)
     return Cause(
-        first.what, failure.message, failure.advice, tuple(told.unit.key for told in group), first.unit.key,
+        first.what, failure.message, failure.advice, tuple(failed.unit.key for failed in group), first.unit.key,
         since(first_at) if first_at != float("inf") else None, failure.operation_id or last_operation(first.unit),
         failure.request_id,
     )  # fmt: skip

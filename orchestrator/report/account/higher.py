@@ -40,7 +40,7 @@ def would_give(found: Accounting, parts: Sequence[TimePart], seconds: float) -> 
     if bound is None or bound.limit is None:
         return None
     key = scope_of(bound.scope)
-    allowed = {f"{one.kind} {one.id}": told[-1].allowed for one, told in found.limits.told.items() if one.id}
+    allowed = {f"{one.kind} {one.id}": changes[-1].allowed for one, changes in found.limits.changes.items() if one.id}
     limit = _higher(found, key, bound.limit, allowed)
     saved_s = 0.0
     now, then = {**allowed, bound.scope: bound.limit}, {**allowed, bound.scope: limit}
@@ -91,7 +91,7 @@ def time_sentence(seconds: float, parts: Sequence[TimePart], higher: WouldGive |
     if most.part != "bound":
         return f"{total}, of which {time_span(most.seconds)} {_WORDS[most.part]}"
     kind = most.scope.partition(" ")[0]
-    told = f"{total}, of which {time_span(most.seconds)} bound by the {kind}'s {most.limit} operations"
+    sentence = f"{total}, of which {time_span(most.seconds)} bound by the {kind}'s {most.limit} operations"
     if higher is None or higher.scope != most.scope:
-        return told
-    return f"{told}; with {higher.limit} it would take {time_span(higher.seconds)}"
+        return sentence
+    return f"{sentence}; with {higher.limit} it would take {time_span(higher.seconds)}"

@@ -141,9 +141,9 @@ def time_spent(held: Iterable[HeldSlot], spells: Iterable[Spell], limits: KnownL
     for since, to, kind, of in spells:
         if to > since:
             turns += (_Turn(since, kind, of, 1), _Turn(to, kind, of, -1))
-    for key, told in limits.told.items():
+    for key, changes in limits.changes.items():
         if key.id:
-            turns += [_Turn(event.at, "limit", f"{key.kind} {key.id}", int(event.allowed)) for event in told]
+            turns += [_Turn(event.at, "limit", f"{key.kind} {key.id}", int(event.allowed)) for event in changes]
     turns.sort()
     sweep, before = _Sweep(limits), 0.0
     for turn in turns:

@@ -68,8 +68,10 @@ def part_words(account: Account, part: TimePart) -> str:
 
 
 def _limit_words(account: Account, part: TimePart) -> str:
-    told = [one.allowed for scope in account.scopes if f"{scope.kind} {scope.id}" == part.scope for one in scope.limits]
-    values = [int(allowed) for allowed in told] or [part.limit or 0]
+    limits = [
+        one.allowed for scope in account.scopes if f"{scope.kind} {scope.id}" == part.scope for one in scope.limits
+    ]
+    values = [int(allowed) for allowed in limits] or [part.limit or 0]
     if values[0] != values[-1]:
         return f"{counted(values[0], 'Operation')}, later {values[-1]}"
     if min(values) != max(values):
@@ -116,8 +118,8 @@ def _messages_of(cause: Cause, own: Mapping[str, str]) -> dict[str, list[str]]:
 
 def _ids(cause: Cause) -> str:
     ids = (("operation", cause.operation_id), ("request id", cause.request_id))
-    told = ", ".join(f"{name} {value}" for name, value in ids if value)
-    return f"{cause.first}: {told}" if told and len(cause.functions) > 1 else told
+    text = ", ".join(f"{name} {value}" for name, value in ids if value)
+    return f"{cause.first}: {text}" if text and len(cause.functions) > 1 else text
 
 
 def _live(account: Account) -> ReportTable:
@@ -154,9 +156,9 @@ def _longest_step(one: FunctionAccount) -> str:
 def _limits(account: Account) -> ReportTable:
     rows = []
     for one in account.scopes:
-        told = one.limits
-        allowed = f"{told[0].allowed:.3g} ({told[0].reason})" if told else "unknown"
-        last = f"{told[-1].allowed:.3g}{f' ({told[-1].reason})' if len(told) > 1 else ''}" if told else "unknown"
+        steps = one.limits
+        allowed = f"{steps[0].allowed:.3g} ({steps[0].reason})" if steps else "unknown"
+        last = f"{steps[-1].allowed:.3g}{f' ({steps[-1].reason})' if len(steps) > 1 else ''}" if steps else "unknown"
         most = str(one.most) if one.most else ""
         name = f"{one.kind} {one.id}".rstrip()
         rows.append((name, allowed, last, most, str(len(one.refused_s)), time_span(one.full_s) if one.full_s else ""))
@@ -226,5 +228,5 @@ def report_text(view: ReportView, *, width: int | None) -> str:
 
 def _cause_text(cause: Cause, messages: Mapping[str, Sequence[str]]) -> str:
     head = f"{counted(len(cause.functions), 'function')} {cause.what}: {named(cause.functions, _NAMED_MAX)}"
-    rest = (f"    {told}" for told in (_ids(cause), cause.advice) if told)
+    rest = (f"    {line}" for line in (_ids(cause), cause.advice) if line)
     return "\n".join([head, *said_lines(messages), *rest])

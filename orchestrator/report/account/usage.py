@@ -29,7 +29,7 @@ def scope_of(what: str) -> ScopeKey:
 class KnownLimits:
     """What was allowed, and when it was refused, by scope, in order of time; and the cloud of each folder."""
 
-    told: dict[ScopeKey, list[LimitChanged]] = field(default_factory=dict)
+    changes: dict[ScopeKey, list[LimitChanged]] = field(default_factory=dict)
     refused: dict[ScopeKey, list[float]] = field(default_factory=dict)  # seconds since the epoch
     clouds: dict[str, str] = field(default_factory=dict)
 
@@ -39,14 +39,14 @@ class KnownLimits:
         if isinstance(event, SlotRefused):
             self.refused.setdefault(key, []).append(event.at)
             return
-        self.told.setdefault(key, []).append(event)
+        self.changes.setdefault(key, []).append(event)
         if key.kind == "folder" and event.cloud_id:
             self.clouds[key.id] = event.cloud_id
 
     def cloud_of(self, folder_id: str) -> str:
         """Return the cloud of a folder, "" where it is not known. Old journals give it where there is just one."""
         known = self.clouds.get(folder_id, "")
-        clouds = [key.id for key in self.told if key.kind == "cloud"] if not known else []
+        clouds = [key.id for key in self.changes if key.kind == "cloud"] if not known else []
         return clouds[0] if len(clouds) == 1 else known
 
     def scopes_of(self, folder_id: str) -> tuple[ScopeKey, ...]:

@@ -76,8 +76,8 @@ def _of_each(found: Iterable[Cause], places: Mapping[str, Place]) -> list[Findin
 
 
 def _of_unit(cause: Cause, unit: UnitState, places: Mapping[str, Place]) -> Finding:
-    told = failure_of(unit, "")  # with its own message: equal failures may differ in IDs
-    failure = told.failure if told is not None else cause.failure
+    own = failure_of(unit, "")  # with its own message: equal failures may differ in IDs
+    failure = own.failure if own is not None else cause.failure
     text = "\n".join(filter(None, (failure.message, failure.advice)))
     return Finding(*_at(places.get(unit.key)), cause.what, unit.key, text)
 

@@ -59,7 +59,7 @@ def _case(unit: UnitState, environment: str) -> _Case:
     match unit.outcome:
         case Failed(step, failure):
             kind = failure.kind or str(step)
-            return start, _end("failure", kind, f"step {step}: {failure.message}", _told(failure)), "failures"
+            return start, _end("failure", kind, f"step {step}: {failure.message}", _failure_text(failure)), "failures"
         case Blocked(reason):
             return start, _end("failure", name, reason), "failures"
         case Unknown(reason, operation_id):
@@ -74,7 +74,7 @@ def _case(unit: UnitState, environment: str) -> _Case:
     return start, "", ""
 
 
-def _told(failure: Failure) -> str:
+def _failure_text(failure: Failure) -> str:
     ids = ids_of(failure, failure.operation_id)
     return "\n".join(part for part in (ids, failure.advice, failure.detail) if part)
 

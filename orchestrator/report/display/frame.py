@@ -102,12 +102,12 @@ _SHARES: Sequence[tuple[str, int | None]] = (
 _TABLE_LEAST = 2  # rows: a head without a row is useless
 
 
-def shared(wanted: dict[str, int], height: int) -> dict[str, int]:
-    """Return how many of so many rows each block gets. `wanted`: how many rows it has."""
-    given = dict.fromkeys(wanted, 0)
+def shared(desired: dict[str, int], height: int) -> dict[str, int]:
+    """Return how many of so many rows each block gets. `desired`: how many rows it has."""
+    given = dict.fromkeys(desired, 0)
     left = max(0, height)
     for name, most in _SHARES:
-        more = min(wanted[name] if most is None else min(most, wanted[name]), given[name] + left) - given[name]
+        more = min(desired[name] if most is None else min(most, desired[name]), given[name] + left) - given[name]
         if more > 0 and (name != "table" or given[name] + more >= _TABLE_LEAST):
             given[name] += more
             left -= more
@@ -220,8 +220,8 @@ def _failed(counts: LiveCounts, outlet: Outlet, width: int) -> list[Line]:
 
 
 def _labelled(label: str, text: str, width: int, style: str = "") -> Line:
-    told = f"  {pad(label, _LABELS)}  {text}" if width >= _NARROW else f"{label} {text}".strip()
-    return Line(cut_end(told, width), style)
+    shown = f"  {pad(label, _LABELS)}  {text}" if width >= _NARROW else f"{label} {text}".strip()
+    return Line(cut_end(shown, width), style)
 
 
 def build_lines(rows: Iterable[BuildRow], outlet: Outlet, width: int) -> list[str]:

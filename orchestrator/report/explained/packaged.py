@@ -49,8 +49,8 @@ def _difference(view: PackageView, found: PackageDifference) -> Iterator[str]:
     elif names:
         files, of = found.files, f"from the package of version {found.version_id}"
         counts = ((len(files.changed), "changed"), (len(files.added), "new"), (len(files.removed), "removed"))
-        told = ", ".join(f"{count} {what}" for count, what in counts if count)
-        yield f"{view.function}: {counted(len(names), 'file')} differ{'s' if len(names) == 1 else ''} {of}: {told}"
+        text = ", ".join(f"{count} {what}" for count, what in counts if count)
+        yield f"{view.function}: {counted(len(names), 'file')} differ{'s' if len(names) == 1 else ''} {of}: {text}"
     else:
         yield f"{view.function}: no file differs from the package of version {found.version_id}"
 

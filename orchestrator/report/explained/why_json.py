@@ -64,7 +64,7 @@ def _row(row: SettingRow) -> dict[str, Any]:
     return {
         "key": row.key,
         "state": row.held,
-        "value": row.wanted,
+        "value": row.desired,
         "live": row.live,
         **origin_json(row),
     }

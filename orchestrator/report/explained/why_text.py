@@ -129,7 +129,7 @@ def _settings(rows: Sequence[SettingRow], *, width: int | None) -> str:
     if not rows:
         return ""
     ordered = sorted(rows, key=lambda row: row.held not in _SIGNS)
-    cells = [(_SIGNS.get(row.held, ""), row.key, row.wanted or "-", _live(row), _origin(row)) for row in ordered]
+    cells = [(_SIGNS.get(row.held, ""), row.key, row.desired or "-", _live(row), _origin(row)) for row in ordered]
     head = ("", "setting", "value", "live", "from")
     return aligned(head, cells, width=width, giving=("value", "live", "setting", "from"))
 

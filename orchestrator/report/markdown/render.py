@@ -77,8 +77,8 @@ def _head(view: PlanView, facts: Mapping[str, str]) -> str:
     environment = facts.get("environment", view.environment)
     plan = f"Plan {code(facts['plan'])}" if facts else "Plan"
     title = f"### {plan}{f' for {code(environment)}' if environment else ''}: {counts}"
-    told = [f"- {name}: {code(value)}" for name, value in facts.items() if value and name != "plan"]
-    return "\n".join([title, *(["", *told] if told else [])])
+    items = [f"- {name}: {code(value)}" for name, value in facts.items() if value and name != "plan"]
+    return "\n".join([title, *(["", *items] if items else [])])
 
 
 def _table(plan: Plan, room: int) -> list[str]:

@@ -21,23 +21,23 @@ def result_markdown(view: ResultView, room: int) -> str:
     """Return a result, whose texts are safe, in at most so many characters."""
     state = view.state
     parts = [_head(view), _causes(state, view), _warnings(view)]
-    told = "\n\n".join("\n".join(part) for part in map(list, parts) if part)
+    text = "\n\n".join("\n".join(part) for part in map(list, parts) if part)
     units = [unit for unit in by_outcome(state.units.values()) if name_of(unit) != "unchanged"]
     if not units:
-        return told
+        return text
     head = ["function", "outcome", "version", *(["rolled back"] if view.back is not None else []), "seconds"]
     table = [row(head), row(["---"] * len(head)), *(_cells(unit, view) for unit in units)]
     summary = f"<details><summary>{counted(len(units), 'function')}, without those that are unchanged</summary>"
-    shown = cut_to(table, max(0, room - len(told) - len(summary) - 20), "more function")
-    return "\n\n".join([told, summary, "\n".join(shown), "</details>"])
+    shown = cut_to(table, max(0, room - len(text) - len(summary) - 20), "more function")
+    return "\n\n".join([text, summary, "\n".join(shown), "</details>"])
 
 
 def _head(view: ResultView) -> Iterator[str]:
     state = view.state
-    told = ", ".join(f"**{count}** {word}" for word, count in outcome_counts(state).items()) or "nothing to do"
+    counts = ", ".join(f"**{count}** {word}" for word, count in outcome_counts(state).items()) or "nothing to do"
     environment = state.identity.environment
     where = f" for {code(environment)}" if environment else ""
-    yield f"### {code(state.verb)}{where}, {chain_word(state, view.back, alive=view.alive)}: {told}"
+    yield f"### {code(state.verb)}{where}, {chain_word(state, view.back, alive=view.alive)}: {counts}"
     yield ""
     took_s = None
     if state.started_at is not None and state.ended_at is not None:

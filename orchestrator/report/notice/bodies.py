@@ -37,9 +37,9 @@ def _lines(document: Mapping[str, Any]) -> Iterator[str]:
     where = f" {document['environment']}" if document["environment"] else ""
     sandbox = " (sandbox)" if document["sandbox"] else ""
     none = "nothing to do" if not document["exit_code"] else "no outcome" if document["run_id"] else "no run began"
-    told = ", ".join(f"{count} {name}" for name, count in document["outcomes"].items()) or none
+    counts = ", ".join(f"{count} {name}" for name, count in document["outcomes"].items()) or none
     kind = _WORDS.get(document["kind"], document["kind"])
-    yield f"{kind}: {document['verb']}{where}{sandbox}: {told}"
+    yield f"{kind}: {document['verb']}{where}{sandbox}: {counts}"
     if document["reason"]:
         yield document["reason"]
     for cause in document["causes"]:

@@ -43,8 +43,8 @@ def prune_text(view: PruneView, *, whole: bool = False) -> str:
     lines += _left_alone(prune, verbose=view.verbose)
     lines += [f"note: {note}" for note in prune.notes]
     for one in prune.usage:
-        told = f"{one.usage:g} of {one.limit:g} now, {one.expected:g} after the deletion"
-        lines.append(f"quota {one.quota} of cloud {one.cloud_id}: {told}")
+        text = f"{one.usage:g} of {one.limit:g} now, {one.expected:g} after the deletion"
+        lines.append(f"quota {one.quota} of cloud {one.cloud_id}: {text}")
     lines.append(headline(prune))
     return "\n".join(lines)
 
@@ -84,11 +84,11 @@ def _reasons(prune: PrunePlan) -> list[tuple[Why, int]]:
 
 
 def _left_alone(prune: PrunePlan, *, verbose: bool) -> Iterator[str]:
-    told: dict[str, list[str]] = {}
+    by_reason: dict[str, list[str]] = {}
     for one in prune.functions:
         if one.left_alone:
-            told.setdefault(one.left_alone, []).append(one.key)
-    for why, keys in told.items():
+            by_reason.setdefault(one.left_alone, []).append(one.key)
+    for why, keys in by_reason.items():
         yield f"left alone: {named(keys, None if verbose else _NAMED)}: {why}"
 
 
@@ -128,8 +128,8 @@ def usage_text(usage: Sequence[UsageAfter]) -> str:
     for one in usage:
         how = "as read from the cloud" if one.read else "computed: the cloud gives no number"
         was = one.before
-        told = f"{was.usage:g} of {was.limit:g} before, {one.after:g} after, {how}"
-        lines.append(f"quota {was.quota} of cloud {was.cloud_id}: {told}")
+        text = f"{was.usage:g} of {was.limit:g} before, {one.after:g} after, {how}"
+        lines.append(f"quota {was.quota} of cloud {was.cloud_id}: {text}")
     return "\n".join(lines)
 
 

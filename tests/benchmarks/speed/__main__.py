@@ -47,7 +47,7 @@ class Bench:
         self._filled = cloud.filled(root, functions, versions)
         self._manifest = cloud.manifest(root, functions)
 
-    def wanted(self, *names: object) -> bool:
+    def desired(self, *names: object) -> bool:
         """Return whether a setting is to be measured."""
         return self._only in " ".join(map(str, names))
 
@@ -95,7 +95,7 @@ def polling(bench: Bench, runs: int) -> list[Row]:
     for durations in (LOGNORMAL, "lognormal:2,0.1", "lognormal:2,1.0", MIXTURE):
         for creating in ("visible", "hidden", "1s"):
             rows = []
-            for _ in range(runs if bench.wanted(durations, creating) else 0):
+            for _ in range(runs if bench.desired(durations, creating) else 0):
                 row = bench.run(OURS, *quota(SLOTS), "--durations", durations, "--creating", creating)
                 lengths, bound = row["lengths_s"], bound_s(row["lengths_s"], SLOTS)
                 row["ratio"] = row["makespan_s"] / bound
@@ -119,13 +119,13 @@ def limits(bench: Bench, runs: int) -> list[Row]:
     """
     table = []
     for name, slots, settled in (("8", 8, 8), ("60", 60, 60), ("20, then 8", 20, 8), ("20, then 60", 20, 60)):
-        if not bench.wanted(name):
+        if not bench.desired(name):
             continue
         changes = [f"--quota-at=30s:operations_per_{owner}={settled}" for owner in ("folder", "cloud")]
         here = Bench(bench.root / name, int(settled * LONG_S / 2.17))
-        untold = (*UNTOLD, "--durations", LOGNORMAL)
-        rows = [here.run(OURS, *quota(slots), *changes, *untold, limits=ASSUMED) for _ in range(runs)]
-        again = here.run(OURS, *quota(settled), *untold, limits=ASSUMED, knowledge=rows[-1]["learned"])
+        unreported = (*UNTOLD, "--durations", LOGNORMAL)
+        rows = [here.run(OURS, *quota(slots), *changes, *unreported, limits=ASSUMED) for _ in range(runs)]
+        again = here.run(OURS, *quota(settled), *unreported, limits=ASSUMED, knowledge=rows[-1]["learned"])
         known = here.run(OURS, *quota(settled), "--durations", LOGNORMAL)
         for row in rows:
             late = sum(at > WARM_S for at in row["refusals"])
@@ -189,7 +189,7 @@ def strategies(bench: Bench, runs: int) -> list[Row]:
     table = []
     for durations, slots in ((LOGNORMAL, SLOTS), (LOGNORMAL, 60), (MIXTURE, SLOTS), ("fixed:0.5", SLOTS)):
         for strategy in (OURS, *STRATEGIES):
-            if not bench.wanted(durations, slots):
+            if not bench.desired(durations, slots):
                 continue
             rows = []
             for _ in range(runs):
@@ -208,7 +208,7 @@ def prediction(bench: Bench, runs: int) -> list[Row]:
     for number, (durations, slots) in enumerate(
         ((LOGNORMAL, SLOTS), (LOGNORMAL, 60), ("lognormal:2,1.0", SLOTS), (MIXTURE, SLOTS))
     ):
-        if bench.wanted(durations, slots):
+        if bench.desired(durations, slots):
             root = bench.root / str(number)
             root.mkdir()
             rows = predicted(root, bench.functions, runs, durations, slots)

@@ -76,13 +76,13 @@ class Calls:
     def __init__(self, task: Mapping[str, Any], token: str) -> None:
         self.made = Counter[str]()
         self._task = task
-        self._wanted: dict[str, int] = task["calls"]
+        self._desired: dict[str, int] = task["calls"]
         self._creating = f"{_VERSIONS}?folderId={task['folder_id']}&filter=status%3D%22CREATING%22&pageSize=1000"
         self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
 
     async def run(self, functions: list[tuple[str, str]]) -> None:
         """Hold as many slots as the run did, and poll as often as it did."""
-        polls, total = self._wanted["get operation"], len(functions)
+        polls, total = self._desired["get operation"], len(functions)
         queue = iter(enumerate(functions))
         async with aiohttp.ClientSession(headers=self._headers) as session:
             self._session = session
@@ -98,9 +98,9 @@ class Calls:
                     for _ in range(WORKERS):
                         workers.start_soon(work)
                 listings.cancel_scope.cancel()
-            for _ in range(self._wanted.get("listVersions", 0) - self.made["listVersions"]):
+            for _ in range(self._desired.get("listVersions", 0) - self.made["listVersions"]):
                 await self._ask("listVersions", "GET", self._creating)
-            for _ in range(self._wanted.get("listVersions, all", 0)):
+            for _ in range(self._desired.get("listVersions, all", 0)):
                 await self._ask(
                     "listVersions, all", "GET", f"{_VERSIONS}?folderId={self._task['folder_id']}&pageSize=1000"
                 )
@@ -120,10 +120,10 @@ class Calls:
         assert operation.get("done"), operation
 
     async def _list(self) -> None:
-        wanted = self._wanted.get("listVersions", 0)
+        desired = self._desired.get("listVersions", 0)
         began = anyio.current_time()
-        for number in count(1) if wanted else ():
-            await anyio.sleep(began + number * self._task["makespan_s"] / wanted - anyio.current_time())
+        for number in count(1) if desired else ():
+            await anyio.sleep(began + number * self._task["makespan_s"] / desired - anyio.current_time())
             await self._ask("listVersions", "GET", self._creating)
 
     async def _ask(

@@ -34,15 +34,15 @@ def predicted(root: Path, functions: int, runs: int, durations: str, slots: int)
 
         program("deploy", "--adopt", *_FORCED)
         for number in range(runs):
-            told = json.loads(program("plan", "--simulate", "--force", "-o", "json"))["simulation"]
+            reported = json.loads(program("plan", "--simulate", "--force", "-o", "json"))["simulation"]
             log = root / f"events{number}.ndjson"
             program("deploy", *_FORCED, "--events", str(log))
             times = [event["at"] for event in events(log) if event["kind"] in ("requested", "operation_done")]
             took_s = max(times) - min(times)
             rows.append(
                 {
-                    "predicted, s": told["seconds"], "p90, s": told["p90_s"], "took, s": took_s,
-                    "predicted ÷ took": told["seconds"] / took_s,
+                    "predicted, s": reported["seconds"], "p90, s": reported["p90_s"], "took, s": took_s,
+                    "predicted ÷ took": reported["seconds"] / took_s,
                 }
             )  # fmt: skip
     return rows

@@ -96,7 +96,7 @@ def got_to_a_run(folder: Path, selection: Selection = WHOLE, *, verb: str = "dep
         start_run(store, started(folder, selection, verb), options_of(folder, verb, force=force))
 
 
-def told(folder: Path) -> str:
+def reported(folder: Path) -> str:
     """Return what `resume` reports, "" where it resumes a run."""
 
     async def main() -> None:
@@ -123,10 +123,10 @@ def told(folder: Path) -> str:
         (UsageError("add --yes"), ""),
     ],
 )
-def test_what_ended_a_command_before_its_run_is_told(folder: Path, error: BaseException | None, said: str) -> None:
+def test_what_ended_a_command_before_its_run_is_reported(folder: Path, error: BaseException | None, said: str) -> None:
     cut_off(folder, error=error)
-    assert said in told(folder)
-    assert bool(told(folder)) == bool(said)
+    assert said in reported(folder)
+    assert bool(reported(folder)) == bool(said)
 
 
 # the killed command, the run that started since, and whether that makes up for it
@@ -151,18 +151,18 @@ def test_as_much_or_more_makes_up_for_it(
 ) -> None:
     cut_off(folder, selection, force=force)
     got_to_a_run(folder, later, force=later_force)
-    assert bool(told(folder)) != made_up
-    assert not made_up or not told(folder)
+    assert bool(reported(folder)) != made_up
+    assert not made_up or not reported(folder)
 
 
 def test_a_job_makes_up_for_itself_with_the_same_parameters(folder: Path) -> None:
     cut_off(folder, JOB, verb="run n")
     got_to_a_run(folder)
     got_to_a_run(folder, replace(JOB, parameters={"to": "y"}), verb="run n")
-    assert "orchestrator run n" in told(folder)
-    assert "--param to=x" in told(folder)
+    assert "orchestrator run n" in reported(folder)
+    assert "--param to=x" in reported(folder)
     got_to_a_run(folder, JOB, verb="run n", force=False)
-    assert told(folder) == ""
+    assert reported(folder) == ""
 
 
 def test_failed_and_undone_say_it_too_but_the_same_command_goes_on(folder: Path) -> None:
@@ -200,7 +200,7 @@ def test_what_was_cut_off_is_forgotten_with_give_up_and_no_older_run_with_it(fol
             )
 
     assert anyio.run(give_up)
-    assert told(folder) == ""
+    assert reported(folder) == ""
     assert not anyio.run(give_up)
     with open_store(folder / "state", read_only=True) as store:
         assert len(store.runs()) == 1
@@ -219,17 +219,17 @@ def test_a_command_that_still_plans_is_waited_for(folder: Path) -> None:
 
 def test_a_dry_run_begins_nothing(folder: Path) -> None:
     cut_off(folder, dry_run=True)
-    assert told(folder) == ""
+    assert reported(folder) == ""
 
 
 def test_one_of_another_manifest_long_ago_stops_nobody(folder: Path) -> None:
     cut_off(folder)
     other = replace(identity_of(folder), manifest=str(folder / "other.toml"))
     (folder / "other.toml").touch()
-    assert told(folder)
+    assert reported(folder)
     with open_store(folder / "state") as store:
         start_run(store, replace(started(folder), identity=other), options_of(folder))
-    assert told(folder) == ""
+    assert reported(folder) == ""
 
 
 BACK = Selection(("a",), parameters={"since": "2026-11-27T03:00:00+00:00"})
@@ -251,7 +251,7 @@ def test_a_rollback_makes_up_for_one_of_the_same_run(
     folder: Path, was: str, selection: Selection, line: str, back: str, made_up: bool
 ) -> None:
     cut_off(folder, selection, verb="rollback", run_id=was)
-    assert f"`orchestrator {line}" in told(folder).replace(f" -c {folder / 'deploy.toml'}", "")
+    assert f"`orchestrator {line}" in reported(folder).replace(f" -c {folder / 'deploy.toml'}", "")
     later = started(folder, replace(selection, parameters={} if back else selection.parameters), "rollback")
     about = replace(later.identity, folders=("b1other",))  # those of the run
     with open_store(folder / "state") as store:
@@ -261,5 +261,5 @@ def test_a_rollback_makes_up_for_one_of_the_same_run(
 
 def test_a_rollback_names_its_run_once_it_knows_it(folder: Path) -> None:
     cut_off(folder, verb="rollback", later_run_id="R7")
-    assert "rollback -c " in told(folder)
-    assert " R7` was killed" in told(folder)
+    assert "rollback -c " in reported(folder)
+    assert " R7` was killed" in reported(folder)

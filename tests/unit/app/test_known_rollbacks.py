@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.app.session.chains.rollbacks import known_rollbacks, told_of_withdrawn
+from orchestrator.app.session.chains.rollbacks import known_rollbacks, rollbacks_of_withdrawn
 from orchestrator.journal.events import Breached, Event, OperationAccepted, RunEnded, RunStarted, UnitEnded, UnitPlanned
 from orchestrator.journal.record import RunRecord, read_record
 from orchestrator.journal.rollout_events import GivenUp
@@ -61,7 +61,7 @@ def unit(key: str) -> Unit:
     return Unit(key, spec(key), Action.RETAG, "tags differ", function_id=f"id-{key}", changes=(change,))
 
 
-def test_one_cause_is_told_once_and_again_overrides_it() -> None:
+def test_one_cause_is_reported_once_and_again_overrides_it() -> None:
     known = KnownRollbacks(unended={("folder", "id-a"): WHY, ("folder", "id-b"): WHY})
     plan = not_over_rollbacks(Plan((unit("a"), unit("b"), unit("c"))), known)
     assert [one.action for one in plan.units] == [Action.BLOCKED, Action.BLOCKED, Action.RETAG]
@@ -117,8 +117,8 @@ def test_the_rollback_that_has_made_a_live_version_is_named(tmp_path: Path) -> N
     mark = "[orchestrator:back:0a1b2c3d]"
     back = Version("v2", "id-a", status="ACTIVE", created_at=None, raw={}, description=mark, tags=("$latest",))
     live = LiveState(versions={"v2": back}, tagged={("id-a", "$latest"): back})
-    told = told_of_withdrawn(tmp_path, ENDPOINT, Plan((unit("a"),)), live)
-    assert told == {"v2": "rollback R2 of run R1: 1 of 2 failed"}
+    reported = rollbacks_of_withdrawn(tmp_path, ENDPOINT, Plan((unit("a"),)), live)
+    assert reported == {"v2": "rollback R2 of run R1: 1 of 2 failed"}
 
 
 def test_a_rollback_of_another_machine_is_known_once_its_record_was_read(tmp_path: Path) -> None:

@@ -96,7 +96,7 @@ def test_a_bucket_without_an_index_has_no_records(tmp_path: Path, monkeypatch: p
     assert "has no run records yet" in notes[0]
 
 
-def test_fewer_runs_than_wanted_do_not_tell_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fewer_runs_than_desired_do_not_tell_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     needs, notes = known(tmp_path, bucket([done(9)]), monkeypatch)
     assert (needs.recorded, notes) == (False, ())
 

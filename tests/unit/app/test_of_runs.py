@@ -55,7 +55,7 @@ def alive(state_dir: Path, since: float = STARTED_AT - 10) -> None:
     (state_dir / LOCK).write_bytes(orjson.dumps(holder))
 
 
-def test_the_newest_ten_runs_are_told_the_newest_first(tmp_path: Path) -> None:
+def test_the_newest_ten_runs_are_reported_the_newest_first(tmp_path: Path) -> None:
     for number in range(RUNS + 3):
         at = STARTED_AT + 100 * number
         write(tmp_path, f"r{number:02}", [*deployment("auth", at), ended(at=at + 9)], at=at)
@@ -66,7 +66,7 @@ def test_the_newest_ten_runs_are_told_the_newest_first(tmp_path: Path) -> None:
     assert JournalSide(tmp_path, "sandbox").past(AUTH, never) == []  # another installation
 
 
-def test_who_made_a_version_is_told_however_long_ago(tmp_path: Path) -> None:
+def test_who_made_a_version_is_reported_however_long_ago(tmp_path: Path) -> None:
     journal = write(tmp_path, "r0", [*deployment("auth"), ended(at=STARTED_AT + 9)])
     maker = journal.maker("version-auth", "")
     assert maker is not None
@@ -87,7 +87,7 @@ def test_a_version_was_made_by_the_run_that_has_sent_the_call_not_by_the_one_tha
     assert [(call.call, call.answered) for call in first.sent] == [("createVersion", True), ("createVersion", False)]
 
 
-def test_a_rollback_of_other_functions_is_not_told_as_one_of_this(tmp_path: Path) -> None:
+def test_a_rollback_of_other_functions_is_not_reported_as_one_of_this(tmp_path: Path) -> None:
     write(tmp_path, "r0", [*deployment("auth"), *deployment("bill"), ended(at=STARTED_AT + 9)], units=2)
     journal = write(
         tmp_path, "r1", [*deployment("bill", STARTED_AT + 20), ended(at=STARTED_AT + 29)], at=STARTED_AT + 20,
@@ -104,8 +104,8 @@ def test_what_is_waited_for_in_a_run_that_lives_and_in_none_that_is_dead(tmp_pat
     journal = write(tmp_path, "r0", events[: number + 1])
     assert [*journal.waiting(AUTH, None)] == []  # it was killed
     alive(tmp_path)
-    (told,) = journal.waiting(AUTH, None)
-    assert (told.kind, told.operation_id, told.run_id) == (WaitsFor.OPERATION, "operation-auth", "r0")
+    (reported,) = journal.waiting(AUTH, None)
+    assert (reported.kind, reported.operation_id, reported.run_id) == (WaitsFor.OPERATION, "operation-auth", "r0")
     assert [*journal.waiting(replace(AUTH, name="b", key="b", function_id="d4e-b"), None)] == []
 
 
@@ -124,10 +124,10 @@ def test_a_paused_run_waits_for_somebody(tmp_path: Path, outcome: Outcome | None
     journal = write(tmp_path, "r0", [planned("auth"), *over, paused, ended(at=STARTED_AT + 9, exit_code=3)])
     found = [*journal.waiting(AUTH, None)]
     assert len(found) == waits
-    for told in found:
-        assert told.kind is WaitsFor.APPROVAL
-        assert told.words == "run r0 is paused: wave 1 has ended: it waits for approval"
-        assert told.advice == "continue with `orchestrator promote r0`"
+    for reported in found:
+        assert reported.kind is WaitsFor.APPROVAL
+        assert reported.words == "run r0 is paused: wave 1 has ended: it waits for approval"
+        assert reported.advice == "continue with `orchestrator promote r0`"
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_a_paused_run_waits_for_somebody(tmp_path: Path, outcome: Outcome | None
         (Selection(job="nightly"), True),
     ],
 )
-def test_a_command_that_has_no_run_yet_is_told_where_it_may_be_about_the_function(
+def test_a_command_that_has_no_run_yet_is_reported_where_it_may_be_about_the_function(
     tmp_path: Path, selection: Selection, may: bool
 ) -> None:
     with open_store(tmp_path) as store:
@@ -154,7 +154,7 @@ def test_a_command_that_has_no_run_yet_is_told_where_it_may_be_about_the_functio
     assert [one.kind for one in found] == [WaitsFor.PLAN] * may
 
 
-def test_in_a_run_of_many_it_is_told_as_by_a_look_at_all_of_their_records(tmp_path: Path) -> None:
+def test_in_a_run_of_many_it_is_reported_as_by_a_look_at_all_of_their_records(tmp_path: Path) -> None:
     """The other functions are counted, not folded. At each moment of a chain whose second run uses another key for a
     function, the answer equals that from all events.
     """
@@ -181,17 +181,17 @@ def test_in_a_run_of_many_it_is_told_as_by_a_look_at_all_of_their_records(tmp_pa
         whole = live_run(event for event in events if not isinstance(event, StepStarted | BytesSent))
         for key in keys:
             names = replace(AUTH, key=key, name=key, function_id=f"d4e-{key}")
-            told = [*journal.waiting(names, None)]
+            reported = [*journal.waiting(names, None)]
             unit = next(unit for unit in whole.run.units.values() if unit.name == key)
             if other is not None and key in keys[:2]:  # the second run does not include it
-                assert told == []
+                assert reported == []
                 continue
             by_all = what_it_waits_for(whole, unit.key, packs=False, now_s=STARTED_AT + 1e9)
             assert by_all is not None
-            assert [(it.kind, it.words) for it in told] == [(by_all.kind, by_all.words)]
+            assert [(it.kind, it.words) for it in reported] == [(by_all.kind, by_all.words)]
 
 
-def test_a_run_of_a_newer_program_is_told_and_hides_no_other(tmp_path: Path) -> None:
+def test_a_run_of_a_newer_program_is_reported_and_hides_no_other(tmp_path: Path) -> None:
     for number in range(3):
         at = STARTED_AT + 100 * number
         journal = write(tmp_path, f"r{number}", [*deployment("auth", at), ended(at=at + 9)], at=at)
@@ -205,7 +205,7 @@ def test_a_run_of_a_newer_program_is_told_and_hides_no_other(tmp_path: Path) -> 
     assert error.message.endswith(" was written by a newer orchestrator")
 
 
-def test_runs_of_other_machines_are_told_with_what_took_them_up_or_back() -> None:
+def test_runs_of_other_machines_are_reported_with_what_took_them_up_or_back() -> None:
     """The same as for runs of the journal."""
     plain = replace(started("r0", units=1), identity=Identity(user="ann"))
     back = replace(plain, run_id="r1", at=STARTED_AT + 100, verb="rollback", rolls_back="r0")
@@ -214,8 +214,10 @@ def test_runs_of_other_machines_are_told_with_what_took_them_up_or_back() -> Non
     over = [*deployment("auth"), ended(at=STARTED_AT + 400)]
     records = [Recorded(AUTH, [one, *([planned("auth")] if one is cut_off else over)])
                for one in (plain, back, cut_off, resumed)]  # fmt: skip
-    told = [(one.run_id, one.state, one.taken_up_by, one.rolled_back_by) for one in past_elsewhere(records, ("r3",))]
-    assert told == [
+    reported = [
+        (one.run_id, one.state, one.taken_up_by, one.rolled_back_by) for one in past_elsewhere(records, ("r3",))
+    ]
+    assert reported == [
         ("r3", "done", "", ""),
         ("r2", "interrupted", "r3", ""),
         ("r1", "done", "", ""),

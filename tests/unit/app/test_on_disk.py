@@ -66,7 +66,7 @@ WITHOUT_FILES = ["a pattern with a leading ./", "an open bracket", "an entry poi
 
 
 @pytest.mark.parametrize("case", WITHOUT_FILES)
-def test_of_a_source_that_is_built_what_no_build_can_mend_is_told(project: Path, case: str) -> None:
+def test_of_a_source_that_is_built_what_no_build_can_mend_is_reported(project: Path, case: str) -> None:
     keys, rule = SOURCES[case]
     text = f'{FUNCTION}build = {{ command = "touch built", folder = "src" }}\n{keys}\n'
     (mistake,), _ = validated(project, text)
@@ -80,7 +80,7 @@ def test_what_a_build_may_make_is_not_looked_for(project: Path, keys: str) -> No
     assert validated(project, text) == ([], [])
 
 
-def test_secrets_of_developers_and_links_out_are_told(project: Path) -> None:
+def test_secrets_of_developers_and_links_out_are_reported(project: Path) -> None:
     (project / "src" / ".env").write_text("A=1")
     (project / "src" / "out").symlink_to("/etc")
     ((mistake,), _) = validated(project, FUNCTION)
@@ -105,7 +105,7 @@ def test_what_many_functions_share_is_said_once(project: Path) -> None:
     assert mistake.endswith("(concerns fun-0, fun-1, fun-2 and 2 more)")
 
 
-def test_what_is_too_large_is_told(project: Path) -> None:
+def test_what_is_too_large_is_reported(project: Path) -> None:
     (project / "src" / "big").write_bytes(os.urandom(4 << 20))
     assert validated(project, FUNCTION)[0] == []
     _, (warning,) = validated(project, FUNCTION)

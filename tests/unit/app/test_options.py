@@ -20,7 +20,7 @@ def test_a_duration_is_one_with_units_or_a_number_of_seconds(text: str, expected
 
 
 @pytest.mark.parametrize("text", ["", "soon", "-1", "1e3", "10 s", "nan", "9999999999"])
-def test_what_is_no_duration_is_told_with_its_option(text: str) -> None:
+def test_what_is_no_duration_is_reported_with_its_option(text: str) -> None:
     with pytest.raises(UsageError, match=r"^--lock-timeout .*: must be a "):
         seconds("--lock-timeout", text)
 
@@ -40,7 +40,7 @@ SELECTING = [
 
 @pytest.mark.parametrize("value", ["", " "])
 @pytest.mark.parametrize(("verb", "name"), SELECTING)
-def test_an_empty_variable_of_an_option_that_selects_is_told(
+def test_an_empty_variable_of_an_option_that_selects_is_reported(
     monkeypatch: pytest.MonkeyPatch, verb: str, name: str, value: str
 ) -> None:
     monkeypatch.setenv(name, value)
@@ -88,13 +88,13 @@ def test_what_is_skipped_and_agreed_to_comes_from_the_environment_too(monkeypatc
 
 @pytest.mark.parametrize("text", ["", " ", "a,", ",", "a,,b"])
 @pytest.mark.parametrize("option", ["--again", "--no-way-back"])
-def test_an_empty_name_is_told(option: str, text: str) -> None:
+def test_an_empty_name_is_reported(option: str, text: str) -> None:
     with pytest.raises(UsageError, match=f"^{option} has an empty name"):
         parsed("deploy", option, text)
 
 
 @pytest.mark.parametrize(("key", "option"), NAMING.items())
-def test_names_of_nothing_are_told(key: str, option: str) -> None:
+def test_names_of_nothing_are_reported(key: str, option: str) -> None:
     specs = [spec("api", name="api-prod")]
     for name in ("api", "api-prod"):
         check_agreed(RunOptions("deploy", Path(), **{key: (name,)}), specs)  # type: ignore[arg-type]

@@ -20,15 +20,15 @@ FUNCTION = (
 )
 
 
-class Told:
+class Reported:
     """A session whose resource-manager returns this for folders; an error code is raised."""
 
-    def __init__(self, root: Path, told: Mapping[str, str | Code | None], text: str, **environ: str) -> None:
+    def __init__(self, root: Path, reported: Mapping[str, str | Code | None], text: str, **environ: str) -> None:
         (root / "deploy.toml").write_text(text + FUNCTION)
         self.request = SimpleNamespace(manifest=load(root / "deploy.toml", environ))
         self.world, self.directory, self.messages = self, self, self
         self.endpoint = "https://cloud"
-        self._told = told
+        self._reported = reported
         self.asked: list[str] = []
         self.said: list[str] = []
 
@@ -37,7 +37,7 @@ class Told:
 
     async def cloud_of(self, folder_id: str) -> str | None:
         self.asked.append(folder_id)
-        found = self._told[folder_id]
+        found = self._reported[folder_id]
         if isinstance(found, Code):
             raise CloudError("no", call="get folder", code=found)
         return found
@@ -48,14 +48,14 @@ class Told:
     def check(self) -> OrchestratorError | None:
         session: Any = self
         try:
-            run(lambda: check_own_cloud(session, self._told))
+            run(lambda: check_own_cloud(session, self._reported))
         except OrchestratorError as error:
             return error
         return None
 
 
 def test_a_folder_of_another_cloud_is_named_with_the_line(tmp_path: Path) -> None:
-    error = Told(tmp_path, {"a": "own", "b": "other", "c": None}, f"# one\n{CLOUD}").check()
+    error = Reported(tmp_path, {"a": "own", "b": "other", "c": None}, f"# one\n{CLOUD}").check()
     assert isinstance(error, ManifestError)
     (mistake,) = error.mistakes
     assert (mistake.line, mistake.key) == (3, "cloud.cloud_id")
@@ -63,35 +63,35 @@ def test_a_folder_of_another_cloud_is_named_with_the_line(tmp_path: Path) -> Non
 
 
 def test_several_clouds_are_all_named(tmp_path: Path) -> None:
-    error = Told(tmp_path, {"a": "one", "b": "two"}, "", YC_CLOUD_ID="own").check()
+    error = Reported(tmp_path, {"a": "one", "b": "two"}, "", YC_CLOUD_ID="own").check()
     assert isinstance(error, UsageError)
     assert error.message == "YC_CLOUD_ID is own, and folders a, b are in clouds one, two"
     assert error.advice.startswith("correct YC_CLOUD_ID, or unset it")
 
 
-@pytest.mark.parametrize("untold", [None, Code.PERMISSION_DENIED, Code.UNAVAILABLE])
-def test_what_nobody_tells_is_said_and_taken_as_it_is(tmp_path: Path, untold: Code | None) -> None:
-    told = Told(tmp_path, {"a": "own", "b": untold, "c": untold}, CLOUD)
-    assert told.check() is None
-    (said,) = told.said
+@pytest.mark.parametrize("unreported", [None, Code.PERMISSION_DENIED, Code.UNAVAILABLE])
+def test_what_nobody_tells_is_said_and_taken_as_it_is(tmp_path: Path, unreported: Code | None) -> None:
+    reported = Reported(tmp_path, {"a": "own", "b": unreported, "c": unreported}, CLOUD)
+    assert reported.check() is None
+    (said,) = reported.said
     assert said.startswith("cloud.cloud_id = own could not be checked: folders b, c are in an unknown cloud")
-    told = Told(tmp_path, {"b": untold}, "", YC_CLOUD_ID="own")
-    assert told.check() is None
-    assert told.said[0].startswith("YC_CLOUD_ID = own could not be checked: folder b is in an unknown cloud")
+    reported = Reported(tmp_path, {"b": unreported}, "", YC_CLOUD_ID="own")
+    assert reported.check() is None
+    assert reported.said[0].startswith("YC_CLOUD_ID = own could not be checked: folder b is in an unknown cloud")
 
 
 def test_the_file_wins_over_the_variable(tmp_path: Path) -> None:
-    assert Told(tmp_path, {"a": "own"}, CLOUD, YC_CLOUD_ID="other").check() is None
+    assert Reported(tmp_path, {"a": "own"}, CLOUD, YC_CLOUD_ID="other").check() is None
 
 
 def test_nothing_is_asked_where_no_cloud_is_named(tmp_path: Path) -> None:
-    told = Told(tmp_path, {"a": "one"}, "")
-    assert told.check() is None
-    assert told.asked == told.said == []
+    reported = Reported(tmp_path, {"a": "one"}, "")
+    assert reported.check() is None
+    assert reported.asked == reported.said == []
 
 
 def test_the_sandbox_of_a_run_is_no_cloud_of_anybodys(tmp_path: Path) -> None:
-    told = Told(tmp_path, {"a": "one"}, CLOUD)
-    told.endpoint = "sandbox"
-    assert told.check() is None
-    assert told.asked == []
+    reported = Reported(tmp_path, {"a": "one"}, CLOUD)
+    reported.endpoint = "sandbox"
+    assert reported.check() is None
+    assert reported.asked == []

@@ -51,7 +51,7 @@ def test_scaling_and_access_of_each_function_are_read() -> None:
     assert text.count("public = true") == 2
 
 
-def test_what_may_not_be_read_is_left_open_and_told_once() -> None:
+def test_what_may_not_be_read_is_left_open_and_reported_once() -> None:
     functions, (unread,) = read(Code.PERMISSION_DENIED)
     assert unread.words == "public of one, two: its access bindings cannot be read: no right to see FUNCTION"
     text = manifest_text(entries_of(functions, KnownNames(), no_secret), {}, [unread.words])

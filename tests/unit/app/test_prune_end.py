@@ -41,14 +41,14 @@ def ends(
     """Return the usage after a prune of two clouds, and which clouds were queried."""
     asked = list[str]()
 
-    async def told(cloud_id: str) -> object:
+    async def reported(cloud_id: str) -> object:
         asked.append(cloud_id)
         return await quotas(cloud_id)
 
     async def read(call: Callable[[], Awaitable[Any]]) -> object:
         return await call()
 
-    world = SimpleNamespace(read=read, directory=SimpleNamespace(quotas=told))
+    world = SimpleNamespace(read=read, directory=SimpleNamespace(quotas=reported))
     live = LiveState(clouds={"b1g": "b1c", "b2g": "b2c"})
     planned = replace(no_versions(), live=live, prune=PrunePlan((), usage=(ONE, OTHER)))
     monkeypatch.setattr(ending, "bucket_of", lambda _session: None)

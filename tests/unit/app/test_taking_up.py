@@ -352,14 +352,14 @@ WAYS: list[tuple[str, str, dict[str, Outcome | None], list[str], list[str], int]
 ]
 
 
-@pytest.mark.parametrize(("verb", "breach", "outcomes", "told", "not_told", "code"), WAYS)
+@pytest.mark.parametrize(("verb", "breach", "outcomes", "reported", "not_reported", "code"), WAYS)
 def test_the_way_on_is_one_that_there_is(
     tmp_path: Path,
     verb: str,
     breach: str,
     outcomes: dict[str, Outcome | None],
-    told: list[str],
-    not_told: list[str],
+    reported: list[str],
+    not_reported: list[str],
     code: int,
 ) -> None:
     job = Selection(job="n", parameters={"x": "1"}) if verb == "run n" else Selection()
@@ -369,8 +369,8 @@ def test_the_way_on_is_one_that_there_is(
         run = store.chain_state("R1")
     left = {key: unit for key, unit in run.units.items() if unit.outcome != DONE}
     ways, exit_code = ways_on(run, left)
-    assert all(part in ways for part in told), ways
-    assert not any(part in ways for part in not_told), ways
+    assert all(part in ways for part in reported), ways
+    assert not any(part in ways for part in not_reported), ways
     assert exit_code == code
 
 

@@ -113,7 +113,7 @@ def test_what_terraform_declares_is_written_and_what_is_live_otherwise_is_named(
 
 def test_scaling_and_access_of_their_own_resources_are_read(tmp_path: Path) -> None:
     path = state(tmp_path, EVERYTHING)
-    told = json.loads(path.read_text())
+    reported = json.loads(path.read_text())
     policies = [
         {"tag": "$latest", "zone_instances_limit": 3, "zone_requests_limit": 100}, {"tag": "none"},
         {"tag": "stable", "zone_instances_limit": 2, "zone_requests_limit": 0},
@@ -123,7 +123,7 @@ def test_scaling_and_access_of_their_own_resources_are_read(tmp_path: Path) -> N
         {**of, "role": "functions.viewer", "members": ["system:allUsers"]},
         {**of, "role": "functions.functionInvoker", "members": ["userAccount:aje", "system:allUsers"]},
     ]
-    told["resources"] += [
+    reported["resources"] += [
         {
             "type": "yandex_function_scaling_policy",
             "name": "s",
@@ -131,15 +131,15 @@ def test_scaling_and_access_of_their_own_resources_are_read(tmp_path: Path) -> N
         },
         {"type": "yandex_function_iam_binding", "name": "b", "instances": [{"attributes": one} for one in bindings]},
     ]
-    path.write_text(json.dumps(told))
+    path.write_text(json.dumps(reported))
     (found,) = read_state(path)
     assert found.table["scaling"] == {
         "$latest": {"zone_instances": 3, "zone_requests": 100}, "stable": {"zone_instances": 2},
     }  # fmt: skip
     assert found.table["public"] is True
     assert {*found.own_kinds} == {ChangeKind.SCALING, ChangeKind.ACCESS}
-    told["resources"][-1]["instances"].pop()
-    path.write_text(json.dumps(told))
+    reported["resources"][-1]["instances"].pop()
+    path.write_text(json.dumps(reported))
     (found,) = read_state(path)
     assert "public" not in found.table
 
@@ -166,7 +166,7 @@ def test_scaling_and_access_that_are_live_otherwise_are_named(
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "reported"),
     [
         ("no json", "not JSON"),
         ('{"version": 3}', "not a Terraform state of version 4 but of 3"),
@@ -175,10 +175,10 @@ def test_scaling_and_access_that_are_live_otherwise_are_named(
         (f'{{"version": 4, "resources": [{BROKEN}]}}', "cannot read a resource: KeyError"),
     ],
 )
-def test_a_file_that_is_no_state_is_refused(tmp_path: Path, text: str, told: str) -> None:
+def test_a_file_that_is_no_state_is_refused(tmp_path: Path, text: str, reported: str) -> None:
     path = tmp_path / "terraform.tfstate"
     path.write_text(text)
-    with pytest.raises(UsageError, match=told):
+    with pytest.raises(UsageError, match=reported):
         read_state(path)
     with pytest.raises(UsageError, match="No such file"):
         read_state(tmp_path / "none")

@@ -70,14 +70,14 @@ def check(before: list[Settings], after: list[Settings]) -> None:
     now = [live_function(f"fn-{number}", one) for number, one in enumerate(tagged)]
     live = live_state([*now, *functions[len(now) :]])
     with TemporaryDirectory() as folder:
-        made, told = updated(Path(folder), text, [*now, *functions[len(now) :]])
+        made, reported = updated(Path(folder), text, [*now, *functions[len(now) :]])
         secrets = {
             name: str(version.raw["environment"][what.partition(" of ")[0].removeprefix("environment.")])
             for name, what in made.variables.items()
             for function, version in now
             if function.name == what.partition(" of ")[2]
         }
-        plan = planned_from(Path(folder), told, live, secrets)
+        plan = planned_from(Path(folder), reported, live, secrets)
     assert made.left == []
     assert {unit.action for unit in plan.units} <= {Action.UNCHANGED}, [unit.reason for unit in plan.units]
 
@@ -112,8 +112,8 @@ HEAD += 'memory = "128MB"\nversion_id = "$latest"\n'
 
 def test_a_variable_is_not_written_over_in_silence(tmp_path: Path) -> None:
     text = HEAD + '[functions.one]\nenvironment = { LEVEL = "${LEVEL}" }\n'
-    made, told = updated(tmp_path, text, [live_function("one", settings(environment={"LEVEL": "debug"}))])
-    assert told == text
+    made, reported = updated(tmp_path, text, [live_function("one", settings(environment={"LEVEL": "debug"}))])
+    assert reported == text
     assert [left_words(one).rpartition(" at ")[0] for one in made.left] == [
         "one.environment.LEVEL is skipped: it is written as a variable"
     ]
@@ -125,32 +125,32 @@ def test_a_secret_that_somebody_added_is_written_as_a_variable(tmp_path: Path) -
         live_function("one", settings(environment={"API_TOKEN": "hunter2hunter2"})),
         live_function("two", settings(environment={"API_TOKEN": "another", "A": "xinfo"})),
     ]
-    made, told = updated(tmp_path, text, live)
-    assert "hunter2" not in told
-    assert "another" not in told
+    made, reported = updated(tmp_path, text, live)
+    assert "hunter2" not in reported
+    assert "another" not in reported
     assert made.variables == {
         "API_TOKEN": "environment.API_TOKEN of one", "TWO_API_TOKEN": "environment.API_TOKEN of two",
     }  # fmt: skip
-    assert 'API_TOKEN = "${TWO_API_TOKEN}"' in told
+    assert 'API_TOKEN = "${TWO_API_TOKEN}"' in reported
 
 
 def test_names_stand_for_ids(tmp_path: Path) -> None:
     secret = Secret("DB", "password", "e6qa", None, "e6qv")
     live = [live_function("one", settings(service_account_id="ajea", secrets=(secret,)))]
     names = KnownNames({("folder", "ajea"): "runner"}, {("folder", "e6qa"): "db"}, {"e6qa": "e6qv"})
-    _, told = updated(tmp_path, HEAD + '[functions.one]\nservice_account_id = "ajeb"  # who\n', live, names)
-    assert 'service_account = "runner"' in told
-    assert "service_account_id" not in told
-    assert 'secrets = [{ environment_variable = "DB", key = "password", name = "db" }]' in told
+    _, reported = updated(tmp_path, HEAD + '[functions.one]\nservice_account_id = "ajeb"  # who\n', live, names)
+    assert 'service_account = "runner"' in reported
+    assert "service_account_id" not in reported
+    assert 'secrets = [{ environment_variable = "DB", key = "password", name = "db" }]' in reported
 
 
 def test_labels_that_are_declared_follow_those_that_are_live(tmp_path: Path) -> None:
     text = HEAD + '[functions.one]\nlabels = { team = "a", tier = "b" }\nfunction_description = "old"\n'
     live = [live_function("one", settings(), labels={"team": "x", "other": "y"}, description="new")]
-    _, told = updated(tmp_path, text, live)
+    _, reported = updated(tmp_path, text, live)
     assert (
-        told == HEAD + '[functions.one]\nlabels = { team = "x" }\nfunction_description = "new"\ntimeout = "10s"\n'
-        or ('labels = { team = "x" }' in told and 'function_description = "new"' in told)
+        reported == HEAD + '[functions.one]\nlabels = { team = "x" }\nfunction_description = "new"\ntimeout = "10s"\n'
+        or ('labels = { team = "x" }' in reported and 'function_description = "new"' in reported)
     )
 
 
@@ -162,10 +162,10 @@ def test_what_the_cloud_fills_in_is_not_written_for_a_function_with_a_source(tmp
             "one", settings(memory_bytes=1 << 30, tmpfs_size_bytes=512 << 20, log=LogOptions(folder_id="folder"))
         )
     ]
-    _, told = updated(tmp_path, text, live)
-    assert told == text + 'memory = "1GB"\n'
-    _, told = updated(tmp_path, HEAD + "[functions.one]\n", live)
-    assert 'tmpfs_size = "512MB"' in told
+    _, reported = updated(tmp_path, text, live)
+    assert reported == text + 'memory = "1GB"\n'
+    _, reported = updated(tmp_path, HEAD + "[functions.one]\n", live)
+    assert 'tmpfs_size = "512MB"' in reported
 
 
 def test_what_no_manifest_can_say_is_left_alone(tmp_path: Path) -> None:
@@ -192,17 +192,17 @@ def test_what_one_environment_has_goes_into_what_is_said_of_it(tmp_path: Path) -
         live_function("one", settings(memory_bytes=1 << 30, environment={"A": "1"})),
         live_function("two", settings(execution_timeout_s=20.0)),
     ]
-    _, told = updated(tmp_path, HEAD + ENVIRONMENTS, live, environment="prod")
-    lines = [line for line in told.splitlines() if line not in (HEAD + ENVIRONMENTS).splitlines()]
+    _, reported = updated(tmp_path, HEAD + ENVIRONMENTS, live, environment="prod")
+    lines = [line for line in reported.splitlines() if line not in (HEAD + ENVIRONMENTS).splitlines()]
     assert lines == [
         'functions.one.memory = "1GB"  # more',
         'functions.one.environment.A = "1"',
         'functions.two.timeout = "20s"',
     ]
-    assert 'functions.one.memory = "512MB"  # more' not in told
+    assert 'functions.one.memory = "512MB"  # more' not in reported
     text = HEAD + ENVIRONMENTS.replace("functions.one.memory", "#")
-    _, told = updated(tmp_path, text, live, environment="prod")
-    assert told.endswith(
+    _, reported = updated(tmp_path, text, live, environment="prod")
+    assert reported.endswith(
         '[environments.prod.functions.one]\nmemory = "1GB"\nenvironment = { A = "1" }\n'
         '\n[environments.prod.functions.two]\ntimeout = "20s"\n'
     )
@@ -212,8 +212,8 @@ def test_what_an_included_file_inherits_from_the_main_one_is_found(tmp_path: Pat
     text = 'include = ["team.toml"]\n' + HEAD.replace("128MB", "${SIZE:-128MB}")
     (tmp_path / "team.toml").write_text("[functions.one]\n[functions.two]\n")
     live = [live_function("one", settings(memory_bytes=1 << 30, runtime="nodejs22")), live_function("two", settings())]
-    made, told = updated(tmp_path, text, live)
-    assert told == text
+    made, reported = updated(tmp_path, text, live)
+    assert reported == text
     assert (tmp_path / "team.toml").read_text() == '[functions.one]\nruntime = "nodejs22"\n[functions.two]\n'
     assert [one.slot for one in made.left] == [("memory",)]
 
@@ -224,25 +224,25 @@ def test_what_many_functions_have_by_one_table_goes_into_their_own(tmp_path: Pat
         live_function("one", settings(environment={"NAME": "one", "LEVEL": "debug"})),
         live_function("two", settings(environment={"NAME": "two", "LEVEL": "info"})),
     ]
-    _, told = updated(tmp_path, text, live)
-    assert told == text + '\n[functions.one]\nenvironment = { LEVEL = "debug" }\n'
+    _, reported = updated(tmp_path, text, live)
+    assert reported == text + '\n[functions.one]\nenvironment = { LEVEL = "debug" }\n'
 
 
 def test_what_is_ignored_is_not_written(tmp_path: Path) -> None:
     text = HEAD + '[functions.one]\nignore = ["memory", "environment.LEVEL", "labels.team"]\nlabels = { team = "a" }\n'
     live = [live_function("one", settings(memory_bytes=1 << 30, environment={"LEVEL": "x"}), labels={"team": "b"})]
-    made, told = updated(tmp_path, text, live)
-    assert told == text
+    made, reported = updated(tmp_path, text, live)
+    assert reported == text
     assert made.left == []
 
 
-def test_what_a_job_changes_is_told_from_what_is_otherwise_anyway() -> None:
+def test_what_a_job_changes_is_reported_from_what_is_otherwise_anyway() -> None:
     declared = settings(environment={"A": "1", "OLD": "x"}, memory_bytes=256 << 20)
     base = settings(environment={"A": "1", "OLD": "x", "BY_HAND": "y"}, runtime="python311")
-    wanted = replace(base, runtime="python312", environment={"A": "2", "BY_HAND": "y"})
-    found: dict[Any, Any] = job_slots(declared, base, wanted)
+    desired = replace(base, runtime="python312", environment={"A": "2", "BY_HAND": "y"})
+    found: dict[Any, Any] = job_slots(declared, base, desired)
     assert found == {("environment", "A"): "2", ("environment", "OLD"): REMOVED}
-    assert job_slots(replace(declared, runtime="python311"), base, wanted)["runtime",] == "python312"
+    assert job_slots(replace(declared, runtime="python311"), base, desired)["runtime",] == "python312"
 
 
 def test_a_file_is_written_whole_with_its_rights_and_where_a_link_leads(tmp_path: Path) -> None:
@@ -285,17 +285,17 @@ def test_scaling_and_access_that_are_declared_become_what_is_live(
 ) -> None:
     text = f"{HEAD}[functions.one]\n{declared}\n"
     one = live_function("one", settings(), **own)
-    made, told = updated(tmp_path, text, [one])
+    made, reported = updated(tmp_path, text, [one])
     assert made.left == []
     expected = tomllib.loads(f"{HEAD}[functions.one]\n{declared if written is None else written}\n")
-    assert tomllib.loads(told) == expected
-    assert {unit.action for unit in planned_from(tmp_path, told, live_state([one])).units} == {Action.UNCHANGED}
+    assert tomllib.loads(reported) == expected
+    assert {unit.action for unit in planned_from(tmp_path, reported, live_state([one])).units} == {Action.UNCHANGED}
 
 
 def test_a_policy_that_is_inherited_and_gone_is_taken_away(tmp_path: Path) -> None:
     text = f"{HEAD}scaling.a = {{ provisioned = 1 }}\n[functions.one]\n[functions.two]\n"
     live = [live_function("one", settings(), scaling={}), live_function("two", settings(), scaling={"a": MANY})]
-    _, told = updated(tmp_path, text, live)
-    read = tomllib.loads(told)
+    _, reported = updated(tmp_path, text, live)
+    read = tomllib.loads(reported)
     assert read["defaults"] == tomllib.loads(text)["defaults"]
     assert read["functions"] == {"one": {"without": ["scaling.a"]}, "two": {"scaling": {"a": {"provisioned": 3}}}}

@@ -30,7 +30,7 @@ async def test_it_runs_in_its_folder_with_the_facts_and_without_credentials(tmp_
 
 
 @pytest.mark.parametrize("status", [0, 1, 75])
-async def test_its_exit_status_is_told(tmp_path: Path, status: int) -> None:
+async def test_its_exit_status_is_reported(tmp_path: Path, status: int) -> None:
     assert (await ended(tmp_path, f"exit {status}")).status == status
 
 

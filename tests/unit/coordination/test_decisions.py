@@ -27,7 +27,7 @@ HELD = Registry(5, (ONE, TWO, APART))
 UNKNOWN, ALIVE, DEAD = Life.UNKNOWN, Life.ALIVE, Life.DEAD
 
 
-def wanted(looked: Registry) -> Wanted:
+def desired(looked: Registry) -> Wanted:
     return Wanted(MINE, {"f": "thumbs", "g": "mail"}, looked, timeout_s=0.0)
 
 
@@ -44,15 +44,15 @@ def wanted(looked: Registry) -> Wanted:
 def test_a_lease_is_fresh_only_if_nobody_held_its_functions_since_the_look(
     looked: Registry, waited: bool, fresh: bool
 ) -> None:
-    step = wanted(looked).decide(FREE, {}, waited=waited, over=False)
+    step = desired(looked).decide(FREE, {}, waited=waited, over=False)
     assert step == Write(Registry(6, (APART, replace(MINE, fencing=6))), Granted(6, fresh=fresh))
     lost = Registry(7, (APART, replace(MINE, fencing=6), holder("later", fencing=7)))
-    assert wanted(looked).decide(lost, {}, waited=waited, over=False) == Final(Granted(6, fresh=fresh))
+    assert desired(looked).decide(lost, {}, waited=waited, over=False) == Final(Granted(6, fresh=fresh))
 
 
 @pytest.mark.parametrize("over", [False, True])
 def test_the_dead_are_taken_over_all_at_once(over: bool) -> None:
-    step = wanted(FREE).decide(HELD, {"one": DEAD, "two": DEAD}, waited=True, over=over)
+    step = desired(FREE).decide(HELD, {"one": DEAD, "two": DEAD}, waited=True, over=over)
     taken = Registry(6, (APART, replace(MINE, fencing=6)))
     assert step == Write(taken, Granted(6, fresh=False, dead=(ONE, TWO)))
 
@@ -70,7 +70,7 @@ def test_the_dead_are_taken_over_all_at_once(over: bool) -> None:
     ],
 )
 def test_a_lease_is_waited_for(one: Life, two: Life, over: bool, named: str) -> None:
-    step = wanted(FREE).decide(HELD, {"one": one, "two": two}, waited=True, over=over)
+    step = desired(FREE).decide(HELD, {"one": one, "two": two}, waited=True, over=over)
     assert isinstance(step, Wait)
     assert step.why.startswith(named)
 
@@ -80,7 +80,7 @@ def test_a_lease_is_waited_for(one: Life, two: Life, over: bool, named: str) -> 
 )
 def test_a_lease_is_refused_once_time_is_over_and_its_holders_live(one: Life, two: Life, named: str) -> None:
     with pytest.raises(LockHeldError, match=named):
-        wanted(FREE).decide(HELD, {"one": one, "two": two}, waited=True, over=True)
+        desired(FREE).decide(HELD, {"one": one, "two": two}, waited=True, over=True)
 
 
 NOON = datetime(2027, 1, 1, 12, tzinfo=UTC)

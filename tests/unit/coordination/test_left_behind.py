@@ -50,7 +50,7 @@ def test_only_leases_that_are_held_for_long_are_looked_at() -> None:
     assert held_long(Registry(3, (old, new, odd)), NOW) == (old,)
 
 
-def test_the_dead_are_told_from_those_that_live() -> None:
+def test_the_dead_are_reported_from_those_that_live() -> None:
     records, key = MemoryRecords(), "leases.json"
     dead, living, other = holder("dead"), holder("living"), holder("other")
     said = list[str]()

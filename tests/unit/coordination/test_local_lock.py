@@ -31,7 +31,7 @@ anyio.run(main)
 """
 
 
-def test_a_second_run_is_told_who_holds_the_lock_and_since_when(tmp_path: Path) -> None:
+def test_a_second_run_is_reported_who_holds_the_lock_and_since_when(tmp_path: Path) -> None:
     async def main() -> str:
         async with lock(tmp_path, verb="run nightly"):
             with pytest.raises(LockHeldError) as caught:
@@ -262,7 +262,7 @@ def test_two_machines_with_one_host_name_device_and_inode_are_two_owners(
 
 
 @pytest.mark.parametrize("damaged", ["", "short", "x" * 40, "../../etc/passwd!"])
-def test_a_damaged_owner_is_made_anew(damaged: str, tmp_path: Path) -> None:
+def test_a_damaged_owner_is_made_again(damaged: str, tmp_path: Path) -> None:
     machine(tmp_path)
     (tmp_path / OWNER).write_text(damaged)
     assert machine(tmp_path) == machine(tmp_path)

@@ -45,7 +45,7 @@ class Cloud:
         return self.refusals - before
 
 
-def test_a_limit_that_is_told_is_kept_to() -> None:
+def test_a_limit_that_is_reported_is_kept_to() -> None:
     cloud = Cloud(Limit(15, known=True), 15)
     assert cloud.calls(2000) == 0
     assert cloud.limit.allowed == 15
@@ -156,7 +156,7 @@ events = st.lists(
 
 
 @given(st.integers(1, 50), st.booleans(), st.integers(0, 60), events)
-def test_whatever_happens_something_is_allowed_and_never_more_than_told(
+def test_whatever_happens_something_is_allowed_and_never_more_than_reported(
     assumed: int, known: bool, reserve: int, happens: list[tuple[bool, int, float, float | None]]
 ) -> None:
     limit, now, most = Limit(assumed, known=known, reserve=reserve), 0.0, assumed

@@ -17,11 +17,11 @@ def limits(function: int = 10, folder: int = 15, cloud: int = 20, reserve: int =
     return Limits(function, folder, cloud, reserve)
 
 
-def granted_of(wanted: list[QuotaScope], given_limits: Limits) -> int:
+def granted_of(desired: list[QuotaScope], given_limits: Limits) -> int:
     async def main() -> int:
         slots = Slots(given_limits)
         async with anyio.create_task_group() as group:
-            for domain in wanted:
+            for domain in desired:
                 group.start_soon(slots.acquire, domain)
             await anyio.wait_all_tasks_blocked()
             held = slots.statistics().held
@@ -32,7 +32,7 @@ def granted_of(wanted: list[QuotaScope], given_limits: Limits) -> int:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "given_limits", "granted"),
+    ("desired", "given_limits", "granted"),
     [
         ([QuotaScope(str(n), "a", "c") for n in range(30)], limits(), 15),
         ([QuotaScope(str(n), f"folder{n % 2}", "c") for n in range(60)], limits(), 20),
@@ -41,13 +41,13 @@ def granted_of(wanted: list[QuotaScope], given_limits: Limits) -> int:
         ([QuotaScope(str(n), "a", "c") for n in range(30)], limits(reserve=3), 12),
     ],
 )
-def test_limits_per_function_folder_and_cloud(wanted: list[QuotaScope], given_limits: Limits, granted: int) -> None:
-    assert granted_of(wanted, given_limits) == granted
+def test_limits_per_function_folder_and_cloud(desired: list[QuotaScope], given_limits: Limits, granted: int) -> None:
+    assert granted_of(desired, given_limits) == granted
 
 
 def test_a_full_folder_does_not_hold_up_another() -> None:
-    wanted = [QuotaScope(str(n), "full", "c") for n in range(50)] + [QuotaScope("x", "other", "c")]
-    assert granted_of(wanted, limits(folder=2)) == 3
+    desired = [QuotaScope(str(n), "full", "c") for n in range(50)] + [QuotaScope("x", "other", "c")]
+    assert granted_of(desired, limits(folder=2)) == 3
 
 
 def test_a_released_slot_goes_to_whoever_waited_longest() -> None:
@@ -111,7 +111,7 @@ WAITERS = st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from([0.5, 1.0, 
 @given(WAITERS, st.integers(1, 4), st.integers(1, 5))
 @settings(max_examples=100, deadline=None)
 def test_the_folder_with_most_work_left_comes_first_and_in_it_what_takes_longest(
-    wanted: list[tuple[str, float]], folder: int, cloud: int
+    desired: list[tuple[str, float]], folder: int, cloud: int
 ) -> None:
     async def main() -> None:
         slots, waiting, held = Slots(limits(folder=folder, cloud=cloud)), list[tuple[str, float]](), list[Slot]()
@@ -130,7 +130,7 @@ def test_the_folder_with_most_work_left_comes_first_and_in_it_what_takes_longest
             held.append(slot)
 
         async with anyio.create_task_group() as group:
-            for number, (place, expected_s) in enumerate(wanted):
+            for number, (place, expected_s) in enumerate(desired):
                 group.start_soon(work, number, place, expected_s)
             await anyio.wait_all_tasks_blocked()
             while held:

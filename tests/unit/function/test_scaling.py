@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from orchestrator.function.access import ROLE, opens, roles_of, wanted_roles
+from orchestrator.function.access import ROLE, desired_roles, opens, roles_of
 from orchestrator.function.fields import (
     changed_otherwise,
+    desired_otherwise,
     in_words,
     is_made,
     made_of,
@@ -18,9 +19,8 @@ from orchestrator.function.fields import (
     still_as,
     taken_back_change,
     unmade,
-    wanted_otherwise,
 )
-from orchestrator.function.scaling import policies_of, wanted_policies
+from orchestrator.function.scaling import desired_policies, policies_of
 from orchestrator.model import AccessBinding, Change, ChangeKind, Function, Scaling, ScalingPolicy
 from tests.builders import spec
 
@@ -29,7 +29,7 @@ ONE = {"provisioned": 1, "zone_instances": 1, "zone_requests": 0}
 
 
 @pytest.mark.parametrize(
-    ("declared", "live", "wanted"),
+    ("declared", "live", "desired"),
     [
         (Scaling(zone_instances=2), None, {"provisioned": 0, "zone_instances": 2, "zone_requests": 0}),
         (Scaling(zone_instances=2), ONE, {"provisioned": 1, "zone_instances": 2, "zone_requests": 0}),
@@ -41,9 +41,9 @@ ONE = {"provisioned": 1, "zone_instances": 1, "zone_requests": 0}
     ],
 )
 def test_what_is_not_declared_of_a_policy_stays(
-    declared: Scaling, live: dict[str, int] | None, wanted: dict[str, int] | None
+    declared: Scaling, live: dict[str, int] | None, desired: dict[str, int] | None
 ) -> None:
-    assert wanted_policies({"t": declared}, {"t": live} if live is not None else {}) == {"t": wanted}
+    assert desired_policies({"t": declared}, {"t": live} if live is not None else {}) == {"t": desired}
 
 
 def test_a_policy_that_limits_nothing_is_none() -> None:
@@ -51,7 +51,7 @@ def test_a_policy_that_limits_nothing_is_none() -> None:
 
 
 @pytest.mark.parametrize(
-    ("public", "live", "wanted"),
+    ("public", "live", "desired"),
     [
         (None, {ROLE: True}, None),
         (True, {}, {ROLE: True}),
@@ -61,9 +61,9 @@ def test_a_policy_that_limits_nothing_is_none() -> None:
     ],
 )
 def test_which_roles_everybody_is_to_have(
-    public: bool | None, live: dict[str, bool], wanted: dict[str, bool | None] | None
+    public: bool | None, live: dict[str, bool], desired: dict[str, bool | None] | None
 ) -> None:
-    assert wanted_roles(public, live) == wanted
+    assert desired_roles(public, live) == desired
 
 
 @pytest.mark.parametrize(
@@ -123,8 +123,8 @@ def test_what_is_made_is_asked_for_once_and_comes_back() -> None:
         made = after(made, change)
         assert (is_made(made, change), own_request(made, change)) == (True, None)
     assert own_changes(WANTED, made) == ()
-    assert not wanted_otherwise(WANTED, made, made_of(changes))
-    assert wanted_otherwise(spec(), LIVE, made_of(changes))
+    assert not desired_otherwise(WANTED, made, made_of(changes))
+    assert desired_otherwise(spec(), LIVE, made_of(changes))
     back = made
     for change in reversed(changes):
         taken, since = taken_back_change(made, change)

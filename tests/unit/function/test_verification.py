@@ -69,7 +69,7 @@ def test_where_to_look_is_said(verify: Verify, found: InvokeAnswer, says: str) -
     assert says in judge_answer(verify, found, "v1").advice
 
 
-def test_an_account_without_the_right_is_told_the_role() -> None:
+def test_an_account_without_the_right_is_reported_the_role() -> None:
     assert "serverless.functions.invoker" in judge_answer(Verify(), answer(403), "v1").reason
 
 
@@ -126,7 +126,7 @@ def test_the_end_of_a_command_means(status: int | None, verdict: Verdict | None,
         assert len(judged.reason) < 300
 
 
-def test_an_event_is_sent_as_it_is_and_an_http_call_can_be_told_from_others() -> None:
+def test_an_event_is_sent_as_it_is_and_an_http_call_can_be_reported_from_others() -> None:
     raw = verify_request(Verify(payload=[1]), "d4e", "orc-a", "run")
     assert (raw.raw, raw.method, raw.body, raw.tag) == (True, "POST", b"[1]", "orc-a")
     assert verify_request(Verify(), "d4e", "orc-a", "run").body == b"{}"
@@ -146,6 +146,6 @@ def test_an_event_is_sent_as_it_is_and_an_http_call_can_be_told_from_others() ->
         (b"\xff\xfe", "��"),
     ],
 )
-def test_a_handlers_error_is_told_in_a_few_words(body: Any, shown: str) -> None:
+def test_a_handlers_error_is_reported_in_a_few_words(body: Any, shown: str) -> None:
     judged = judge_answer(Verify(), answer(502, body, x_function_error="true"), "v1")
     assert judged.reason == f"its handler failed: {shown}"

@@ -85,7 +85,7 @@ def test_what_is_typed_is_read_as_the_parameter_wants_it(
     ("job", "typed"),
     [("mass", {"force": "maybe"}), ("mass", {"secrets": "x"}), ("mass", {"environment": "A=1"}), ("up", {"to": ""})],
 )
-def test_a_wrong_value_that_is_typed_is_told_before_anything_is_read(
+def test_a_wrong_value_that_is_typed_is_reported_before_anything_is_read(
     tmp_path: Path, job: str, typed: dict[str, str]
 ) -> None:
     with pytest.raises(OrchestratorError):

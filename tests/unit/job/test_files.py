@@ -95,7 +95,7 @@ def test_loading_takes_no_name_and_leaves_no_trace(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "jobs").iterdir()] == ["mine.py"]
 
 
-def test_a_changed_file_is_read_anew(tmp_path: Path) -> None:
+def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
     job_file(tmp_path, "mine", GOOD)
     find_job("mine", tmp_path)
     job_file(tmp_path, "mine", GOOD.replace('"b1g"', '"b1h"'))

@@ -57,7 +57,7 @@ def test_selections(given: dict[str, Any], expected: list[str]) -> None:
     assert sorted(desired(**given).specs) == expected
 
 
-def test_what_is_declared_is_wanted_as_declared_and_the_rest_as_copies() -> None:
+def test_what_is_declared_is_desired_as_declared_and_the_rest_as_copies() -> None:
     found = desired(select=("web",), functions=("legacy-a", "auth")).specs
     assert found["web"] == DECLARED["web"]
     assert (found["auth"].code, found["legacy-a"].code) == (VersionCopy("v-auth"), VersionCopy("v-legacy-a"))
@@ -151,7 +151,7 @@ def test_only_what_really_changes_is_said_to_be_taken_back() -> None:
     assert "from reverting them in auth;" in said
 
 
-def test_a_folder_in_which_nothing_is_live_is_told() -> None:
+def test_a_folder_in_which_nothing_is_live_is_reported() -> None:
     found = desired(functions=("legacy-*",), folders=("folder", "b1gempty"))
     assert found.warnings == ("folder b1gempty has no functions with a version",)
 
@@ -164,7 +164,7 @@ def test_changes_without_effect_are_said() -> None:
     )
 
 
-def test_a_scheduled_job_forces_unless_told_otherwise() -> None:
+def test_a_scheduled_job_forces_unless_reported_otherwise() -> None:
     job = find_job("scheduled", NOWHERE)
     defaults = {name: parameter.default for name, parameter in job.PARAMETERS.items()}
     given = defaults | {"rollout": Rollout()}
@@ -172,7 +172,7 @@ def test_a_scheduled_job_forces_unless_told_otherwise() -> None:
     assert not job.desired(manifest(), there(), given | {"force": False}).force
 
 
-def test_a_function_whose_folder_cannot_be_told_leads_to_no_folder() -> None:
+def test_a_function_whose_folder_cannot_be_reported_leads_to_no_folder() -> None:
     """Its mistake is reported if it is selected. The cloud is not asked for a folder without an ID."""
     given = {name: parameter.default for name, parameter in JOB.PARAMETERS.items()}
     flawed = spec("flawed", folder_id="", mistakes=(Mistake("deploy.toml", 1, "functions.flawed", "no folder"),))

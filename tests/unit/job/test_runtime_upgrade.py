@@ -112,7 +112,7 @@ def test_a_skip_that_says_too_little_is_an_error(row: dict[str, Any], message: s
     assert caught.value.message == message
 
 
-def test_a_folder_in_which_nothing_is_live_is_told() -> None:
+def test_a_folder_in_which_nothing_is_live_is_reported() -> None:
     found = desired(there(a="python38", b="python39"), folders=("folder", "b1gempty"))
     assert found.warnings[0] == "folder b1gempty has no functions with a version"
     assert not [said for said in desired(there(a="python38")).warnings if said.startswith("folder ")]
@@ -162,7 +162,7 @@ def test_a_function_that_the_manifest_disables_is_skipped() -> None:
     assert (board(found), (found.board or ())[0].note) == ({"a": "skipped"}, "disabled at deploy.toml:7")
 
 
-def test_functions_of_one_name_in_two_folders_are_told_apart() -> None:
+def test_functions_of_one_name_in_two_folders_are_reported_apart() -> None:
     both = [function("a", id="1"), function("a", id="2", folder_id="other")]
     found = desired(
         indexed(
@@ -179,7 +179,7 @@ def test_only_the_folders_asked_for_count() -> None:
     assert list(desired(indexed(both, versions, runtimes=RUNTIMES), folders=("other",)).specs) == ["b"]
 
 
-def test_tags_that_still_serve_an_old_runtime_are_told() -> None:
+def test_tags_that_still_serve_an_old_runtime_are_reported() -> None:
     found = desired(
         indexed(
             [function("a")],
@@ -220,7 +220,7 @@ def test_known_traps_are_warned_of(old: str, to: str, changes: dict[str, Any], w
     assert all(word in trap for word, trap in zip(words, found, strict=True))
 
 
-def test_each_trap_is_told_once_with_all_whom_it_concerns() -> None:
+def test_each_trap_is_reported_once_with_all_whom_it_concerns() -> None:
     found = desired(there(a="python38", b="python39"))
     assert sum("Ubuntu 22.04" in warning for warning in found.warnings) == 1
     assert any(warning.endswith("(concerns a, b)") for warning in found.warnings)

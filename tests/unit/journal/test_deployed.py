@@ -82,7 +82,7 @@ def test_another_function_under_a_known_name_is_somebody_elses(tmp_path: Path) -
         assert journal.replaced("sandbox", [live("d4e-2")]) == {}
 
 
-def test_the_last_one_under_a_name_is_told(tmp_path: Path) -> None:
+def test_the_last_one_under_a_name_is_reported(tmp_path: Path) -> None:
     with open_store(tmp_path) as journal:
         for number in (1, 2, 3):
             run = planned(function_id=f"d4e-{number}"), UnitEnded(3.0 + number, "key", Deployed(f"v{number}"))

@@ -79,7 +79,7 @@ def test_the_run_that_made_a_version_is_found(tmp_path: Path) -> None:
         assert store.runs_that_sent(ENDPOINT, "key-bil") == store.runs_that_sent("sandbox", "key-bill") == []
 
 
-def test_a_damaged_record_is_told(tmp_path: Path) -> None:
+def test_a_damaged_record_is_reported(tmp_path: Path) -> None:
     write(tmp_path)
     with sqlite3.connect(tmp_path / FILE) as connection:
         connection.execute("UPDATE events SET data = replace(data, 'd4e-auth', 'd4e-auth ') WHERE key = 'auth'")

@@ -62,7 +62,7 @@ def test_kinds_of_a_newer_program_are_passed_over() -> None:
     assert read_record(orjson.dumps(document)) == recorded(A_RUN)
 
 
-def test_a_name_of_a_newer_program_is_told() -> None:
+def test_a_name_of_a_newer_program_is_reported() -> None:
     document = orjson.loads(_body())
     document["events"][-2] |= {"kind": "unit_ended", "outcome": {"outcome": "moved"}}
     with pytest.raises(ValueError, match="written by a newer orchestrator: it has the outcome 'moved', which this"):
@@ -77,7 +77,7 @@ def _body() -> bytes:
 
 
 @pytest.mark.parametrize("body", [b"", b"no JSON", b"[]", b'{"runs": [1]}', b'{"runs": [{"run_id": 1}]}'])
-def test_an_index_that_cannot_be_understood_is_begun_anew(body: bytes) -> None:
+def test_an_index_that_cannot_be_understood_is_begun_again(body: bytes) -> None:
     assert read_index(body) == []
     rows = [{"run_id": "R2", "endpoint": "here"}]
     assert read_index(encode_index(rows)) == rows

@@ -155,7 +155,7 @@ def test_what_is_said_of_an_unchanged_function_is_kept(tmp_path: Path) -> None:
         assert list(store.events(RUN_ID)) == [started(), warned, UnitEnded(STARTED_AT, "f", Unchanged("base-f"))]
 
 
-def test_an_unchanged_function_that_turns_out_otherwise_is_told_again(tmp_path: Path) -> None:
+def test_an_unchanged_function_that_turns_out_otherwise_is_reported_again(tmp_path: Path) -> None:
     with open_store(tmp_path) as store:
         journal = store.start_run(started())
         journal.append(planned("f", action=Action.UNCHANGED))

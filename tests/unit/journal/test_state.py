@@ -109,8 +109,8 @@ def test_the_version_is_the_outcomes_else_the_operations(outcome: Outcome | None
 )
 def test_what_became_of_a_verification_is_its_last_verdict(verdicts: list[Verdict], outcome: str) -> None:
     changes = (Change(ChangeKind.VERSION), Change(ChangeKind.VERIFY))
-    told = [VersionVerified(1.0, "f", "v", verdict, change=1) for verdict in verdicts]
-    version, verify = fold([replace(planned("f"), changes=changes), *told]).units["f"].changes
+    reported = [VersionVerified(1.0, "f", "v", verdict, change=1) for verdict in verdicts]
+    version, verify = fold([replace(planned("f"), changes=changes), *reported]).units["f"].changes
     assert (version.outcome, verify.outcome) == ("not begun", outcome)
 
 
@@ -154,7 +154,7 @@ def test_a_kind_that_is_not_known_changes_nothing() -> None:
     assert state == fold(A_RUN)
 
 
-def test_the_steps_can_be_told_without_step_started() -> None:
+def test_the_steps_can_be_reported_without_step_started() -> None:
     """A journal has no StepStarted: what a killed run was doing follows from its requests and operations."""
     events: list[Event] = [
         Requested(1.0, "new", "create", "", "k", 1),

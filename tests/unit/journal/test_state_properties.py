@@ -47,7 +47,7 @@ def interleaved(streams: list[list[Event]], rng: random.Random) -> list[Event]:
     return mixed
 
 
-def told(state: RunState) -> dict[str, Any]:
+def reported(state: RunState) -> dict[str, Any]:
     found = asdict(state)
     found["units"] = dict(sorted(found["units"].items()))
     found["running"] = dict(sorted(found["running"].items()))
@@ -58,7 +58,7 @@ def told(state: RunState) -> dict[str, Any]:
 def test_the_order_between_units_means_nothing(
     streams: list[list[Event]], one: random.Random, other: random.Random
 ) -> None:
-    states = [told(fold(interleaved(streams, rng))) for rng in (one, other)]
+    states = [reported(fold(interleaved(streams, rng))) for rng in (one, other)]
     for state in states:  # except the waves, which follow the order of the plan
         turns = [unit.pop("turn") for unit in state["units"].values()]
         assert sorted(turn for turn in turns if turn) == list(range(1, state["turns"] + 1))
@@ -73,7 +73,7 @@ def test_what_was_folded_is_folded_on(streams: list[list[Event]], rng: random.Ra
     state = fold(events[:cut])
     for event in events[cut:]:
         state.apply(event)
-    assert told(state) == told(fold(events))
+    assert reported(state) == reported(fold(events))
 
 
 @given(streams, st.randoms())
@@ -108,7 +108,7 @@ def test_a_torn_off_end_leaves_undone_what_has_not_ended(
 
 
 @given(streams, st.randoms())
-def test_the_journal_gives_back_what_it_was_told(streams: list[list[Event]], rng: random.Random) -> None:
+def test_the_journal_gives_back_what_it_was_reported(streams: list[list[Event]], rng: random.Random) -> None:
     events = [started(units=len(streams)), *interleaved(streams, rng), ended()]
     with tempfile.TemporaryDirectory() as folder, open_store(Path(folder)) as store:
         first, *rest = events

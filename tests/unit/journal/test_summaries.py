@@ -58,7 +58,7 @@ def test_a_record_sums_up_to_what_the_journal_sums_up_to(runs: list[list[Event]]
 
 
 @pytest.mark.parametrize("there", [[1], [0]])
-def test_what_is_here_is_told_of_by_what_lies_in_the_bucket(there: list[int], tmp_path: Path) -> None:
+def test_what_is_here_is_reported_by_what_lies_in_the_bucket(there: list[int], tmp_path: Path) -> None:
     runs = [DONE, BACK]
     with open_store(tmp_path) as store:
         for events in runs:

@@ -177,7 +177,7 @@ def test_the_table_of_keys_is_whole() -> None:
 
 
 @pytest.mark.parametrize("key", OF_A_FUNCTION)
-def test_every_key_of_a_function_changes_what_is_wanted(tmp_path: Path, key: str) -> None:
+def test_every_key_of_a_function_changes_what_is_desired(tmp_path: Path, key: str) -> None:
     (tmp_path / "lib").mkdir()
     code = 'source = "."\n'
     head = f'{HEAD}labels = {{ inherited = "x" }}\n[templates.t]\ndescription = "t"\n[functions.fun]\n'

@@ -342,14 +342,16 @@ def test_functions_of_two_environments_are_never_the_same_live_function(tmp_path
         found = survey(path, {"GIVEN": "given"}, choice=ManifestChoice(environment))
         again = survey(path, {"GIVEN": "given"}, choice=ManifestChoice(environment), looks=looks)
         assert (again.mistakes, again.manifest) == (found.mistakes, found.manifest)
-        told = sorted(
+        reported = sorted(
             key
             for key, spec in found.manifest.functions.items()
             if any("same live functions" in m.rule for m in spec.mistakes)
         )
         if kind == "the name of another" and environment == "dev":
             same = ["other"]
-        assert told == (["fun"] if kind == "the name of another" and environment == "prod" else same), found.mistakes
+        assert reported == (["fun"] if kind == "the name of another" and environment == "prod" else same), (
+            found.mistakes
+        )
     assert load_for_run(path, {"GIVEN": "given"}).functions["other"].mistakes == ()
 
 
@@ -398,7 +400,7 @@ def test_looking_at_all_environments_takes_as_many_passes_as_there_are(
     assert sorted(read) == ["deploy.toml", "team.toml"]
 
 
-def test_a_file_that_cannot_be_read_is_told_in_each_look(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_read_is_reported_in_each_look(tmp_path: Path) -> None:
     (tmp_path / "deploy.toml").write_text(
         f'include = ["team.toml"]\n{WITH_FOLDER}{FUN}[environments.dev]\n[environments.prod]\n'
     )
@@ -412,8 +414,8 @@ def test_a_file_that_cannot_be_read_is_told_in_each_look(tmp_path: Path) -> None
 def test_that_functions_are_the_same_is_said_once_for_two_environments(tmp_path: Path) -> None:
     path = tmp_path / "deploy.toml"
     path.write_text(f"{WITH_FOLDER}{FUN}[environments.dev]\n[environments.prod]\n")
-    told = {survey(path, {}, choice=ManifestChoice(name)).mistakes for name in ("dev", "prod")}
-    ((found,),) = told
+    reported = {survey(path, {}, choice=ManifestChoice(name)).mistakes for name in ("dev", "prod")}
+    ((found,),) = reported
     assert (found.line, found.key) == (11, "environments.prod")
     assert found.rule.startswith(
         "has functions that are the same live functions as those of dev: give it its own folder"

@@ -78,11 +78,11 @@ def found(folder: Path, **texts: str) -> list[tuple[str, int, str, str]]:
 
 def test_tables_of_a_file_count_for_its_functions_and_those_that_it_includes(tmp_path: Path) -> None:
     functions = read(tmp_path).functions
-    told = {
+    reported = {
         key: (spec.folder_id, spec.settings.memory_bytes >> 20, spec.settings.environment)
         for key, spec in functions.items()
     }
-    assert told == {
+    assert reported == {
         "main": ("b1g", 256, {"D": "main", "LEVEL": "main"}),
         "team": ("b1team", 512, {"D": "team", "LEVEL": "team", "T": "team"}),
         "inner": ("b1own", 4096, {"D": "inner", "LEVEL": "team", "T": "team"}),
@@ -97,15 +97,17 @@ def test_origins_go_through_files_and_environments(tmp_path: Path) -> None:
     survey_ = survey(path, {}, choice=ManifestChoice("prod"))
     assert survey_.mistakes == ()
     origins = {one.key: one for one in origins_of(survey_, "inner-two")}
-    told = {key: (Path(one.place.file).name, one.place.line, one.table) for key, one in origins.items() if one.place}
-    assert told["environment.D"] == ("inner.toml", 2, "defaults")
+    reported = {
+        key: (Path(one.place.file).name, one.place.line, one.table) for key, one in origins.items() if one.place
+    }
+    assert reported["environment.D"] == ("inner.toml", 2, "defaults")
     assert [(Path(one.file).name, one.line) for one in origins["environment.D"].over] == [
         ("team.toml", 6), ("deploy.toml", 20), ("deploy.toml", 11),
     ]  # fmt: skip
-    assert told["memory"] == ("team.toml", 10, "templates.web")
-    assert told["timeout"] == ("deploy.toml", 21, "environments.prod.templates.web")
-    assert told["description"] == ("deploy.toml", 22, "environments.prod.functions.inner-two")
-    assert told["folder_id"][:2] == ("team.toml", 2)
+    assert reported["memory"] == ("team.toml", 10, "templates.web")
+    assert reported["timeout"] == ("deploy.toml", 21, "environments.prod.templates.web")
+    assert reported["description"] == ("deploy.toml", 22, "environments.prod.functions.inner-two")
+    assert reported["folder_id"][:2] == ("team.toml", 2)
 
 
 def test_a_job_of_a_file_is_about_its_functions(tmp_path: Path) -> None:
@@ -182,13 +184,13 @@ WRONG: dict[str, tuple[dict[str, str], tuple[str, int, str, str]]] = {
 @pytest.mark.parametrize("kind", WRONG)
 def test_a_mistake_between_files(tmp_path: Path, kind: str) -> None:
     texts, (file, line, key, rule) = WRONG[kind]
-    told = found(tmp_path, **texts)
+    reported = found(tmp_path, **texts)
     if kind == "the main file":  # the file that includes it is in the same folder
-        told = told[:1]
+        reported = reported[:1]
     if kind == "a variable of another file":  # it is also reported as unused
-        told = [one for one in told if one[2] != "variables.OWN"]
-    assert [one[:3] for one in told] == [(file, line, key)], told
-    assert rule in told[0][3]
+        reported = [one for one in reported if one[2] != "variables.OWN"]
+    assert [one[:3] for one in reported] == [(file, line, key)], reported
+    assert rule in reported[0][3]
 
 
 def test_a_mistake_of_a_file_stops_no_run_of_another_file(tmp_path: Path) -> None:

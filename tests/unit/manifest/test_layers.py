@@ -162,7 +162,7 @@ def test_without_takes_an_inherited_value_away(tmp_path: Path, path: str) -> Non
     assert TAKEN[path](only(tmp_path, three(DEFAULTS, f'without = ["{path}"]', "")))
 
 
-def test_what_is_taken_away_may_come_anew(tmp_path: Path) -> None:
+def test_what_is_taken_away_may_come_again(tmp_path: Path) -> None:
     text = three(DEFAULTS, 'without = ["environment.A"]', 'environment = { A = "own" }')
     assert only(tmp_path, text).settings.environment == {"A": "own", "B": "2"}
     text = three(DEFAULTS, "", 'without = ["environment", "secrets"]\nenvironment = { C = "3" }')

@@ -121,7 +121,7 @@ def test_source_with_everything_that_goes_with_it(folder: Path) -> None:
     assert hash(code) == hash(expected)
 
 
-def test_a_build_runs_in_the_source_folder_unless_told_otherwise(folder: Path) -> None:
+def test_a_build_runs_in_the_source_folder_unless_reported_otherwise(folder: Path) -> None:
     (folder / "src" / "index.js").touch()
     for source in ("src", "src/index.js"):
         code = only(folder, f'{HEAD}[functions.fun]\nsource = "{source}"\nbuild = {{ command = "make" }}\n').code

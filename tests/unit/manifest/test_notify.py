@@ -74,7 +74,7 @@ def test_a_variable_that_is_not_set_stops_no_run(tmp_path: Path) -> None:
     assert hook.unset.endswith("deploy.toml:3: a variable of its url, secret is not set")
 
 
-def test_only_says_of_which_environments_it_is_told(tmp_path: Path) -> None:
+def test_only_says_of_which_environments_it_is_reported(tmp_path: Path) -> None:
     head = "[environments.prod]\n[environments.dev]\n"
     text = table(f'on = ["done"]\n{URL}\nonly = ["prod"]', head)
     (tmp_path / "deploy.toml").write_text(text)
@@ -85,7 +85,7 @@ def test_only_says_of_which_environments_it_is_told(tmp_path: Path) -> None:
     assert {name: len(hooks) for name, hooks in found.items()} == {"prod": 1, "dev": 0, "": 0}
 
 
-def test_what_is_told_in_clear_is_a_warning(tmp_path: Path) -> None:
+def test_what_is_reported_in_clear_is_a_warning(tmp_path: Path) -> None:
     said = loaded(tmp_path, table('on = ["done"]\nurl = "http://x.example/h"')).warnings
     assert [one.partition("url: ")[2] for one in said] == ["is not https: notifications are sent unencrypted"]
     assert loaded(tmp_path, table('on = ["done"]\nurl = "http://127.0.0.1:80/h"')).warnings == ()

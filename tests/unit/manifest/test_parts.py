@@ -126,7 +126,7 @@ def test_a_default_is_part_of_every_function(tmp_path: Path) -> None:
         require_sound(select(found.manifest, ["good"]).values())
 
 
-def test_a_folder_that_nobody_names_is_told_for_the_functions_of_the_run(tmp_path: Path) -> None:
+def test_a_folder_that_nobody_names_is_reported_for_the_functions_of_the_run(tmp_path: Path) -> None:
     text = TWO.replace('folder_id = "b1g"\n', "") + 'version_id = "x"\nfolder_id = "b1h"\n'
     found = read(tmp_path, f'{text}[functions.more]\nversion_id = "x"\n')
     require_sound(select(found.manifest, ["bad"]).values())
@@ -145,14 +145,14 @@ LABELS = {  # written in [functions.bad] → whether a run of other labels is st
 
 
 @pytest.mark.parametrize("line", LABELS)
-def test_a_function_whose_labels_cannot_be_told_is_not_left_out_unseen(tmp_path: Path, line: str) -> None:
+def test_a_function_whose_labels_cannot_be_reported_is_not_left_out_unseen(tmp_path: Path, line: str) -> None:
     text = f"{HEAD}{GOOD}[functions.bad]\n{line}" + ("" if "labels" in line else 'labels = { team = "b" }\n')
     chosen = select(read(tmp_path, text).manifest, (), ["team=a"])
     assert set(chosen) == ({"good", "bad"} if LABELS[line] else {"good"})
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "reported"),
     [
         ('source = "nowhere"\n', True),
         ('version_id = "x"\nname = "${NOPE}"\n', False),
@@ -161,10 +161,10 @@ def test_a_function_whose_labels_cannot_be_told_is_not_left_out_unseen(tmp_path:
     ],
 )
 def test_a_job_over_a_folder_must_know_which_live_functions_are_disabled(
-    tmp_path: Path, line: str, *, told: bool
+    tmp_path: Path, line: str, *, reported: bool
 ) -> None:
     manifest = read(tmp_path, f"{TWO}enabled = false\n{line}").manifest
-    if told:
+    if reported:
         assert inventory(manifest, LiveState(), ["b1g"]) == ()
         return
     with pytest.raises(ManifestError):

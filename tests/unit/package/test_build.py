@@ -89,7 +89,7 @@ def test_an_unknown_command_is_a_failure(tmp_path: Path) -> None:
     assert "not found" in error.detail
 
 
-def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_there_is_reported(tmp_path: Path) -> None:
     async def main() -> None:
         async with ZipPackager(tmp_path) as packager:
             await packager.build(SourceCode(tmp_path, tmp_path, Build("true", tmp_path / "gone")))
@@ -128,7 +128,7 @@ def test_a_build_may_close_its_output_and_go_on(tmp_path: Path) -> None:
     assert (tmp_path / "made").exists()
 
 
-def test_a_command_with_a_nul_is_told(tmp_path: Path) -> None:
+def test_a_command_with_a_nul_is_reported(tmp_path: Path) -> None:
     assert "cannot run in" in failure(tmp_path, "echo \0").message
 
 
@@ -227,22 +227,25 @@ def test_a_build_does_not_outlive_us_where_we_are_killed(tmp_path: Path) -> None
     anyio.run(main)
 
 
-def test_how_far_a_build_is_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_how_far_a_build_is_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("orchestrator.package.packager._TELL_S", 0.01)
-    told: list[str] = []
+    reported: list[str] = []
 
     async def main() -> None:
         command = "printf 'first\\n\\033[31mhalf\\033[0m'; while [ ! -e go ]; do sleep 0.01; done"
-        async with ZipPackager(tmp_path / ".work", tell=told.append) as packager, anyio.create_task_group() as tasks:
+        async with (
+            ZipPackager(tmp_path / ".work", tell=reported.append) as packager,
+            anyio.create_task_group() as tasks,
+        ):
             tasks.start_soon(packager.build, code(tmp_path, command))
             with anyio.fail_after(60):
-                await until(lambda: any(line.endswith(" s: half") for line in told))
+                await until(lambda: any(line.endswith(" s: half") for line in reported))
             (tmp_path / "go").touch()
 
     anyio.run(main)
-    assert told[0].startswith("building ")
-    assert "printf" in told[0]
-    assert told[-1].startswith("built ")
+    assert reported[0].startswith("building ")
+    assert "printf" in reported[0]
+    assert reported[-1].startswith("built ")
 
 
 def test_what_a_build_leaves_running_neither_hangs_the_run_nor_outlives_it(tmp_path: Path) -> None:
@@ -257,7 +260,7 @@ def test_what_a_build_leaves_running_neither_hangs_the_run_nor_outlives_it(tmp_p
     anyio.run(main)
 
 
-def test_what_a_build_has_not_made_is_told_with_the_build(tmp_path: Path) -> None:
+def test_what_a_build_has_not_made_is_reported_with_the_build(tmp_path: Path) -> None:
     code = SourceCode(tmp_path / "dist", tmp_path, Build("true", tmp_path))
     with pytest.raises(PackageError, match="dist does not exist") as caught:
         archive.scan(code, lambda: None)

@@ -162,10 +162,10 @@ _key = digests._key
 def _without(**fields: int) -> Callable[[str, os.stat_result], bytes]:
     """Return a `_key` that ignores a part of a file's stat."""
 
-    def key(path: str, told: os.stat_result) -> bytes:
+    def key(path: str, reported: os.stat_result) -> bytes:
         seen = {
-            "size": told.st_size, "mtime_ns": told.st_mtime_ns, "ctime_ns": told.st_ctime_ns, "ino": told.st_ino,
-            "mode": told.st_mode,
+            "size": reported.st_size, "mtime_ns": reported.st_mtime_ns, "ctime_ns": reported.st_ctime_ns,
+            "ino": reported.st_ino, "mode": reported.st_mode,
         } | fields  # fmt: skip
         return _key(path, status(**seen))
 
@@ -200,10 +200,10 @@ def kept(path: Path, *files: str, at_ns: int = NOW_NS) -> Digests:
 
 def known(path: Path, *files: str, at_ns: int = NOW_NS) -> list[bool]:
     found = Digests(path / DIGESTS, lambda: at_ns)
-    told = [found.known(name, status()) for name in files]
-    assert all(one in (None, name.encode().rjust(32)) for name, one in zip(files, told, strict=True))
+    reported = [found.known(name, status()) for name in files]
+    assert all(one in (None, name.encode().rjust(32)) for name, one in zip(files, reported, strict=True))
     found.save()
-    return [one is not None for one in told]
+    return [one is not None for one in reported]
 
 
 def test_a_file_that_changes_while_it_is_read_is_not_kept(tmp_path: Path) -> None:
@@ -227,8 +227,8 @@ def test_a_file_system_whose_clock_is_behind_does_not_make_files_seem_old(tmp_pa
     made = Digests(tmp_path / DIGESTS, lambda: time.time_ns() + ahead_ns)
     now_ns = made.now_ns()
     for name, age_ns in (("young", ahead_ns + SETTLED_NS - SECOND_NS), ("old", ahead_ns + SETTLED_NS + 60 * SECOND_NS)):
-        told = status(ctime_ns=now_ns - age_ns)
-        made.note(name, told, told, bytes(32), now_ns)
+        reported = status(ctime_ns=now_ns - age_ns)
+        made.note(name, reported, reported, bytes(32), now_ns)
     made.save()
     found = Digests(tmp_path / DIGESTS)
     assert found.known("young", status(ctime_ns=now_ns - ahead_ns - SETTLED_NS + SECOND_NS)) is None

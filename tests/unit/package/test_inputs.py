@@ -28,16 +28,16 @@ def code(folder: Path, *, source: str = "dist", command: str = COMMAND, inputs: 
 
 def run(*codes: SourceCode, state: Path, environment: str = "") -> list[str]:
     """Build and read the sources, as one run does. Returns what was reported."""
-    told: list[str] = []
+    reported: list[str] = []
 
     async def main() -> None:
-        async with ZipPackager(state, tell=told.append, environment=environment) as packager:
+        async with ZipPackager(state, tell=reported.append, environment=environment) as packager:
             for each in codes:
                 await packager.build(each)
                 await packager.scan(each)
 
     anyio.run(main)
-    return told
+    return reported
 
 
 def ran(folder: Path) -> int:

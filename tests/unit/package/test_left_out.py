@@ -37,8 +37,8 @@ def test_each_default_is_left_out_and_brought_back_by_name(tmp_path: Path, name:
 
 def test_the_reference_lists_every_default() -> None:
     text = (Path(__file__).parents[3] / "docs/packages.md").read_text("utf-8")
-    wanted = (*LEFT_OUT_NAMES, *(f"*{ending}" for ending in LEFT_OUT_ENDINGS))
-    assert [name for name in wanted if f"`{name}`" not in text] == []
+    desired = (*LEFT_OUT_NAMES, *(f"*{ending}" for ending in LEFT_OUT_ENDINGS))
+    assert [name for name in desired if f"`{name}`" not in text] == []
 
 
 def test_the_manifest_its_includes_and_the_state_are_left_out(tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_what_the_manifest_names_is_not_left_out_itself(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "line"), [("fn/.orchestratorignore", 2), (".orchestratorignore", 2), ("fn/lib/.orchestratorignore", 2)]
 )
-def test_a_bad_line_in_an_ignore_file_is_told_with_its_place(tmp_path: Path, file: str, line: int) -> None:
+def test_a_bad_line_in_an_ignore_file_is_reported_with_its_place(tmp_path: Path, file: str, line: int) -> None:
     make_tree(tmp_path, {"fn/index.py": "", "fn/lib/x": "", file: "*.log\r\n[z-a]\r\n"})
     assert refusal(tmp_path / "fn", tmp_path).message.startswith(
         f"{file}:{line}: '[z-a]' has a range that goes backwards"

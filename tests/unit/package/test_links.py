@@ -21,7 +21,7 @@ def pnpm(folder: Path, *, store: str = "node_modules/.pnpm") -> Path:
 
 
 @pytest.mark.parametrize("store", ["node_modules/.pnpm", "node_modules/.store"])
-def test_a_store_of_packages_is_told_with_the_ways_out(tmp_path: Path, store: str) -> None:
+def test_a_store_of_packages_is_reported_with_the_ways_out(tmp_path: Path, store: str) -> None:
     tree = scan(code_of(pnpm(tmp_path / "fn", store=store)))
     assert "node_modules/a/index.js" in tree.paths
     (warning,) = tree.warnings
@@ -38,13 +38,13 @@ def test_a_store_is_no_matter_where_what_is_needed_lies_beside(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("manifest", "told"),
+    ("manifest", "reported"),
     [('{"dependencies": {"b": "1"}}', True), ('{"dependencies": {"gone": "1"}}', False), ("{}", False), ("[", False)],
 )
-def test_what_a_package_declares_to_need_decides(tmp_path: Path, manifest: str, told: bool) -> None:
+def test_what_a_package_declares_to_need_decides(tmp_path: Path, manifest: str, reported: bool) -> None:
     folder = pnpm(tmp_path / "fn")
     make_tree(folder, {"node_modules/.pnpm/a@1/node_modules/a/package.json": manifest})
-    assert bool(scan(code_of(folder)).warnings) is told
+    assert bool(scan(code_of(folder)).warnings) is reported
 
 
 def test_workspaces_and_linked_programs_are_no_store(tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def test_a_work_folder_that_cannot_be_made_stops_the_start(tmp_path: Path) -> No
         anyio.run(main)
 
 
-def test_a_package_that_somebody_removed_is_told(tmp_path: Path) -> None:
+def test_a_package_that_somebody_removed_is_reported(tmp_path: Path) -> None:
     package = Package(tmp_path / "gone.zip", "", 0, "")
     with pytest.raises(PackageError, match=r"gone\.zip cannot be read"):
         ZipPackager(tmp_path).read(package)

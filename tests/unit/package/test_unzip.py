@@ -45,7 +45,7 @@ def test_a_zip_and_the_folder_that_it_was_made_of_have_one_tree_hash(tmp_path: P
     assert scan(code_of(source)) == scan(code_of(folder))
 
 
-def test_a_zip_with_rules_or_files_is_packed_anew(tmp_path: Path) -> None:
+def test_a_zip_with_rules_or_files_is_packed_again(tmp_path: Path) -> None:
     source = make_zip(tmp_path / "fn.zip", {**FILES, ".git/config": "", "tests/a.py": ""})
     make_tree(tmp_path, {"extra.py": "", "fn/index.py": "pass", "fn/extra.py": ""})
     touched = code_of(source, include=("*.py",), exclude=("lib/", "tests"), files={"extra.py": tmp_path / "extra.py"})
@@ -59,7 +59,7 @@ def test_a_zip_of_nothing_is_refused(tmp_path: Path) -> None:
         pack(code_of(make_zip(tmp_path / "fn.zip", {"empty/": ""})), tmp_path / "out")
 
 
-def test_links_in_a_zip_are_kept_as_they_are_but_never_packed_anew(tmp_path: Path) -> None:
+def test_links_in_a_zip_are_kept_as_they_are_but_never_packed_again(tmp_path: Path) -> None:
     plain = make_zip(tmp_path / "plain.zip", {"a": "x", "link": "a"}, modes={"link": 0o100777})
     linked = make_zip(tmp_path / "linked.zip", {"a": "x", "link": "a"}, modes={"link": 0o120777})
     assert scan(code_of(linked)).hash != scan(code_of(plain)).hash

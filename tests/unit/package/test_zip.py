@@ -163,7 +163,7 @@ def test_a_zip_over_the_zipped_limit_is_refused_and_removed(
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+def test_a_place_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     folder = make_tree(tmp_path / "fn", {"index.py": ""})
     make_tree(tmp_path, {"out": ""})
     with pytest.raises(PackageError, match=r"the package of fn cannot be written in .*: Not a directory"):

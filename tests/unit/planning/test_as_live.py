@@ -129,10 +129,10 @@ def test_whatever_is_live_of_what_is_left_so_nothing_is_to_do_and_a_new_version_
     named, declared = left(setting), settings(**{setting: ours_of_it})
     ours = made("v1", declared, named if marked else NONE_LEFT)
     edited = by_hand("v2", ours, replace(declared, **{setting: theirs_of_it}))
-    there, wanted = row(edited) if gone else row(ours, edited), spec(settings=declared, as_live=named)
-    unit = plan_one(wanted, there)
+    there, desired = row(edited) if gone else row(ours, edited), spec(settings=declared, as_live=named)
+    unit = plan_one(desired, there)
     assert (unit.action, unit.reason) == (Action.UNCHANGED, "up to date")
-    for changed in (replace(wanted, code=NEW_CODE), replace(wanted, settings=other_than(setting, declared))):
+    for changed in (replace(desired, code=NEW_CODE), replace(desired, settings=other_than(setting, declared))):
         unit = plan_one(changed, there)
         assert unit.action is Action.VERSION, unit.reason
         assert getattr(unit.spec.settings, setting) == getattr(settings_of(edited), setting)
@@ -270,8 +270,8 @@ def test_code_alone_is_a_new_version_with_every_setting_as_it_is_live() -> None:
 
 @pytest.mark.parametrize("there", [indexed([], []), indexed([function()], [])], ids=["no function", "no version"])
 def test_code_alone_needs_something_live(there: LiveState) -> None:
-    for wanted in (CODE_ONLY, replace(CODE_ONLY, create=True)):
-        unit = plan_one(wanted, there)
+    for desired in (CODE_ONLY, replace(CODE_ONLY, create=True)):
+        unit = plan_one(desired, there)
         assert unit.action is Action.BLOCKED
         assert 'with `settings = "live"` it has no settings of its own' in unit.reason
     assert "has no function with the ID d4e" in plan_one(replace(CODE_ONLY, id="d4e"), there).reason
@@ -341,27 +341,27 @@ def test_what_was_rolled_back_stays_so_when_others_change_what_is_theirs() -> No
 
 def test_labels_and_description_of_a_function_are_left_too() -> None:
     named = left("labels.team", "function_description", "tags.blue")
-    wanted = spec(settings=settings(tags=("blue", "green")), labels={"team": "a", "tier": "gold"}, as_live=named,
+    desired = spec(settings=settings(tags=("blue", "green")), labels={"team": "a", "tier": "gold"}, as_live=named,
                   function_description="ours", labels_exact=True)  # fmt: skip
     there = Function("id-f", "folder", "f", labels={"team": "b", "tier": "gold", "x": "y"}, description="theirs")
-    (change,) = own_changes(wanted, there)
+    (change,) = own_changes(desired, there)
     assert change.after == {"labels": {"x": None}}
-    assert own_changes(replace(wanted, as_live=left("labels", "function_description")), there) == ()
-    assert as_it_is_live(wanted, V1).settings.tags == ("green",)
-    assert as_it_is_live(replace(wanted, as_live=left("tags")), V1).settings.tags == ()
-    assert as_it_is_live(wanted, None).settings.tags == ("blue", "green")
+    assert own_changes(replace(desired, as_live=left("labels", "function_description")), there) == ()
+    assert as_it_is_live(desired, V1).settings.tags == ("green",)
+    assert as_it_is_live(replace(desired, as_live=left("tags")), V1).settings.tags == ()
+    assert as_it_is_live(desired, None).settings.tags == ("blue", "green")
 
 
 def test_why_tells_what_is_left_and_what_is_declared() -> None:
     there = row(V1, by_hand("v2", V1, with_memory(2)))
     unit = plan_one(WANTED, there)
     origin = ValueOrigin("memory", "", 128 << 20, "functions.f", Place("deploy.toml", 3))
-    (told,) = setting_rows(unit.spec, [origin], there, function(), unit.fingerprint)
-    assert (told.held, told.wanted, told.live) == (Held.LEFT, "128MB", "2GB")
+    (reported,) = setting_rows(unit.spec, [origin], there, function(), unit.fingerprint)
+    assert (reported.held, reported.desired, reported.live) == (Held.LEFT, "128MB", "2GB")
     whole = plan_one(replace(CODE_ONLY, settings=Settings("", "", 0)), there)
-    told_all = setting_rows(whole.spec, [], there, function(), whole.fingerprint)
-    assert {"memory", "runtime", "entrypoint"} <= {one.key for one in told_all}
-    assert {one.held for one in told_all} == {Held.LEFT}
+    reported_all = setting_rows(whole.spec, [], there, function(), whole.fingerprint)
+    assert {"memory", "runtime", "entrypoint"} <= {one.key for one in reported_all}
+    assert {one.held for one in reported_all} == {Held.LEFT}
 
 
 def test_a_saved_plan_is_carried_out_with_what_is_live_by_then() -> None:

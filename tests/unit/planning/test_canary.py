@@ -61,7 +61,7 @@ def test_canaries_start_first_and_are_a_wave_of_what_changes() -> None:
         (("auth-out",), "canary (auth-out): unchanged, so the waves begin at once"),
     ],
 )
-def test_a_canary_of_which_nothing_changes_is_told(canary: tuple[str, ...], says: str) -> None:
+def test_a_canary_of_which_nothing_changes_is_reported(canary: tuple[str, ...], says: str) -> None:
     assert no_canary(Plan(tuple(UNITS)), Rollout(canary=canary)) == says
 
 

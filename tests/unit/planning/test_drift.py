@@ -73,22 +73,22 @@ EDITED: list[tuple[dict[str, Any], dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("declared", "shown"), FILLED_IN)
 def test_what_the_cloud_fills_in_by_itself_is_no_drift(declared: dict[str, Any], shown: dict[str, Any]) -> None:
-    wanted = spec(settings=settings(**declared))
-    assert plan_one(wanted, live(wanted, **shown)).action is Action.UNCHANGED
+    desired = spec(settings=settings(**declared))
+    assert plan_one(desired, live(desired, **shown)).action is Action.UNCHANGED
 
 
 @pytest.mark.parametrize(("declared", "edited", "shown"), EDITED)
 def test_what_is_declared_and_edited_by_hand_is_drift(
     declared: dict[str, Any], edited: dict[str, Any], shown: str
 ) -> None:
-    wanted = spec(settings=settings(**declared))
-    unit = plan_one(wanted, live(wanted, **({"environment": {}} | edited)))
+    desired = spec(settings=settings(**declared))
+    unit = plan_one(desired, live(desired, **({"environment": {}} | edited)))
     assert (unit.action, unit.reason) == (Action.VERSION, f"drift: v1 was made by hand: {shown}")
 
 
 def test_a_version_edited_by_hand_with_our_stamp_in_its_description_is_drift() -> None:
-    wanted = spec(settings=settings(environment={"A": "1"}))
-    unit = plan_one(wanted, live(wanted, environment={"A": "2"}, runtime="python311"))
+    desired = spec(settings=settings(environment={"A": "1"}))
+    unit = plan_one(desired, live(desired, environment={"A": "2"}, runtime="python311"))
     assert unit.action is Action.VERSION
     assert unit.reason == "drift: v1 was made by hand: runtime python311 → python312; environment: ~A"
 
@@ -208,8 +208,8 @@ def test_an_edited_version_is_guarded_whatever_changes_in_the_manifest(
 ) -> None:
     before = settings(**WANTED)
     there = made(before, code="f" * 16, **(fills | edit))  # the source has changed, too
-    wanted = replace(before, **({"environment": {"A": "1", "B": "2"}} | changes))
-    unit = plan_one(spec(settings=wanted), there)
+    desired = replace(before, **({"environment": {"A": "1", "B": "2"}} | changes))
+    unit = plan_one(spec(settings=desired), there)
     assert unit.action is Action.BLOCKED
     assert unit.reason.startswith("drift: v1 was made by hand, and the new version would ")
     assert lost in unit.reason
@@ -228,9 +228,9 @@ def test_zeros_that_the_cloud_leaves_out_of_many_fields_are_no_drift() -> None:
 
 @given(any_settings(), any_settings())
 @limits(max_examples=60, deadline=None)
-def test_no_version_of_ours_counts_as_edited(before: Settings, wanted: Settings) -> None:
+def test_no_version_of_ours_counts_as_edited(before: Settings, desired: Settings) -> None:
     there = made(before, executionTimeout=settings_fields(before, "")["executionTimeout"])
-    unit = plan_one(spec(settings=replace(wanted, tags=())), there)
+    unit = plan_one(spec(settings=replace(desired, tags=())), there)
     assert unit.action is not Action.BLOCKED
     assert "by hand" not in unit.reason
 
@@ -246,10 +246,10 @@ def row(*versions: Version) -> LiveState:
     return indexed([function()], [replace(latest, tags=("$latest",)), *(replace(one, tags=()) for one in older)])
 
 
-def ours(id: str, wanted: Settings | None = None, *, marks: tuple[tuple[str, str], ...] = (), **shown: Any) -> Version:
-    wanted = wanted or settings()
-    digest = replace(fingerprint(wanted, code_digest(spec().code, None)), marks=marks)
-    return version(id, "id-f", **(settings_fields(wanted, stamped(wanted.description, digest)) | shown))
+def ours(id: str, desired: Settings | None = None, *, marks: tuple[tuple[str, str], ...] = (), **shown: Any) -> Version:
+    desired = desired or settings()
+    digest = replace(fingerprint(desired, code_digest(spec().code, None)), marks=marks)
+    return version(id, "id-f", **(settings_fields(desired, stamped(desired.description, digest)) | shown))
 
 
 def test_two_versions_in_a_row_with_one_stamp_are_drift_and_the_code_is_guarded() -> None:
@@ -321,8 +321,8 @@ def test_a_version_that_cannot_be_read_stops_its_own_function_alone(name: str, j
     odd = decoded({"id": "v1", "functionId": "id-f", "status": "ACTIVE", "tags": ["$latest"], **raw})
     there = indexed([function(), function("g")], [odd, version("w1", "id-g", **settings_fields(settings(), ""))])
     copy = copy_spec(function(), odd, Place("deploy.toml", 1))
-    for wanted in (spec(), spec(settings=settings(description="x")), spec(code=VersionCopy("$latest"))):
-        units = build({"f": wanted, "g": spec("g", settings=settings(memory_bytes=1 << 30))}, there, {}, {}).units
+    for desired in (spec(), spec(settings=settings(description="x")), spec(code=VersionCopy("$latest"))):
+        units = build({"f": desired, "g": spec("g", settings=settings(memory_bytes=1 << 30))}, there, {}, {}).units
         assert [unit.action for unit in units][1] is Action.VERSION
         if name != "description":
             assert units[0].action is Action.BLOCKED
@@ -339,8 +339,8 @@ def test_the_table_of_what_cannot_be_read_has_every_row() -> None:
 
 def test_the_stamp_of_any_older_version_makes_the_live_one_a_copy_by_hand() -> None:
     there = row(ours("v1"), ours("v2", settings(memory_bytes=512 << 20)), ours("v3"))
-    for wanted in (spec(), spec(settings=settings(memory_bytes=1 << 30)), spec(settings=settings(tags=("stable",)))):
-        unit = plan_one(wanted, there)
+    for desired in (spec(), spec(settings=settings(memory_bytes=1 << 30)), spec(settings=settings(tags=("stable",)))):
+        unit = plan_one(desired, there)
         assert unit.action is Action.BLOCKED
         assert unit.reason.startswith("drift: v3 was made by hand, with the stamp of v1, and the new version would")
     assert plan_one(spec(code=VersionCopy("$latest")), there).action is Action.UNCHANGED

@@ -69,7 +69,7 @@ def test_nothing_is_said_of_an_entry_that_is_there_or_cannot_be_judged(
 
 
 @pytest.mark.parametrize(("runtime", "entrypoint", "paths", "severity", "part"), MISSING)
-def test_a_missing_entry_is_told(
+def test_a_missing_entry_is_reported(
     runtime: str, entrypoint: str, paths: tuple[str, ...], severity: str, part: str
 ) -> None:
     found = missing_entry(runtime, entrypoint, paths)

@@ -41,7 +41,7 @@ def test_histories_are_read_a_few_at_once() -> None:
     assert asked.most == 8
 
 
-def test_one_that_is_refused_is_told_as_it_is() -> None:
+def test_one_that_is_refused_is_reported_as_it_is() -> None:
     asked: Any = Asked("d4e-1")
     with pytest.raises(CloudError, match="no"):
         run(lambda: read_histories(asked, ["d4e-0", "d4e-1"]))

@@ -26,8 +26,8 @@ def planned(live_hash: str, now: Tree, *, marks: tuple[tuple[str, str], ...] = (
     digest = type(digest)(digest.settings, digest.code, marks=marks)
     raw = settings_fields(before, stamped("", digest))
     live = indexed([function()], [version("v1", "id-f", **raw)])
-    wanted = spec(settings=settings(memory_bytes=memory_bytes), code=source())
-    (unit,) = build({"f": wanted}, live, {"f": now}, {}).units
+    desired = spec(settings=settings(memory_bytes=memory_bytes), code=source())
+    (unit,) = build({"f": desired}, live, {"f": now}, {}).units
     return unit
 
 

@@ -70,7 +70,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("patterns", "message", "advice"), WRONG)
-def test_what_is_wrong_in_a_selection_is_told_alike(patterns: str, message: str, advice: str) -> None:
+def test_what_is_wrong_in_a_selection_is_reported_alike(patterns: str, message: str, advice: str) -> None:
     with pytest.raises(UsageError) as caught:
         select(MANIFEST, patterns.split())
     assert message in caught.value.message
@@ -82,8 +82,8 @@ def test_everything_left_out_is_no_selection() -> None:
         select(MANIFEST, ["web", "!web"])
 
 
-def test_labels_that_cannot_be_told_are_had_but_leave_nothing_out() -> None:
-    functions = {**FUNCTIONS, "web": replace(FUNCTIONS["web"], labels={}, untold=frozenset({"labels"}))}
+def test_labels_that_cannot_be_reported_are_had_but_leave_nothing_out() -> None:
+    functions = {**FUNCTIONS, "web": replace(FUNCTIONS["web"], labels={}, unstated=frozenset({"labels"}))}
     assert "web" in choose(functions, ["label:team=auth"], of="it")
     assert "web" in choose(functions, ["!label:team=auth"], of="it")
 
@@ -113,7 +113,7 @@ def test_standard_input_may_begin_with_a_byte_order_mark(monkeypatch: pytest.Mon
     assert expanded(["@-"]) == ("web",)  # a plan that is made again reads the list again
 
 
-def test_every_name_that_is_lost_is_told_with_its_line(tmp_path: Path) -> None:
+def test_every_name_that_is_lost_is_reported_with_its_line(tmp_path: Path) -> None:
     (tmp_path / "names.txt").write_text("web\nwbe\n\n!nope\n")
     with pytest.raises(UsageError) as caught:
         select(MANIFEST, expanded(["@names.txt"], tmp_path))

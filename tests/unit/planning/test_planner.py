@@ -14,27 +14,27 @@ EMPTY = indexed([], [])
 
 
 def live(
-    wanted: FunctionSpec, *, prepared: Prepared = None, description: str | None = None, **changes: object
+    desired: FunctionSpec, *, prepared: Prepared = None, description: str | None = None, **changes: object
 ) -> LiveState:
     """Return a folder in which the desired function is deployed exactly so."""
-    digest = fingerprint(wanted.settings, code_digest(wanted.code, prepared if isinstance(prepared, Tree) else None))
+    digest = fingerprint(desired.settings, code_digest(desired.code, prepared if isinstance(prepared, Tree) else None))
     raw: dict[str, object] = {
-        "description": description if description is not None else stamped(wanted.settings.description, digest),
-        "runtime": wanted.settings.runtime, "entrypoint": wanted.settings.entrypoint,
-        "resources": {"memory": str(wanted.settings.memory_bytes)}, "executionTimeout": "10s",
-        "environment": dict(wanted.settings.environment),
+        "description": description if description is not None else stamped(desired.settings.description, digest),
+        "runtime": desired.settings.runtime, "entrypoint": desired.settings.entrypoint,
+        "resources": {"memory": str(desired.settings.memory_bytes)}, "executionTimeout": "10s",
+        "environment": dict(desired.settings.environment),
     }  # fmt: skip
-    tags = ("$latest", *wanted.settings.tags)
-    there = function(wanted.name)
+    tags = ("$latest", *desired.settings.tags)
+    there = function(desired.name)
     given = {"tags": tags} | changes
     return indexed([there], [version("v1", there.id, **(raw | given))])  # type: ignore[arg-type]  # a test's loose table
 
 
 def plan_one(
-    wanted: FunctionSpec, there: LiveState, prepared: Prepared = None, *, forced: str = "", adopt: bool = False
+    desired: FunctionSpec, there: LiveState, prepared: Prepared = None, *, forced: str = "", adopt: bool = False
 ) -> Unit:
     (unit,) = build(
-        {wanted.key: wanted}, there, {wanted.key: prepared}, {}, forced=forced, adopt=Adoption(everything=adopt)
+        {desired.key: desired}, there, {desired.key: prepared}, {}, forced=forced, adopt=Adoption(everything=adopt)
     ).units
     return unit
 
@@ -56,9 +56,9 @@ def test_a_pinned_id_that_is_not_there_is_blocked() -> None:
     assert plan_one(spec(id="d4e"), EMPTY).reason == "folder folder has no function with the ID d4e"
 
 
-def test_what_is_live_as_wanted_is_unchanged() -> None:
-    wanted = spec(settings=settings(tags=("stable",), description="text"))
-    unit = plan_one(wanted, live(wanted))
+def test_what_is_live_as_desired_is_unchanged() -> None:
+    desired = spec(settings=settings(tags=("stable",), description="text"))
+    unit = plan_one(desired, live(desired))
     assert (unit.action, unit.base_version_id) == (Action.UNCHANGED, "v1")
 
 
@@ -81,8 +81,8 @@ def test_what_the_same_forced_run_has_made_already_is_unchanged() -> None:
 
 
 def test_a_stamp_in_the_declared_description_is_text() -> None:
-    wanted = spec(settings=settings(description=stamped("copied from the console", fingerprint(settings(), "0" * 16))))
-    assert plan_one(wanted, live(wanted)).action is Action.UNCHANGED
+    desired = spec(settings=settings(description=stamped("copied from the console", fingerprint(settings(), "0" * 16))))
+    assert plan_one(desired, live(desired)).action is Action.UNCHANGED
 
 
 def test_what_a_new_version_drops_of_ours_that_is_not_known_is_said() -> None:
@@ -105,7 +105,7 @@ def test_reasons_name_what_differs_and_never_show_values() -> None:
     assert unit.reason == (
         "runtime python312 → python313; memory 128MB → 256MB; environment: +D ~B -A"
     )  # fmt: skip
-    assert unit.settings_told == unit.reason
+    assert unit.settings_text == unit.reason
     assert [f"{one.sign} {one.label} {one.what}" for one in unit.settings] == [
         "~ runtime python312 → python313", "~ memory 128MB → 256MB", "+ environment D", "~ environment B",
         "- environment A",
@@ -113,8 +113,8 @@ def test_reasons_name_what_differs_and_never_show_values() -> None:
 
 
 def test_changed_code_is_a_new_version() -> None:
-    wanted = spec(code=source())
-    unit = plan_one(wanted, live(wanted, prepared=tree()), tree("b" * 64))
+    desired = spec(code=source())
+    unit = plan_one(desired, live(desired, prepared=tree()), tree("b" * 64))
     assert unit.action is Action.VERSION
     assert re.fullmatch("package [0-9a-f]{4}… → [0-9a-f]{4}…", unit.reason)
 
@@ -141,9 +141,9 @@ def test_nothing_is_taken_from_a_version_made_by_hand_until_it_is_adopted() -> N
     )  # fmt: skip
 
 
-def test_an_equal_version_that_lacks_a_tag_gets_it_and_one_that_is_not_active_is_made_anew() -> None:
-    wanted = spec(settings=settings(tags=("blue", "stable")))
-    unit = plan_one(wanted, live(wanted, tags=("$latest", "blue")))
+def test_an_equal_version_that_lacks_a_tag_gets_it_and_one_that_is_not_active_is_made_again() -> None:
+    desired = spec(settings=settings(tags=("blue", "stable")))
+    unit = plan_one(desired, live(desired, tags=("$latest", "blue")))
     assert unit.action is Action.RETAG
     assert unit.changes == (Change(ChangeKind.TAG, {"stable": ""}, {"stable": "v1"}),)
     assert unit.reason == "the live version lacks the tag stable"

@@ -34,10 +34,10 @@ def deployed(made: Settings, *, by_hand: bool = False) -> LiveState:
     return indexed([function()], [version("v1", "id-f", tags=tags, **raw)])
 
 
-def planned(wanted: FunctionSpec, there: LiveState, *, forced: str = "", adopt: bool = False) -> Unit:
-    prepared = TREE if isinstance(wanted.code, SourceCode) else None
+def planned(desired: FunctionSpec, there: LiveState, *, forced: str = "", adopt: bool = False) -> Unit:
+    prepared = TREE if isinstance(desired.code, SourceCode) else None
     (unit,) = build(
-        {wanted.key: wanted}, there, {wanted.key: prepared}, {}, forced=forced, adopt=Adoption(everything=adopt)
+        {desired.key: desired}, there, {desired.key: prepared}, {}, forced=forced, adopt=Adoption(everything=adopt)
     ).units
     return unit
 
@@ -64,8 +64,8 @@ def test_a_tag_alone_is_moved_without_a_new_version(code: Code) -> None:
 
 def test_several_changes_stand_side_by_side_and_the_package_first() -> None:
     there = deployed(settings(environment={"B": "1", "C": "1"}))
-    wanted = spec(settings=settings(runtime="python313", environment={"A": "1", "B": "2"}), code=source())
-    (unit,) = build({"f": wanted}, there, {"f": tree("b" * 64)}, {}).units
+    desired = spec(settings=settings(runtime="python313", environment={"A": "1", "B": "2"}), code=source())
+    (unit,) = build({"f": desired}, there, {"f": tree("b" * 64)}, {}).units
     assert re.fullmatch(
         r"package [0-9a-f]{4}… → [0-9a-f]{4}…; runtime python312 → python313; environment: \+A ~B -C", unit.reason
     )
@@ -73,8 +73,8 @@ def test_several_changes_stand_side_by_side_and_the_package_first() -> None:
 
 @pytest.mark.parametrize(("changes", "reason"), [({}, "forced"), ({"concurrency": 4}, "forced; concurrency 2 → 4")])
 def test_a_forced_version_says_so_and_what_changes_besides(changes: dict[str, Any], reason: str) -> None:
-    wanted = spec(settings=replace(BASE, **changes), code=source())
-    unit = planned(wanted, deployed(BASE), forced=forced_digest("monday"))
+    desired = spec(settings=replace(BASE, **changes), code=source())
+    unit = planned(desired, deployed(BASE), forced=forced_digest("monday"))
     assert (unit.action, unit.reason) == (Action.VERSION, reason)
 
 
@@ -86,7 +86,7 @@ def test_what_is_blocked_stays_blocked_when_it_is_forced() -> None:
 
 @given(any_settings(), any_settings())
 @limits(max_examples=100, deadline=None)
-def test_no_value_of_an_environment_or_key_of_a_secret_is_in_any_reason(wanted: Settings, there: Settings) -> None:
+def test_no_value_of_an_environment_or_key_of_a_secret_is_in_any_reason(desired: Settings, there: Settings) -> None:
     def hidden(given_settings: Settings, mark: str) -> Settings:
         return replace(
             given_settings,
@@ -96,7 +96,7 @@ def test_no_value_of_an_environment_or_key_of_a_secret_is_in_any_reason(wanted: 
 
     for by_hand in (False, True):
         for adopt in (False, True):
-            one = spec(settings=hidden(wanted, "new"), code=source())
+            one = spec(settings=hidden(desired, "new"), code=source())
             unit = planned(one, deployed(hidden(there, "old"), by_hand=by_hand), adopt=adopt)
             assert "hidden" not in f"{unit.reason} {unit.failure}"
 
@@ -119,10 +119,10 @@ BEFORE = digested("a" * 64, a=1, b=2, c=3, d=4, e=5)
     ],
 )
 def test_files_that_differ_are_named_where_they_are_known(after: Tree, reason: str | None) -> None:
-    wanted, there = spec(settings=BASE, code=source()), deployed(BASE)
-    was = code_digest(wanted.code, TREE)
-    (unit,) = build({"f": wanted}, there, {"f": after}, {}, packed={was: BEFORE.files}.get).units
-    (unknown,) = build({"f": wanted}, there, {"f": after}, {}).units
+    desired, there = spec(settings=BASE, code=source()), deployed(BASE)
+    was = code_digest(desired.code, TREE)
+    (unit,) = build({"f": desired}, there, {"f": after}, {}, packed={was: BEFORE.files}.get).units
+    (unknown,) = build({"f": desired}, there, {"f": after}, {}).units
     assert unknown.reason.startswith("package ")
     assert unknown.files is None
     assert unit.reason == (reason or unknown.reason)
@@ -130,6 +130,6 @@ def test_files_that_differ_are_named_where_they_are_known(after: Tree, reason: s
 
 
 def test_what_somebody_made_by_hand_is_not_compared_file_by_file() -> None:
-    wanted, there = spec(settings=BASE, code=source()), deployed(BASE, by_hand=True)
-    (unit,) = build({"f": wanted}, there, {"f": BEFORE}, {}, packed=lambda _: BEFORE.files).units
+    desired, there = spec(settings=BASE, code=source()), deployed(BASE, by_hand=True)
+    (unit,) = build({"f": desired}, there, {"f": BEFORE}, {}, packed=lambda _: BEFORE.files).units
     assert unit.files is None

@@ -57,11 +57,11 @@ def test_units_are_found_by_folder_and_function(
     assert (both[1].name, both[1].function_id) == (unit.name, unit.function_id)
 
 
-def test_a_function_whose_name_cannot_be_told_is_found_by_its_key() -> None:
+def test_a_function_whose_name_cannot_be_reported_is_found_by_its_key() -> None:
     """Its mistakes are reported then, instead of its absence."""
     unit = UnitState("api", "api", "one", "d4e1")
-    for untold, is_found in ((frozenset({"name"}), True), (frozenset[str](), False)):
-        found, _ = named_now({"api": unit}, {"api": spec("api", folder_id="one", name="?", untold=untold)})
+    for unstated, is_found in ((frozenset({"name"}), True), (frozenset[str](), False)):
+        found, _ = named_now({"api": unit}, {"api": spec("api", folder_id="one", name="?", unstated=unstated)})
         assert bool(found) is is_found
 
 
@@ -96,10 +96,10 @@ MEANT: list[tuple[str, UnitState, tuple[str, str], str, Outcome | None]] = [
 
 
 @pytest.mark.parametrize(
-    ("then", "latest", "wanted", "expected"), [row[1:] for row in MEANT], ids=[row[0] for row in MEANT]
+    ("then", "latest", "desired", "expected"), [row[1:] for row in MEANT], ids=[row[0] for row in MEANT]
 )
 def test_a_unit_is_done_only_as_what_the_run_was_about(
-    then: UnitState, latest: tuple[str, str], wanted: str, expected: Outcome | None
+    then: UnitState, latest: tuple[str, str], desired: str, expected: Outcome | None
 ) -> None:
     version_id, is_live = latest
     live = indexed([function()], [version(version_id, "id-f", description=_stamped(is_live))])
@@ -110,12 +110,12 @@ def test_a_unit_is_done_only_as_what_the_run_was_about(
         made = "v1" if kind is ChangeKind.VERSION else ""
         change.operations["o"] = OperationAccepted(0.0, "f", kind, "o", "id-f", made)
     then = replace(then, changes=[change])
-    action = Action.UNCHANGED if is_live == wanted else Action.VERSION
-    settings, code = wanted.split(".")
+    action = Action.UNCHANGED if is_live == desired else Action.VERSION
+    settings, code = desired.split(".")
     unit = Unit("f", spec(), action, "", Fingerprint(settings, code), None, "id-f", version_id)
     plan, settled = still_meant(Plan((unit,)), live, {"f": then})
-    told = {**settled, **{one.key: Blocked(one.reason) for one in plan.units if one.action is Action.BLOCKED}}
-    assert told == ({} if expected is None else {"f": expected})
+    reported = {**settled, **{one.key: Blocked(one.reason) for one in plan.units if one.action is Action.BLOCKED}}
+    assert reported == ({} if expected is None else {"f": expected})
     if isinstance(expected, Blocked):
         (blocked,) = plan.units
         assert (str(blocked.fingerprint), blocked.base_version_id) == (then.fingerprint, "v0")  # `resume` still can
@@ -163,8 +163,8 @@ def test_other_settings_of_the_function_itself_are_not_what_the_run_was_about(
     then = replace(then, function_id="" if live is None else then.function_id)
     there = [] if live is None else [replace(function(), labels=live)]
     settings, code = A.split(".")
-    wanted = spec("f", labels=labels, function_description=description)
-    unit = Unit("f", wanted, action, "", Fingerprint(settings, code), None, "id-f" if there else None)
+    desired = spec("f", labels=labels, function_description=description)
+    unit = Unit("f", desired, action, "", Fingerprint(settings, code), None, "id-f" if there else None)
     plan, settled = still_meant(Plan((unit,)), indexed(there, []), {"f": then})
     if blocked:
         assert [(one.action, one.reason) for one in plan.units] == [(Action.BLOCKED, OWN)]
@@ -177,7 +177,7 @@ TOOK = "another version, v9, has taken $latest"
 
 
 @pytest.mark.parametrize(
-    ("code", "there", "wanted", "why"),
+    ("code", "there", "desired", "why"),
     [
         (spec().code, ["v0", "v9"], C, WHY),
         (spec().code, ["v0", "v9"], B, f"{TOOK} since the run began"),
@@ -189,13 +189,13 @@ TOOK = "another version, v9, has taken $latest"
         (VersionCopy("v8"), [], C, "its version, v0, was deleted since the run began"),
     ],
 )
-def test_a_copy_of_another_version_is_not_told_as_other_settings(
-    code: Code, there: list[str], wanted: str, why: str
+def test_a_copy_of_another_version_is_not_reported_as_other_settings(
+    code: Code, there: list[str], desired: str, why: str
 ) -> None:
     versions = [version(one, "id-f", tags=(), description=_stamped(A)) for one in there[:-1]]
     versions += [version(one, "id-f", description=_stamped(A)) for one in there[-1:]]
     then = replace(CUT_OFF, changes=[ChangeState(Change(ChangeKind.VERSION))])
-    settings, digest = wanted.split(".")
+    settings, digest = desired.split(".")
     action = Action.COPY if isinstance(code, VersionCopy) else Action.VERSION
     unit = Unit("f", replace(spec(), code=code), action, "", Fingerprint(settings, digest), None, "id-f")
     plan, _ = still_meant(Plan((unit,)), indexed([function()], versions), {"f": then})
@@ -213,7 +213,7 @@ def test_a_copy_of_another_version_is_not_told_as_other_settings(
         (False, [], False, "job up no longer includes it"),
     ],
 )
-def test_what_is_wanted_no_more_is_told_by_what_is_live(
+def test_what_is_desired_no_more_is_reported_by_what_is_live(
     there: bool, versions: list[str], whole: bool, why: str
 ) -> None:
     found = [version(one, "id-f", tags=() if one == "v0" and len(versions) > 1 else ("$latest",)) for one in versions]
@@ -271,8 +271,8 @@ def test_what_somebody_has_changed_since_the_run_began_is_left_alone(
     live = indexed(there, [version("v0", now, description=_stamped(A))] if now else [])
     settings, code = B.split(".")
     change = Change(ChangeKind.VERSION, {"$latest": "v0", "stable": holder}, {"$latest": None, "stable": None})
-    wanted = spec(labels={"team": "b"})
-    unit = Unit("f", wanted, Action.VERSION, "", Fingerprint(settings, code), None, now, "v0", (change,))
+    desired = spec(labels={"team": "b"})
+    unit = Unit("f", desired, Action.VERSION, "", Fingerprint(settings, code), None, now, "v0", (change,))
     plan, _ = still_meant(Plan((unit,)), live, {"f": _run()})
     (found,) = plan.units
     assert (found.reason if found.action is Action.BLOCKED else "") == why

@@ -47,8 +47,8 @@ def test_new_functions_without_room_are_the_last_ones(quotas: list[Quota], new: 
 
 def test_the_folders_of_a_cloud_share_its_room_and_others_do_not() -> None:
     units = [*creates(3), *creates(3, "folder2"), *creates(9, "else"), *creates(9, "nowhere")]
-    told = {"cloud": [functions(100, 95)], "cloud2": [functions(100, 0)]}
-    found = without_functions(units, LiveState(clouds=CLOUDS), told)
+    reported = {"cloud": [functions(100, 95)], "cloud2": [functions(100, 0)]}
+    found = without_functions(units, LiveState(clouds=CLOUDS), reported)
     assert list(found) == ["folder2-2"]
     (failure,) = found.values()
     assert failure.message == "the plan creates 6 new functions, but cloud cloud has room for 5 (quota: 100, used: 95)"
@@ -60,14 +60,16 @@ def test_what_is_there_needs_no_room() -> None:
     assert not without_functions([unit], LiveState(clouds=CLOUDS), {"cloud": [functions(10, 10)]})
 
 
-def tagged(*tags: str, wanted: tuple[str, ...], action: Action = Action.VERSION) -> tuple[list[Unit], LiveState]:
+def tagged(*tags: str, desired: tuple[str, ...], action: Action = Action.VERSION) -> tuple[list[Unit], LiveState]:
     live = indexed(
         [function("f")],
         [version(f"v{tag}", "id-f", tags=(tag,)) for tag in (*tags, LATEST)],
         clouds=CLOUDS,
     )
     kind = ChangeKind.TAG if action is Action.RETAG else ChangeKind.VERSION
-    unit = Unit("f", spec("f", settings=settings(tags=wanted)), action, "", function_id="id-f", changes=(Change(kind),))
+    unit = Unit(
+        "f", spec("f", settings=settings(tags=desired)), action, "", function_id="id-f", changes=(Change(kind),)
+    )
     return [unit], live
 
 
@@ -76,7 +78,7 @@ TAGS = Quota("serverless.functions.tags", 10, 0)
 
 
 @pytest.mark.parametrize(
-    ("live", "wanted", "refused"),
+    ("live", "desired", "refused"),
     [
         (TEN, ("new",), True),
         (TEN, ("t3",), False),  # it moves
@@ -89,9 +91,9 @@ TAGS = Quota("serverless.functions.tags", 10, 0)
 )
 @pytest.mark.parametrize("action", [Action.VERSION, Action.RETAG])
 def test_the_eleventh_tag_is_foreseen(
-    live: tuple[str, ...], wanted: tuple[str, ...], refused: bool, action: Action
+    live: tuple[str, ...], desired: tuple[str, ...], refused: bool, action: Action
 ) -> None:
-    units, state = tagged(*live, wanted=wanted, action=action)
+    units, state = tagged(*live, desired=desired, action=action)
     found, warnings = without_tags(units, state, {"cloud": [TAGS]})
     assert (bool(found), warnings) == (refused, ())
     found, warnings = without_tags(units, state, {})  # unknown: the documented quota may not be the real one
@@ -99,14 +101,14 @@ def test_the_eleventh_tag_is_foreseen(
 
 
 def test_promoted_tags_count() -> None:
-    (unit,), state = tagged(*TEN[:9], wanted=("t3", "new"))
+    (unit,), state = tagged(*TEN[:9], desired=("t3", "new"))
     for tags, promote, refused in (((), ("new",), False), (("new",), ("other",), True), ((), ("t3", "t4"), False)):
         promoting = replace(unit, spec=replace(unit.spec, settings=settings(tags=tags), promote=promote))
         assert bool(without_tags([promoting], state, {"cloud": [TAGS]})[0]) is refused
 
 
 def test_of_a_tag_too_many_it_is_said_which() -> None:
-    units, live = tagged(*TEN, wanted=("t1", "new"))
+    units, live = tagged(*TEN, desired=("t1", "new"))
     (failure,) = without_tags(units, live, {"cloud": [TAGS]})[0].values()
     assert failure.message == "with new it would have 11 tags; 10 are allowed"
     (warning,) = without_tags(units, live, {"cloud": []})[1]
@@ -114,7 +116,7 @@ def test_of_a_tag_too_many_it_is_said_which() -> None:
 
 
 def test_a_raised_quota_of_tags_holds() -> None:
-    units, live = tagged(*TEN, wanted=("new",))
+    units, live = tagged(*TEN, desired=("new",))
     assert without_tags(units, live, {"cloud": [Quota("serverless.functions.tags", 20, 0)]}) == ({}, ())
 
 

@@ -73,7 +73,7 @@ def test_the_counts_agree_with_the_fold_of_all_events(number: int) -> None:
         assert found.ended_in(wave, (2, 4, 6)) == (sum(ended), len(ended))
 
 
-def test_what_is_told_of_a_function_that_no_plan_has_counts_nowhere() -> None:
+def test_what_is_reported_a_function_that_no_plan_has_counts_nowhere() -> None:
     found = Standings()
     for event in (Requested(1.0, "x", "createVersion", "d4e", "key", 1), OperationDone(2.0, "x", "op", 1.0)):
         for mark in marks_of(event):

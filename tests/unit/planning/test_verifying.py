@@ -53,13 +53,13 @@ def live(*tags: str, **others: tuple[str, ...]) -> LiveState:
     return indexed([function()], [*versions, *(version(one, "id-f", tags=held) for one, held in others.items())])
 
 
-def unit(wanted: FunctionSpec, action: Action, *changes: Change) -> Unit:
+def unit(desired: FunctionSpec, action: Action, *changes: Change) -> Unit:
     digest = Fingerprint("b" * 16, "b" * 16)
-    return Unit("f", wanted, action, "why", digest, function_id="id-f", base_version_id="v1", changes=changes)
+    return Unit("f", desired, action, "why", digest, function_id="id-f", base_version_id="v1", changes=changes)
 
 
 @pytest.mark.parametrize(
-    ("wanted", "state", "known", "expected"),
+    ("desired", "state", "known", "expected"),
     [
         (spec(), live(), NOT_VERIFYING, []),
         (VERIFIED, live(), PASSED, []),
@@ -75,16 +75,16 @@ def unit(wanted: FunctionSpec, action: Action, *changes: Change) -> Unit:
     ],
 )
 def test_a_live_version_is_verified_and_promoted_without_another(
-    wanted: FunctionSpec, state: LiveState, known: Verifying, expected: list[Change]
+    desired: FunctionSpec, state: LiveState, known: Verifying, expected: list[Change]
 ) -> None:
-    found = with_verification(unit(wanted, Action.UNCHANGED), state, known)
+    found = with_verification(unit(desired, Action.UNCHANGED), state, known)
     assert list(found.changes) == expected
     assert found.action is (Action.VERIFY if expected else Action.UNCHANGED)
-    assert found.spec == wanted
+    assert found.spec == desired
 
 
 @pytest.mark.parametrize(
-    ("wanted", "known", "expected"),
+    ("desired", "known", "expected"),
     [
         (spec(), NOT_VERIFYING, []),
         (VERIFIED, NOT_VERIFYING, [VERIFIES]),
@@ -95,13 +95,13 @@ def test_a_live_version_is_verified_and_promoted_without_another(
     ],
 )
 def test_a_new_version_is_verified_then_promoted(
-    wanted: FunctionSpec, known: Verifying, expected: list[Change]
+    desired: FunctionSpec, known: Verifying, expected: list[Change]
 ) -> None:
-    found = with_verification(unit(wanted, Action.VERSION, MAKES), live("orc-a", v0=("stable", "orc-b")), known)
+    found = with_verification(unit(desired, Action.VERSION, MAKES), live("orc-a", v0=("stable", "orc-b")), known)
     made, *after = found.changes
     assert after == expected
-    if wanted.verify is None:
-        assert (made, found.spec) == (MAKES, wanted)
+    if desired.verify is None:
+        assert (made, found.spec) == (MAKES, desired)
     else:
         assert made.before == {"$latest": "v1", "orc-b": "v0"}
         assert made.after == {"$latest": None, "orc-b": None}
@@ -125,8 +125,8 @@ def test_a_blocked_function_gets_nothing() -> None:
 
 
 def test_what_is_known_of_a_verdict_is_the_reason() -> None:
-    told = Verifying(told={"v1": "has failed its verification in run r"})
-    found = with_verification(unit(BOTH, Action.UNCHANGED), live(), told)
+    reported = Verifying(others={"v1": "has failed its verification in run r"})
+    found = with_verification(unit(BOTH, Action.UNCHANGED), live(), reported)
     assert found.reason == "v1 has failed its verification in run r and does not hold the tag stable"
 
 
@@ -179,7 +179,7 @@ def then(*, verdict: bool = False, action: Action = Action.VERSION) -> UnitState
     )
 
 
-@pytest.mark.parametrize("wanted_now", ["the same", "something else"])
+@pytest.mark.parametrize("desired_now", ["the same", "something else"])
 @pytest.mark.parametrize(
     ("state", "known", "left"),
     [
@@ -189,9 +189,9 @@ def then(*, verdict: bool = False, action: Action = Action.VERSION) -> UnitState
     ],
 )
 def test_a_run_that_is_taken_up_does_what_is_missing_and_makes_no_second_version(
-    state: LiveState, known: Verifying, left: list[Change], wanted_now: str
+    state: LiveState, known: Verifying, left: list[Change], desired_now: str
 ) -> None:
-    action = Action.UNCHANGED if wanted_now == "the same" else Action.VERSION
+    action = Action.UNCHANGED if desired_now == "the same" else Action.VERSION
     changes = () if action is Action.UNCHANGED else (MAKES,)
     now = with_verification(unit(BOTH, action, *changes), state, known)
     plan, settled = still_meant(Plan((now,)), state, {"f": then()}, known)
@@ -208,6 +208,6 @@ def test_a_run_that_only_verifies_is_taken_up_as_that() -> None:
 
 
 def test_what_is_known_to_be_bad_is_said_where_nothing_is_verified() -> None:
-    known = Verifying(told={"v1": "has failed its verification in run R1"}, skipped=True)
+    known = Verifying(others={"v1": "has failed its verification in run R1"}, skipped=True)
     found = with_verification(unit(BOTH, Action.UNCHANGED), live(v0=("stable",)), known)
     assert found.reason == "v1 has failed its verification in run R1 and does not hold the tag stable"

@@ -34,7 +34,7 @@ SETTINGS = replace(settings(), environment=ENVIRONMENT, entrypoint="t1.handler_m
 
 
 @pytest.fixture(scope="module")
-def told() -> Outlet:
+def reported() -> Outlet:
     made = Outlet(Redactor())
     for name in NAMES:
         made.redactor.add_function(spec(name, name=f"prod-{name}", settings=SETTINGS))
@@ -56,10 +56,10 @@ AROUND = [
 
 @pytest.mark.parametrize("around", AROUND)
 @pytest.mark.parametrize("word", HARMLESS)
-def test_no_harmless_word_is_ever_hidden(told: Outlet, word: str, around: str) -> None:
+def test_no_harmless_word_is_ever_hidden(reported: Outlet, word: str, around: str) -> None:
     text = around.format(word)
-    assert told.line(text) == text
-    assert orjson.loads(told.json({"function": text, "reason": text})) == {"function": text, "reason": text}
+    assert reported.line(text) == text
+    assert orjson.loads(reported.json({"function": text, "reason": text})) == {"function": text, "reason": text}
 
 
 @pytest.mark.parametrize(
@@ -74,8 +74,8 @@ def test_no_harmless_word_is_ever_hidden(told: Outlet, word: str, around: str) -
         ("PWD=/home/me and the wordsn=5", "PWD=/home/me and the wordsn=5"),
     ],
 )
-def test_what_is_secret_is_hidden(told: Outlet, text: str, shown_as: str) -> None:
-    assert told.line(text) == shown_as
+def test_what_is_secret_is_hidden(reported: Outlet, text: str, shown_as: str) -> None:
+    assert reported.line(text) == shown_as
 
 
 def knowing() -> Outlet:

@@ -190,40 +190,40 @@ PEOPLE: dict[str, Callable[[str], str]] = {
 }
 
 
-def check_people(told: str) -> None:
-    assert COMMANDING.search(told) is None
-    assert "##[" not in told
-    assert "##vso[" not in told
-    assert "##teamcity[" not in told
-    assert not re.search(r"(?m)^\s*::", told)
-    assert not any(secret in told or secret[20:50] in told for secret in SECRETS if len(secret) > 50)
-    assert PASSWORD not in told
+def check_people(reported: str) -> None:
+    assert COMMANDING.search(reported) is None
+    assert "##[" not in reported
+    assert "##vso[" not in reported
+    assert "##teamcity[" not in reported
+    assert not re.search(r"(?m)^\s*::", reported)
+    assert not any(secret in reported or secret[20:50] in reported for secret in SECRETS if len(secret) > 50)
+    assert PASSWORD not in reported
 
 
 @pytest.mark.parametrize("channel", PEOPLE)
 @given(text=TEXTS.map("".join))
 def test_no_channel_for_people_is_commanded_or_tells_a_secret(channel: str, text: str) -> None:
-    told = PEOPLE[channel](text)
-    check_people(told)
+    reported = PEOPLE[channel](text)
+    check_people(reported)
     if channel != "usage":  # a text's lines are kept there
-        assert not re.search(r"(?m)^\s*FAKE", told), "foreign text began a line"
+        assert not re.search(r"(?m)^\s*FAKE", reported), "foreign text began a line"
 
 
 @pytest.mark.parametrize("name", [*VIEWS, "result"])
 @given(text=TEXTS.map("".join), width=st.sampled_from([None, 30]))
 def test_no_view_is_commanded_or_tells_a_secret(name: str, text: str, width: int | None) -> None:
-    told = rendered(text, "text", name, width)
-    check_people(told)
-    assert not re.search(r"(?m)^\s*FAKE", told), "foreign text began a line"
+    reported = rendered(text, "text", name, width)
+    check_people(reported)
+    assert not re.search(r"(?m)^\s*FAKE", reported), "foreign text began a line"
 
 
-def check_json(told: str, secrets: tuple[str, ...] = SECRETS) -> Any:
-    assert COMMANDING.search(told) is None
-    assert "##[" not in told
-    assert "##vso[" not in told
-    assert not any(secret in told or secret[20:50] in told for secret in secrets if len(secret) > 50)
-    assert PASSWORD not in told
-    return orjson.loads(told)
+def check_json(reported: str, secrets: tuple[str, ...] = SECRETS) -> Any:
+    assert COMMANDING.search(reported) is None
+    assert "##[" not in reported
+    assert "##vso[" not in reported
+    assert not any(secret in reported or secret[20:50] in reported for secret in secrets if len(secret) > 50)
+    assert PASSWORD not in reported
+    return orjson.loads(reported)
 
 
 @pytest.mark.parametrize("name", [*VIEWS, "result"])
@@ -234,8 +234,8 @@ def test_json_stays_json_without_secrets(name: str, text: str) -> None:
 
 @given(text=TEXTS.map("".join))
 def test_each_log_and_message_as_json_is_one_line_of_it(text: str) -> None:
-    for told in (logs(text, "json"), messages(text, "json")):
-        for line in told.removesuffix("\n").split("\n"):
+    for reported in (logs(text, "json"), messages(text, "json")):
+        for line in reported.removesuffix("\n").split("\n"):
             assert isinstance(check_json(line), dict)
 
 
@@ -270,8 +270,8 @@ def flat(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def test_every_text_of_every_event_is_redacted_or_one_that_a_run_goes_on_by() -> None:
-    told = {field.name for kind in EVENTS.values() for field in fields(kind)} - EXACT
-    assert {"reason", "error", "outcome", "request_id"} <= told
+    reported = {field.name for kind in EVENTS.values() for field in fields(kind)} - EXACT
+    assert {"reason", "error", "outcome", "request_id"} <= reported
 
 
 @given(st.text())

@@ -115,7 +115,7 @@ def test_a_full_cloud_is_named_rather_than_its_folder() -> None:
     assert (found.parts[0].scope, found.parts[0].limit) == ("cloud b1c", 1)
 
 
-def test_nothing_is_bound_by_a_limit_that_nobody_has_told() -> None:
+def test_nothing_is_bound_by_a_limit_that_nobody_has_reported() -> None:
     found = account(run_of(operation("a", 0, 0, 5), operation("b", 0, 5, 9), keys="ab", end=9))
     assert spent(found) == {"waiting": 5.0, "tail": 4.0}
     assert found.would_give is None
@@ -314,7 +314,7 @@ def test_who_waits_for_an_approval_waits_until_the_run_goes_on() -> None:
     assert [(one.kind, one.to_s) for one in account(goes_on).stops] == [("approval", 100.0)]
 
 
-def test_a_run_that_is_under_way_is_told_until_now() -> None:
+def test_a_run_that_is_under_way_is_reported_until_now() -> None:
     begun = [started(units=3), *(planned(key) for key in "abc"), *limits(1), *operation("a", 0, 0, 5)]
     begun += operation("b", 0, 5, 50)[:4]
     found = account(begun, T + 20, alive=True)
@@ -339,14 +339,14 @@ def test_what_a_record_of_another_machine_lacks_is_not_made_up() -> None:
     assert [scope.slots for scope in found.scopes if scope.kind == "folder"] == [((0.1, 1), (5.0, 0))]
 
 
-def test_verifications_are_told() -> None:
+def test_verifications_are_reported() -> None:
     event = VersionVerified(T + 6, "a", "new-a", Verdict.FAILED, "it answered 502", 3, 1.5)
     (one,) = account(run_of(operation("a", 0, 0, 5), [event], keys="a")).functions
     (verified,) = one.verified
     assert (verified.verdict, verified.attempts, verified.reason) == ("failed", 3, "it answered 502")
 
 
-def test_nothing_is_told_of_nothing() -> None:
+def test_nothing_is_reported_nothing() -> None:
     found = account([])
     assert (found.run_id, found.seconds, found.functions, found.parts) == ("", 0.0, (), ())
     assert found.sentence == "0.0 s"

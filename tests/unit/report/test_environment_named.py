@@ -65,9 +65,9 @@ def test_every_view_names_it(name: str, format: str) -> None:
 
 
 def test_no_kind_of_view_is_left_out() -> None:
-    told_otherwise = {ResultView, ReportView, RunsView, FindingsView, SavedPlanView, *OF_NONE}
+    reported_otherwise = {ResultView, ReportView, RunsView, FindingsView, SavedPlanView, *OF_NONE}
     for kind in get_args(View):
-        assert ("environment" in {slot.name for slot in fields(kind)}) is (kind not in told_otherwise), kind
+        assert ("environment" in {slot.name for slot in fields(kind)}) is (kind not in reported_otherwise), kind
 
 
 def test_a_plan_that_is_shown_before_a_run_names_it(capsys: pytest.CaptureFixture[str]) -> None:

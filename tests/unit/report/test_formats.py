@@ -208,8 +208,8 @@ def test_each_document_of_json_says_its_schema_first(name: str) -> None:
 
 @pytest.mark.parametrize("name", VIEWS)
 def test_each_text_says_what_it_is_about(name: str) -> None:
-    view, _, told = VIEWS[name]
-    assert told in FORMATS["text"]()(view, None, OUTLET)
+    view, _, reported = VIEWS[name]
+    assert reported in FORMATS["text"]()(view, None, OUTLET)
 
 
 @pytest.mark.parametrize("format", FORMATS)

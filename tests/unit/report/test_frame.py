@@ -123,7 +123,7 @@ def test_slots_follow_the_operations_that_are_not_done() -> None:
     assert (before[0][6], after[0][6]) == ("3/15", "2/15")
 
 
-def test_what_the_run_waits_for_is_told_with_a_countdown() -> None:
+def test_what_the_run_waits_for_is_reported_with_a_countdown() -> None:
     scene = second_wave()
     scene.hear(LongWait(scene.now, 30.0, "too many requests"))
     scene.now += 5
@@ -170,8 +170,8 @@ def test_the_head_gives_up_what_is_needed_least(width: int, said: str) -> None:
 
 
 def test_rows_are_shared_so_that_no_block_is_a_head_alone() -> None:
-    wanted = {"notices": 1, "table": 9, "slowest": 4, "failed": 3, "builds": 0}
+    desired = {"notices": 1, "table": 9, "slowest": 4, "failed": 3, "builds": 0}
     for height in range(20):
-        rows = shared(wanted, height)
+        rows = shared(desired, height)
         assert sum(rows.values()) == min(height, 17) or (height, rows["table"]) == (3, 0)
         assert rows["table"] != 1

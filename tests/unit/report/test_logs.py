@@ -205,7 +205,7 @@ def test_configuring_again_does_not_double_the_lines_of_libraries(logs: Logs) ->
     assert len(logs.lines) == 1
 
 
-def test_a_bad_record_of_a_library_is_told_of_without_its_arguments(logs: Logs) -> None:
+def test_a_bad_record_of_a_library_is_reported_without_its_arguments(logs: Logs) -> None:
     record = logging.LogRecord("boto3", logging.WARNING, __file__, 1, "%d bytes", (IAM,), None)
     next(handler for handler in logging.getLogger().handlers if isinstance(handler, _Bridge)).handle(record)
     assert (logs.last["event"], logs.last["logger"]) == ("bad log record", "boto3")

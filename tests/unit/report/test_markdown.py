@@ -33,12 +33,12 @@ def text(*units: Unit, facts: dict[str, str] | None = None, **given: object) -> 
 def test_a_saved_plan_is_a_table_with_what_it_is_and_until_when() -> None:
     blocked = unit("bad", Action.BLOCKED, "edited by hand", failure=Failure("edited by hand", advice="--adopt bad@d4e"))
     failed = unit("mad", Action.BLOCKED, "no such file", failed_step=Step.PACKAGE)
-    told = text(
+    reported = text(
         blocked, failed, unit("auth"), unit("bill"), unit("same", Action.UNCHANGED, "as wanted"),
         facts={"plan": "3f2a", "expires": "2026-11-28T23:00:00Z", "commit": ""},
         rollout=Rollout(waves=(1, "100%")), warnings=("a | b",),
     )  # fmt: skip
-    assert told.splitlines() == [
+    assert reported.splitlines() == [
         "### Plan `3f2a`: **2** new version, **1** unchanged, **2** blocked",
         "",
         "- expires: `2026-11-28T23:00:00Z`",
@@ -65,8 +65,8 @@ def test_a_saved_plan_is_a_table_with_what_it_is_and_until_when() -> None:
     ],
 )  # fmt: skip
 def test_foreign_text_is_in_a_code_span_of_one_cell(foreign: str) -> None:
-    told = text(unit("f", reason=foreign), facts={"plan": "3f2a", "manifest": foreign})
-    (line,) = (line for line in told.splitlines() if line.startswith("| `f`"))
+    reported = text(unit("f", reason=foreign), facts={"plan": "3f2a", "manifest": foreign})
+    (line,) = (line for line in reported.splitlines() if line.startswith("| `f`"))
     cells = line.replace("\\|", "").split("|")
     assert len(cells) == 6, line
     span = cells[3].strip()
@@ -74,7 +74,7 @@ def test_foreign_text_is_in_a_code_span_of_one_cell(foreign: str) -> None:
     assert fence
     assert span.endswith(fence)
     assert fence not in span[len(fence) : -len(fence)].strip().replace("`" * (len(fence) + 1), "")
-    assert not [line for line in told.splitlines() if line.startswith(("# ", "<", "!", "::"))]
+    assert not [line for line in reported.splitlines() if line.startswith(("# ", "<", "!", "::"))]
 
 
 def test_a_code_span_of_nothing_is_nothing_and_a_long_one_loses_its_end() -> None:
@@ -87,12 +87,12 @@ def test_a_code_span_of_nothing_is_nothing_and_a_long_one_loses_its_end() -> Non
 @pytest.mark.parametrize("count", [10, 600])
 def test_it_fits_into_a_comment_and_says_what_is_left_out(count: int, reason: str) -> None:
     units = [unit(f"function-with-a-long-name-{number:05}", reason=reason) for number in range(count)]
-    told = text(*units, warnings=tuple(f"warning {number} {'w' * 300}" for number in range(count)))
-    assert len(told) <= MAX_CHARS
-    shown = told.count("| `function-with")
+    reported = text(*units, warnings=tuple(f"warning {number} {'w' * 300}" for number in range(count)))
+    assert len(reported) <= MAX_CHARS
+    shown = reported.count("| `function-with")
     if shown < count:
-        assert f"… and {count - shown} more functions\n" in told
-    assert f"**{count}** new version" in told
+        assert f"… and {count - shown} more functions\n" in reported
+    assert f"**{count}** new version" in reported
 
 
 def test_one_cause_has_one_row_and_its_functions_are_counted_where_it_is_cut_off() -> None:
@@ -103,8 +103,8 @@ def test_one_cause_has_one_row_and_its_functions_are_counted_where_it_is_cut_off
         "| `7 functions: f0, f1, f2, f3, f4 and 2 more` | blocked | `the build failed; run it by hand` |  |"
     ]
     many = [unit(f"function-with-a-long-name-{number:05}", reason="|" * 400) for number in range(200)]
-    told = text(*many, *failed)
-    assert f"… and {207 - told.count('| `function-with')} more functions" in told
+    reported = text(*many, *failed)
+    assert f"… and {207 - reported.count('| `function-with')} more functions" in reported
 
 
 def test_what_is_no_plan_is_as_on_a_terminal() -> None:
@@ -146,8 +146,8 @@ def test_a_large_result_fits_into_a_comment_and_says_what_is_left_out() -> None:
     letters = ["".join(chr(ord("a") + int(digit)) for digit in key[-5:]) for key in keys]  # numbers do not differ
     units = zip(keys, letters, strict=True)
     events = [event for key, why in units for event in deployment(key, outcome=failed(f"because {why} {'|' * 300}"))]
-    told = render_markdown(ResultView(fold([started(units=1500), *events, ended(1)])), None, OUTLET)
-    assert len(told) <= MAX_CHARS
-    assert "… and 1480 functions of 1480 other causes" in told
-    assert "more functions" in told
-    assert told.endswith("</details>")
+    reported = render_markdown(ResultView(fold([started(units=1500), *events, ended(1)])), None, OUTLET)
+    assert len(reported) <= MAX_CHARS
+    assert "… and 1480 functions of 1480 other causes" in reported
+    assert "more functions" in reported
+    assert reported.endswith("</details>")

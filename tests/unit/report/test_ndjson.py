@@ -71,7 +71,7 @@ def test_a_dash_is_stdout_which_stays_open(monkeypatch: pytest.MonkeyPatch) -> N
     assert orjson.loads(stdout.buffer.getvalue().splitlines()[-1])["kind"] == "summary"
 
 
-def test_a_file_that_cannot_be_made_is_told_before_the_run_starts(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_made_is_reported_before_the_run_starts(tmp_path: Path) -> None:
     with pytest.raises(StartError, match="cannot write the event file") as caught:
         EventFile(str(tmp_path / "none" / "e"), RUN_ID, Outlet(Redactor()))
     assert (caught.value.exit, "--events" in caught.value.advice) == (Exit.NOT_STARTED, True)

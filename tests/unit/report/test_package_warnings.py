@@ -26,10 +26,10 @@ MISSING = (
 
 
 def planned(*keys: str) -> Plan:
-    wanted = {
+    desired = {
         key: spec(key, settings=settings(runtime="nodejs22", entrypoint="index.handler"), code=source()) for key in keys
     }
-    return build(wanted, indexed([function(key) for key in keys], []), dict.fromkeys(keys, NODE), {})
+    return build(desired, indexed([function(key) for key in keys], []), dict.fromkeys(keys, NODE), {})
 
 
 def view(plan: Plan, *, verbose: bool = False) -> PlanView:
@@ -50,8 +50,8 @@ def view(plan: Plan, *, verbose: bool = False) -> PlanView:
 def test_an_entry_file_that_is_missing_is_a_warning_where_it_may_be_made(
     runtime: str, beside: str, action: Action
 ) -> None:
-    wanted = spec(settings=settings(runtime=runtime, entrypoint="index.handler"), code=source())
-    (unit,) = build({"f": wanted}, indexed([function()], []), {"f": Tree("a" * 64, 1, (beside,))}, {}).units
+    desired = spec(settings=settings(runtime=runtime, entrypoint="index.handler"), code=source())
+    (unit,) = build({"f": desired}, indexed([function()], []), {"f": Tree("a" * 64, 1, (beside,))}, {}).units
     said = unit.failure.message if unit.failure is not None else unit.warnings[0]
     assert unit.action is action
     assert said.startswith("entrypoint 'index.handler': the package has no index.")

@@ -74,7 +74,7 @@ def test_without_a_terminal_nothing_is_cut_or_left_out() -> None:
 
 
 @pytest.mark.parametrize(
-    ("width", "told"),
+    ("width", "reported"),
     [
         (100, [NAME, "deployed", "d4e0123456789abcdefg", "0.1", "12.0"]),
         (90, [NAME, "deployed", "d4e0123456789abcdefg", "12.0"]),
@@ -82,9 +82,9 @@ def test_without_a_terminal_nothing_is_cut_or_left_out() -> None:
         (70, ["a-name-of-exactly-f…e-characters-in-it", "deployed", "d4e0123456789abcdefg"]),
     ],
 )
-def test_on_a_terminal_columns_go_before_names_are_cut(width: int, told: list[str]) -> None:
+def test_on_a_terminal_columns_go_before_names_are_cut(width: int, reported: list[str]) -> None:
     text = aligned(WIDE_HEAD, WIDE, width=width, spare=("package", "total"))
-    assert text.splitlines()[1].split() == told
+    assert text.splitlines()[1].split() == reported
     assert all(cells(line) <= width for line in text.splitlines())
 
 

@@ -44,14 +44,14 @@ def text(*units: Unit, whole: bool = True, **given: object) -> str:
 
 
 def test_changes_come_first_sorted_by_folder_and_name_and_unchanged_is_a_count() -> None:
-    told = text(
+    reported = text(
         unit("zoo", folder_id="b1ga"),
         unit("ark", Action.BLOCKED, folder_id="b1ga"),
         unit("bee", folder_id="b1gb", name="prod-bee"),
         unit("ape", Action.UNCHANGED, folder_id="b1ga"),
         unit("ant", Action.CREATE, folder_id="b1gb"),
     )
-    assert told.splitlines() == [
+    assert reported.splitlines() == [
         "  b1ga  zoo             new version  because",
         f"  b1gb  ant             create       because: {MADE_WITH}, memory 128MB",
         "  b1gb  bee (prod-bee)  new version  because",
@@ -63,19 +63,19 @@ def test_changes_come_first_sorted_by_folder_and_name_and_unchanged_is_a_count()
 def test_what_a_rollback_would_leave_alone_of_a_function_is_counted() -> None:
     left = Failure("left alone: the tag stable was moved to v9 since", advice="look at it")
     one = unit("ant", Action.COPY, changes=(Change(ChangeKind.VERSION),), failure=left)
-    told = text(one, unit("bee", Action.COPY), back=True).splitlines()
-    assert told[0].endswith("because; left alone: the tag stable was moved to v9 since; look at it")
-    assert told[-1] == "plan: 2 copy, 1 left alone in part"
+    reported = text(one, unit("bee", Action.COPY), back=True).splitlines()
+    assert reported[0].endswith("because; left alone: the tag stable was moved to v9 since; look at it")
+    assert reported[-1] == "plan: 2 copy, 1 left alone in part"
     assert plan_json(PlanView(Plan((one,)), back=True))["units"][0]["left_alone"] == left.message
 
 
-def test_of_a_new_function_is_told_what_it_gets_and_never_a_value_of_a_variable() -> None:
+def test_of_a_new_function_is_reported_what_it_gets_and_never_a_value_of_a_variable() -> None:
     made = settings(memory_bytes=256 << 20, environment={"TOKEN": "hunter2"}, service_account_id="aje1")
     one = unit("ant", Action.CREATE)
     one = replace(one, spec=replace(one.spec, settings=made))
-    told = f"because: {MADE_WITH}, service account aje1, memory 256MB"
-    assert text(one).splitlines()[0].endswith(told)
-    assert text(one, verbose=True).splitlines()[0].endswith(f"{told}, environment: +TOKEN")
+    reported = f"because: {MADE_WITH}, service account aje1, memory 256MB"
+    assert text(one).splitlines()[0].endswith(reported)
+    assert text(one, verbose=True).splitlines()[0].endswith(f"{reported}, environment: +TOKEN")
 
 
 def test_one_folder_has_no_column() -> None:
@@ -108,7 +108,7 @@ def test_what_a_failed_build_has_printed_is_shown_once() -> None:
     ]
 
 
-def test_one_cause_of_many_functions_is_told_once() -> None:
+def test_one_cause_of_many_functions_is_reported_once() -> None:
     build = Failure("the build failed", kind="build", advice="run it by hand", detail="compiling", request_id="r1")
     secret = Failure('folder b1g has no secret named "x"', kind="name")
     failed = [
@@ -160,10 +160,10 @@ UNITS = tuple(unit(f"f{number:03}") for number in range(12))
         ),
     ],
 )
-def test_the_waves_are_told(rollout: Rollout, lines: list[str]) -> None:
-    told = text(*UNITS, rollout=rollout).splitlines()
-    assert told[12:-1] == lines
-    assert told[-1] == "plan: 12 new version"
+def test_the_waves_are_reported(rollout: Rollout, lines: list[str]) -> None:
+    reported = text(*UNITS, rollout=rollout).splitlines()
+    assert reported[12:-1] == lines
+    assert reported[-1] == "plan: 12 new version"
 
 
 GATE = Gate(("./gate.sh", "a b"), Path(), 30.0)
@@ -172,7 +172,7 @@ SPLIT = "this is not atomic: tags move one by one, and $latest is new before any
 
 
 @pytest.mark.parametrize(
-    ("rollout", "told", "document"),
+    ("rollout", "reported", "document"),
     [
         (Rollout(), "", {}),
         (Rollout(approval=True), "", {"approval": True}),  # with one wave, nothing follows it
@@ -205,9 +205,9 @@ SPLIT = "this is not atomic: tags move one by one, and $latest is new before any
         (Rollout(two_phase=True), f"1 wave; {IN_TWO}; {SPLIT}", {"two_phase": True}),
     ],
 )
-def test_what_decides_the_night_is_told(rollout: Rollout, told: str, document: dict[str, object]) -> None:
+def test_what_decides_the_night_is_reported(rollout: Rollout, reported: str, document: dict[str, object]) -> None:
     line, *_ = text(*UNITS, rollout=rollout).splitlines()[12:]
-    assert line.startswith(told or "plan:")
+    assert line.startswith(reported or "plan:")
     found = plan_json(PlanView(Plan(UNITS), rollout=rollout))
     keys = ("approval", "ends_paused", "on_breach", "gate", "two_phase", "waves_of", "notes")
     assert {key: found[key] for key in document} == document
@@ -278,8 +278,8 @@ def moves(tag: str) -> Change:
     ],
 )  # fmt: skip
 def test_what_follows_a_version_is_said(verify: Verify | None, changes: tuple[Change, ...], then: str) -> None:
-    wanted = spec("ant", verify=verify, promote=("a", "stable"))
-    first = text(unit("ant", spec=wanted, changes=changes)).splitlines()[0]
+    desired = spec("ant", verify=verify, promote=("a", "stable"))
+    first = text(unit("ant", spec=desired, changes=changes)).splitlines()[0]
     assert first == f"  ant  new version  because{then}"
 
 
@@ -301,8 +301,8 @@ def test_what_follows_a_version_is_said(verify: Verify | None, changes: tuple[Ch
 def test_when_users_meet_a_new_version_is_said(
     called_by: str, tags: tuple[str, ...], changes: tuple[Change, ...], met: str
 ) -> None:
-    wanted = spec("ant", verify=Verify(), promote=("stable",), called_by=called_by, settings=settings(tags=tags))
-    lines = text(unit("ant", spec=wanted, changes=changes), unit("bee", spec=wanted, changes=changes)).splitlines()
+    desired = spec("ant", verify=Verify(), promote=("stable",), called_by=called_by, settings=settings(tags=tags))
+    lines = text(unit("ant", spec=desired, changes=changes), unit("bee", spec=desired, changes=changes)).splitlines()
     assert [line for line in lines if "users" in line] == ([f"ant, bee: {met}"] if met else [])
 
 
@@ -324,12 +324,12 @@ CHANGED = (
 
 
 def test_settings_that_change_stand_below_as_a_diff() -> None:
-    told = "memory 128MB → 256MB"
+    reported = "memory 128MB → 256MB"
     one = unit(
         "f",
         reason="made by hand: memory 128MB → 256MB; a tag",
         settings=CHANGED,
-        settings_told="memory 128MB → 256MB",
+        settings_text="memory 128MB → 256MB",
     )
     assert text(one).splitlines()[:4] == [
         "  f  new version  made by hand; a tag",
@@ -339,13 +339,13 @@ def test_settings_that_change_stand_below_as_a_diff() -> None:
     ]
     alone = replace(one, reason="memory 128MB → 256MB", settings=CHANGED[:1])
     assert text(alone).splitlines()[0] == "  f  new version  ~ memory 128MB → 256MB"
-    two = replace(one, reason=told, settings=CHANGED[:2])
+    two = replace(one, reason=reported, settings=CHANGED[:2])
     assert text(two).splitlines()[0] == "  f  new version  settings changed"
 
 
-def test_of_many_settings_the_first_are_told_and_with_verbose_all() -> None:
+def test_of_many_settings_the_first_are_reported_and_with_verbose_all() -> None:
     many = tuple(SettingChange("+", "environment", f"N{number}") for number in range(9))
-    one = unit("f", settings=many, settings_told="because")
+    one = unit("f", settings=many, settings_text="because")
     assert text(one).splitlines()[5:7] == [
         "      + environment N4",
         "      … and 4 settings more (--verbose lists them)",

@@ -66,7 +66,7 @@ def test_it_stays_as_it_was() -> None:
     assert document(account(chain())) == orjson.loads(GOLDEN.read_bytes())
 
 
-def test_runs_of_former_programs_are_told(tmp_path: Path) -> None:
+def test_runs_of_former_programs_are_reported(tmp_path: Path) -> None:
     root = unpacked(tmp_path / "project")
     state_dir, published, states = root / ".orchestrator", schema(), list[str]()
     with open_store(state_dir) as store:

@@ -32,12 +32,12 @@ RUN = run_of(
 )  # fmt: skip
 
 
-def told(found: Account, form: str) -> str:
+def reported(found: Account, form: str) -> str:
     return FORMATS[form]()(ReportView(found), None, Outlet(Redactor()))
 
 
 def test_the_text_answers_what_bound_it_what_was_slow_and_what_failed_first() -> None:
-    text = told(account(RUN), "text")
+    text = reported(account(RUN), "text")
     for line in (
         "time           19.0 s, of which 7.0 s at the end of waves, while the next one waited for the last functions",
         "longest        b, 7.0 s of work",
@@ -58,7 +58,7 @@ def test_the_text_answers_what_bound_it_what_was_slow_and_what_failed_first() ->
 
 
 def test_failures_stand_one_under_the_other_whatever_the_width() -> None:
-    text = told(account(RUN), "text")
+    text = reported(account(RUN), "text")
     assert (
         "failures:\n1 function failed in step track, INVALID_ARGUMENT: b\n    no such account: `x`|y\n"
         "    operation operation-b, request id request-b\n    name another\n\nlive state of what failed:\n"
@@ -66,7 +66,7 @@ def test_failures_stand_one_under_the_other_whatever_the_width() -> None:
 
 
 def test_the_markdown_tells_the_same_and_foreign_text_stands_in_code() -> None:
-    text = told(account(RUN), "markdown")
+    text = reported(account(RUN), "markdown")
     assert text.startswith(f"## Run `{account(RUN).run_id}`: failed\n\n19.0 s, of which")
     assert "| at the limit of folder b1gfolder (2 Operations) | 5.0 s | 26 % |" in text
     assert "``no such account: `x`\\|y``" in text
@@ -78,7 +78,7 @@ def test_the_markdown_tells_the_same_and_foreign_text_stands_in_code() -> None:
 def test_a_name_that_is_markup_stays_a_name() -> None:
     found = account(RUN)
     named = replace(found.functions[0], function="[x](http://y) @all <b>")
-    text = told(replace(found, functions=(named,)), "markdown")
+    text = reported(replace(found, functions=(named,)), "markdown")
     assert "| `[x](http://y) @all <b>` |" in text
 
 
@@ -91,25 +91,25 @@ def failing(*ends: tuple[str, str]) -> Account:
 def test_functions_with_one_cause_and_messages_of_their_own_keep_them() -> None:
     found = failing(("a", "version 17: bad answer 17"), ("b", "version 41: bad answer 41"))
     assert len(found.causes) == 1
-    assert "    a: version 17: bad answer 17\n    b: version 41: bad answer 41\n" in told(found, "text")
-    text = told(found, "markdown")
+    assert "    a: version 17: bad answer 17\n    b: version 41: bad answer 41\n" in reported(found, "text")
+    text = reported(found, "markdown")
     assert "| `a` | `version 17: bad answer 17` |" in text
     assert "| `b` | `version 41: bad answer 41` |" in text
 
 
 def test_many_messages_of_one_cause_are_counted() -> None:
     found = failing(*((key, f"bad answer {number}") for number, key in enumerate("abcdefghijkl")))
-    assert "    j: bad answer 9\n    and 2 more\n" in told(found, "text")
-    assert "and 2 more functions" in told(found, "markdown")
+    assert "    j: bad answer 9\n    and 2 more\n" in reported(found, "text")
+    assert "and 2 more functions" in reported(found, "markdown")
     shared = failing(("a", "bad answer 1"), ("b", "bad answer 1"))
-    assert "a, b\n    bad answer 1\n" in told(shared, "text")
+    assert "a, b\n    bad answer 1\n" in reported(shared, "text")
 
 
 def test_what_is_live_of_a_failed_function_is_a_line() -> None:
-    rows = [" ".join(line.split()) for line in told(account(RUN), "text").splitlines()]
+    rows = [" ".join(line.split()) for line in reported(account(RUN), "text").splitlines()]
     assert "b failed its new version is live new-b" in rows
     row = "| `a` | `failed` | `its old version is live` | `base-a` |"
-    assert row in told(failing(("a", "bad answer")), "markdown")
+    assert row in reported(failing(("a", "bad answer")), "markdown")
 
 
 def test_a_limit_that_changed_is_named_with_both_values() -> None:
@@ -145,13 +145,13 @@ def test_verifications_are_counted(kinds: dict[str, list[str]], skips: tuple[str
 def test_what_to_do_next_is_in_every_form() -> None:
     found = replace(account(RUN), next=("orchestrator deploy --failed", "orchestrator rollback R"))
     said = "`orchestrator deploy --failed`, or `orchestrator rollback R`"
-    assert f"  next           {said}\n" in told(found, "text")
-    assert said in told(found, "markdown")
+    assert f"  next           {said}\n" in reported(found, "text")
+    assert said in reported(found, "markdown")
 
 
 def test_a_comment_takes_no_more_than_it_has_room_for() -> None:
     found = account(RUN)
     causes = tuple(replace(found.causes[0], advice="x" * 390, first=str(number)) for number in range(300))
-    text = told(replace(found, causes=causes), "markdown")
+    text = reported(replace(found, causes=causes), "markdown")
     assert len(text) <= 60_000
     assert "more lines" in text[-200:]

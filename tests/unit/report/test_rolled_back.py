@@ -79,8 +79,8 @@ def test_each_change_tells_what_is_back(name: str) -> None:
     run = fold([started("1"), planned("a"), UnitEnded(2.0, "a", Deployed("v2")), ended(1)])
     head, row = run_table(run, back).splitlines()
     assert row[head.index("rolled back") :].split("  ")[0] == word
-    (told,) = result_json(run, back)["rollback"]["functions"]
-    assert told.get("back_in_part") == (parts if word == "in part" else None)
+    (reported,) = result_json(run, back)["rollback"]["functions"]
+    assert reported.get("back_in_part") == (parts if word == "in part" else None)
 
 
 def test_what_a_rollback_that_was_gone_on_with_has_made_serves_where_it_was_seen_to() -> None:

@@ -81,7 +81,7 @@ def test_the_headline_says_why_a_run_stopped() -> None:
     )
 
 
-def test_of_a_prune_it_is_told_how_many_versions_were_deleted() -> None:
+def test_of_a_prune_it_is_reported_how_many_versions_were_deleted() -> None:
     changes = tuple(Change(ChangeKind.DELETE, {one: ""}, {one: None}) for one in ("v1", "v2", "v3"))
     prunes = [replace(planned(key), action=Action.PRUNE, changes=changes) for key in ("gone", "tagged")]
     v1 = [
@@ -323,16 +323,16 @@ def test_messages_cannot_command_the_terminal_and_show_no_secret() -> None:
 
 
 def test_the_json_of_a_run_says_everything() -> None:
-    told = orjson.loads(orjson.dumps(result_json(fold(whole_run("auth")))))
-    (function,) = told.pop("functions")
-    (link,) = told.pop("chain")
-    assert link == {name: told[name] for name in ("run_id", "started_at", "ended_at", "exit_code")}
+    reported = orjson.loads(orjson.dumps(result_json(fold(whole_run("auth")))))
+    (function,) = reported.pop("functions")
+    (link,) = reported.pop("chain")
+    assert link == {name: reported[name] for name in ("run_id", "started_at", "ended_at", "exit_code")}
     nothing = {"functions": [], "labels": [], "left_by": "", "job": "", "parameters": {}, "variables": {}}
     about: dict[str, object] = dict.fromkeys(("manifest_path", "environment", "user", "host", "commit"), "")
     about |= {"folders": [], "clouds": [], "selection": nothing}
-    assert {name: told.pop(name) for name in about} == about
-    assert (told.pop("state"), told.pop("breach"), told.pop("given_up")) == ("done", "", False)
-    assert told == {
+    assert {name: reported.pop(name) for name in about} == about
+    assert (reported.pop("state"), reported.pop("breach"), reported.pop("given_up")) == ("done", "", False)
+    assert reported == {
         "run_id": RUN_ID, "verb": "deploy", "endpoint": "https://api.cloud.yandex.net", "manifest": "deploy.toml",
         "program": "0.1.0",
         "resumes": "", "started_at": "2026-11-18T11:06:40.000+00:00", "ended_at": "2026-11-18T11:06:48.400+00:00",
@@ -355,9 +355,9 @@ def test_the_json_of_a_failure_is_whole_and_shows_no_secret() -> None:
 
 
 def test_the_json_tells_why_a_function_is_unknown_and_which_has_not_ended() -> None:
-    told = {function["function"]: function for function in result_json(MIXED)["functions"]}
-    assert told["u"]["outcome_reason"] == "the answer was lost"
-    assert told["n"]["outcome"] == "not ended"
+    reported = {function["function"]: function for function in result_json(MIXED)["functions"]}
+    assert reported["u"]["outcome_reason"] == "the answer was lost"
+    assert reported["n"]["outcome"] == "not ended"
 
 
 RUN = RunSummary(

@@ -31,7 +31,7 @@ OUTCOMES: dict[str, Outcome] = {
 }
 
 
-def test_a_rollback_is_told_in_a_line_and_in_json() -> None:
+def test_a_rollback_is_reported_in_a_line_and_in_json() -> None:
     first = replace(started("2", units=3), verb="rollback", rolls_back="1")
     ends = [event for key, outcome in OUTCOMES.items() for event in (planned(key), UnitEnded(2.0, key, outcome))]
     back = fold([first, *ends, RunEnded(3.0, 3)])
@@ -132,5 +132,5 @@ def test_what_a_version_served_is_replaced_by_what_serves_since(end: str) -> Non
 )
 def test_the_step_is_named_where_the_kind_does_not_imply_it(step: Step, kind: str, what: str) -> None:
     unit = UnitState("f", outcome=Failed(step, Failure("no", kind=kind)))
-    (told,) = causes([unit])
-    assert told.what == what
+    (reported,) = causes([unit])
+    assert reported.what == what

@@ -24,7 +24,7 @@ RUN = PastRun(
 HEAD = "last runs:\n  R1  2026-11-27 03:00:00 UTC  deploy by ann@ci, commit cccccccccccc: done\n"
 
 
-def told(run: PastRun) -> str:
+def reported(run: PastRun) -> str:
     text = why_text(Explanation(Subject("auth", "auth", "b1g"), past=(run,)), width=None)
     assert HEAD in text
     return text.split(HEAD)[1].rstrip()
@@ -53,7 +53,7 @@ def told(run: PastRun) -> str:
     ],
 )  # fmt: skip
 def test_what_became_of_it_in_a_run(facts: dict[str, object], lines: list[str]) -> None:
-    assert told(replace(RUN, **facts)).splitlines() == [f"    {line}" for line in lines]  # type: ignore[arg-type]
+    assert reported(replace(RUN, **facts)).splitlines() == [f"    {line}" for line in lines]  # type: ignore[arg-type]
 
 
 def test_what_a_rollback_has_done_is_rolled_back() -> None:

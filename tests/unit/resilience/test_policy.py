@@ -331,10 +331,10 @@ def of_a_chain(*runs: tuple[tuple[int | str, ...], int | str | None]) -> Rollout
 def test_a_chain_keeps_the_waves_and_the_budget_of_its_first_run(
     then: RolloutState, waves: tuple[int | str, ...], max_failures: int | str | None, said: str
 ) -> None:
-    rollout, told = as_begun(Rollout(waves=("100%",), max_failures=5, pause_s=7.0), then)
+    rollout, reported = as_begun(Rollout(waves=("100%",), max_failures=5, pause_s=7.0), then)
     assert rollout == Rollout(waves=waves, max_failures=max_failures, pause_s=7.0)
-    assert said in told
-    assert bool(told) == bool(said)
+    assert said in reported
+    assert bool(reported) == bool(said)
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,7 @@ def _course(seed: int) -> list[str]:
         memory = cloud(Faults(STORM, seed=seed), Quotas(operations_per_folder=5))
         wire = Wire(memory)
         functions, operations = MemoryFunctions(wire), MemoryOperations(wire)
-        told: list[str] = []
+        reported: list[str] = []
 
         async def one(number: int) -> None:
             name = f"name-{number}"
@@ -99,17 +99,17 @@ def _course(seed: int) -> list[str]:
                         await anyio.sleep(0.1)
                         operation = await operations.get(operation.id)
                 except CloudError as error:
-                    told.append(f"{anyio.current_time():.6f} {name} {error.message}")
+                    reported.append(f"{anyio.current_time():.6f} {name} {error.message}")
                     await anyio.sleep(0.5)
                 else:
-                    told.append(f"{anyio.current_time():.6f} {name} {operation.id}")
+                    reported.append(f"{anyio.current_time():.6f} {name} {operation.id}")
                     return
 
         async with anyio.create_task_group() as tasks:
             for number in range(50):
                 tasks.start_soon(one, number)
         assert len(memory.functions.list({"folderId": FOLDER})["functions"]) == 50
-        return told
+        return reported
 
     return virtual_time.run(main)
 

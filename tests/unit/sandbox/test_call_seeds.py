@@ -65,7 +65,7 @@ def test_they_are_read(tmp_path: Path) -> None:
         ("[[functions]]\nfolder_id = 'b'\nname = 'f'\npublic = 1", "functions, 1: public must be true or false"),
     ],
 )
-def test_a_mistake_is_told_with_its_place(tmp_path: Path, text: str, message: str) -> None:
+def test_a_mistake_is_reported_with_its_place(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "seeds.toml").write_text(text, "utf-8")
     with pytest.raises(StartError, match=re.escape(message)):
         read_seeds([tmp_path / "seeds.toml"])

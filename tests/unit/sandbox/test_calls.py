@@ -82,7 +82,7 @@ def test_a_handler_beyond_its_timeout_is_504() -> None:
     assert (answer.status, round(answer.seconds, 2)) == (504, 3.05)
 
 
-def test_whoever_waits_shorter_is_told_so() -> None:
+def test_whoever_waits_shorter_is_reported_so() -> None:
     calls = _Calls()
     calls.seeds.handle(_echo, delay_s=3.5)
     with pytest.raises(CloudError, match=r"did not answer within 2 s") as caught:

@@ -47,10 +47,10 @@ def chain() -> Iterator[Event]:
     yield ended(1, at=STARTED_AT + 70)
 
 
-def take_in(data: dict[str, Any], told: dict[str, Any]) -> None:
+def take_in(data: dict[str, Any], reported: dict[str, Any]) -> None:
     """As the page does."""
-    since, rows, texts = told.pop("since"), told.pop("rows"), told.pop("texts")
-    data.update(told)
+    since, rows, texts = reported.pop("since"), reported.pop("rows"), reported.pop("texts")
+    data.update(reported)
     data["texts"] = [*data.get("texts", ()), *texts] if since else texts
     data["functions"] = data.get("functions", {}) if since else {}
     data["functions"].update(dict(rows))
@@ -79,10 +79,10 @@ def test_bit_by_bit_it_is_the_same_as_at_once(tmp_path: Path) -> None:
         writer.write([event])
         writer.journal.flush()
         follows = follows or FollowedChain(RUN_ID, tmp_path, outlet)
-        told = follows.changes_since(known, NOW + number, 0.0)
-        if told is not None:
-            take_in(data, json.loads(told.data))
-            known = told.id
+        reported = follows.changes_since(known, NOW + number, 0.0)
+        if reported is not None:
+            take_in(data, json.loads(reported.data))
+            known = reported.id
         fresh = dict[str, Any]()
         whole = FollowedChain(RUN_ID, tmp_path, outlet).changes_since("", NOW + number, 0.0)
         assert whole is not None
@@ -114,9 +114,9 @@ def test_texts_are_redacted_and_a_run_that_is_nowhere_is_said(tmp_path: Path) ->
     writer = Writer(tmp_path)
     writer.write(whole_run("one")[:-1])
     writer.write(deployment("two", outcome=failed("no hunter2hunter2 here")))
-    told = FollowedChain(RUN_ID, tmp_path, Outlet(redactor)).changes_since("", NOW, 0.0)
-    assert told is not None
-    assert "hunter2hunter2" not in told.data
+    reported = FollowedChain(RUN_ID, tmp_path, Outlet(redactor)).changes_since("", NOW, 0.0)
+    assert reported is not None
+    assert "hunter2hunter2" not in reported.data
     with pytest.raises(UsageError, match="run nowhere is no longer in the journal"):
         FollowedChain("nowhere", tmp_path, Outlet(redactor)).changes_since("", NOW, 0.0)
     writer.store.close()

@@ -184,21 +184,21 @@ KEPT: list[tuple[dict[str, Any], Settings]] = [
 ]  # fmt: skip
 
 
-def goes(live: dict[str, Any], wanted: Settings, **more: Any) -> tuple[str, ...]:
-    return taken_away(wanted, version("v1", "f", **live), folder_id="home", **more)
+def goes(live: dict[str, Any], desired: Settings, **more: Any) -> tuple[str, ...]:
+    return taken_away(desired, version("v1", "f", **live), folder_id="home", **more)
 
 
 @pytest.mark.parametrize("row", [row for rows in LOST.values() for row in rows])
 def test_what_would_be_taken_away(row: Row) -> None:
-    live, wanted, lost = row
-    assert goes(live, wanted) == lost
+    live, desired, lost = row
+    assert goes(live, desired) == lost
 
 
 A = {"A": "1", "B": "1"}
 
 
 @pytest.mark.parametrize(
-    ("before", "live", "wanted", "back"),
+    ("before", "live", "desired", "back"),
     [
         ({"environment": A}, {"environment": {"A": "job", "B": "1"}}, settings(environment=A), ("environment A",)),
         ({"environment": A}, {"environment": {"A": "job"}}, settings(environment=A),
@@ -213,17 +213,17 @@ A = {"A": "1", "B": "1"}
     ],
 )  # fmt: skip
 def test_what_would_be_put_back(
-    before: dict[str, Any], live: dict[str, Any], wanted: Settings, back: tuple[str, ...]
+    before: dict[str, Any], live: dict[str, Any], desired: Settings, back: tuple[str, ...]
 ) -> None:
     """The live value has changed, and the desired one is as before the change. A third value is intended."""
-    assert put_back(wanted, version("v2", "f", **live), version("v1", "f", **before)) == back
+    assert put_back(desired, version("v2", "f", **live), version("v1", "f", **before)) == back
     named = {"environment.A", "environment.B", "memory_bytes", "description"}
-    assert put_back(wanted, version("v2", "f", **live), version("v1", "f", **before), named) == ()
+    assert put_back(desired, version("v2", "f", **live), version("v1", "f", **before), named) == ()
 
 
-@pytest.mark.parametrize(("live", "wanted"), KEPT)
-def test_other_values_more_and_what_the_cloud_fills_in_are_no_loss(live: dict[str, Any], wanted: Settings) -> None:
-    assert goes(live, wanted) == ()
+@pytest.mark.parametrize(("live", "desired"), KEPT)
+def test_other_values_more_and_what_the_cloud_fills_in_are_no_loss(live: dict[str, Any], desired: Settings) -> None:
+    assert goes(live, desired) == ()
 
 
 def test_every_row_of_the_table_has_cases_here_or_is_exempt() -> None:
@@ -233,10 +233,10 @@ def test_every_row_of_the_table_has_cases_here_or_is_exempt() -> None:
 
 
 def test_every_part_of_an_object_has_cases() -> None:
-    told = " ".join(said for rows in LOST.values() for _, _, lost in rows for said in lost)
+    reported = " ".join(said for rows in LOST.values() for _, _, lost in rows for said in lost)
     parts = [part for row in FIELDS if isinstance(row.codec, Object) for part in row.codec.parts]
     assert parts
-    assert [part.label for part in parts if part.label not in told] == []
+    assert [part.label for part in parts if part.label not in reported] == []
 
 
 NEW_ROWS: list[tuple[Codec, Any, str]] = [
@@ -293,21 +293,21 @@ def test_equal_settings_and_additions_are_never_guarded(made: Settings) -> None:
         service_account_id="aje9",
     )
     live.pop("tag", None)  # requested under this name, returned under another
-    for wanted in (made, more):
-        assert goes(live, wanted) == ()
+    for desired in (made, more):
+        assert goes(live, desired) == ()
 
 
 @given(any_settings(), any_settings())
 @limits(max_examples=60, deadline=None)
-def test_whoever_keeps_all_names_and_never_goes_down_loses_nothing_else(made: Settings, wanted: Settings) -> None:
+def test_whoever_keeps_all_names_and_never_goes_down_loses_nothing_else(made: Settings, desired: Settings) -> None:
     """What is reported as lost is live and not in the new version."""
-    lost = goes(settings_fields(made, made.description), wanted)
-    gone = {*made.environment} - {*wanted.environment} - {one.environment_variable for one in wanted.secrets}
+    lost = goes(settings_fields(made, made.description), desired)
+    gone = {*made.environment} - {*desired.environment} - {one.environment_variable for one in desired.secrets}
     assert [said for said in lost if said.startswith("environment ")] == (
         [f"environment {', '.join(sorted(gone))}"] if gone else []
     )
-    assert any(said.startswith("memory ") for said in lost) == (wanted.memory_bytes < made.memory_bytes)
-    assert ("async_invocation" in lost) == (made.async_invocation is not None and wanted.async_invocation is None)
+    assert any(said.startswith("memory ") for said in lost) == (desired.memory_bytes < made.memory_bytes)
+    assert ("async_invocation" in lost) == (made.async_invocation is not None and desired.async_invocation is None)
 
 
 NETWORK = {"networkId": "enp1"}
@@ -339,15 +339,15 @@ EQUAL: dict[str, Any] = {
 }  # fmt: skip
 
 
-def test_what_is_lost_is_told_apart_from_what_is_otherwise() -> None:
+def test_what_is_lost_is_reported_apart_from_what_is_otherwise() -> None:
     live: dict[str, Any] = {
         "environment": {"HOT": "x", "A": "1"}, "entrypoint": "main.run", "resources": {"memory": str(GB)},
         "runtime": "python312", "executionTimeout": "10s",
     }  # fmt: skip
-    wanted = settings(environment={"A": "2", "B": "3"}, execution_timeout_s=10.0)
+    desired = settings(environment={"A": "2", "B": "3"}, execution_timeout_s=10.0)
     latest = version("v1", "f", **live)
-    assert taken_away(wanted, latest) == ("environment HOT", "memory 1GB → 128MB")
-    assert changed_besides(wanted, latest) == ("entrypoint main.run → index.handler", "environment: +B ~A")
+    assert taken_away(desired, latest) == ("environment HOT", "memory 1GB → 128MB")
+    assert changed_besides(desired, latest) == ("entrypoint main.run → index.handler", "environment: +B ~A")
     assert (
         changed_besides(
             settings(),

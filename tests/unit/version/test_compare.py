@@ -80,14 +80,14 @@ def test_what_is_the_same_gives_none() -> None:
 
 @given(any_settings())
 @limits(max_examples=60, deadline=None)
-def test_what_was_made_of_settings_does_not_differ_from_them(wanted: Settings) -> None:
-    assert differences(wanted, live(wanted).raw) == {}
+def test_what_was_made_of_settings_does_not_differ_from_them(desired: Settings) -> None:
+    assert differences(desired, live(desired).raw) == {}
 
 
 @given(any_settings(), any_settings())
 @limits(max_examples=100, deadline=None)
-def test_no_value_of_an_environment_shows(wanted: Settings, there: Settings) -> None:
-    marked = replace(wanted, environment={name: f"hidden-{name}" for name in wanted.environment})
+def test_no_value_of_an_environment_shows(desired: Settings, there: Settings) -> None:
+    marked = replace(desired, environment={name: f"hidden-{name}" for name in desired.environment})
     before = replace(there, environment={name: f"hidden-{name}-before" for name in there.environment})
     assert "hidden" not in " ".join(differences(marked, echoed(before)).values())
 

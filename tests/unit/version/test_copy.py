@@ -69,17 +69,17 @@ def test_every_field_of_settings_is_looked_at() -> None:
 
 @pytest.mark.parametrize("name", [name for name, value in EACH.items() if value is not None])
 def test_each_setting_alone_comes_back(name: str) -> None:
-    wanted = settings(**{"memory_bytes": 1 << 30, name: EACH[name]})
-    assert settings_of(live(wanted)) == wanted
+    desired = settings(**{"memory_bytes": 1 << 30, name: EACH[name]})
+    assert settings_of(live(desired)) == desired
 
 
 @given(any_settings())
 @limits(max_examples=60, deadline=None)
-def test_all_settings_come_back_together(wanted: Settings) -> None:
-    version = live(wanted)
+def test_all_settings_come_back_together(desired: Settings) -> None:
+    version = live(desired)
     assert unknown_fields(version.raw) == ()
     found = settings_of(version)
-    assert settings_fields(found, found.description) == settings_fields(wanted, wanted.description)
+    assert settings_fields(found, found.description) == settings_fields(desired, desired.description)
 
 
 def test_a_deprecated_mount_is_sent_as_the_mount_that_it_is() -> None:
@@ -129,9 +129,9 @@ def copied(found: Version, **changes: Any) -> FunctionSpec:
 
 
 def test_a_copy_keeps_all_but_the_changes_and_pins_the_function() -> None:
-    wanted = settings(**{name: value for name, value in EACH.items() if value is not None})
-    made = copied(live(wanted), runtime="python312")
-    assert made.settings == replace(wanted, runtime="python312")
+    desired = settings(**{name: value for name, value in EACH.items() if value is not None})
+    made = copied(live(desired), runtime="python312")
+    assert made.settings == replace(desired, runtime="python312")
     assert (made.id, made.key, isinstance(made.code, VersionCopy)) == ("id-f", "f", True)
 
 

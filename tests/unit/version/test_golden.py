@@ -162,7 +162,7 @@ CHANGES: list[Callable[[dict[str, Any]], Any]] = [
 ]
 
 
-def told(settings: Settings) -> str:
+def reported(settings: Settings) -> str:
     """Return settings as text without unset ones, so that a new field changes nothing."""
     plain = Settings("", "", 0)
     values = {field.name: getattr(settings, field.name) for field in fields(settings)}
@@ -177,7 +177,7 @@ def answers(seed: int) -> list[str]:
     live = Version("d4e1", "d4e", "ACTIVE", raw.get("description") or "", None, ("stable", "$latest", "blue"), raw)
     said: list[object] = [
         settings_fields(desired, "stamped"),
-        told(settings_of(live)),
+        reported(settings_of(live)),
         unknown_fields(live.raw),
         list(differences(desired, live.raw).items()),
         list(differences(desired, live.raw, filled_in=True).items()),

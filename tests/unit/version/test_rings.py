@@ -26,7 +26,7 @@ def test_a_new_version_takes(base: tuple[str, ...], others: tuple[str, ...], rin
     assert next_ring(base, others) == ring
 
 
-def test_ring_tags_are_told_from_others() -> None:
+def test_ring_tags_are_reported_from_others() -> None:
     assert ring_of(("stable", "orc-b")) == "orc-b"
     assert ring_of(("stable",)) == ""
     assert without_rings(("orc-a", "stable", "orc-b")) == ("stable",)

@@ -191,7 +191,7 @@ def test_marks_of_two_jobs_differ_and_a_short_name_stays_as_it_is() -> None:
     assert short_mark("nightly-of-team-a", 10) != short_mark("nightly-of-team-b", 10)
 
 
-def test_a_description_without_room_for_the_stamp_is_told() -> None:
+def test_a_description_without_room_for_the_stamp_is_reported() -> None:
     assert no_room("x" * DESCRIPTION_MAX_CHARS) is None
     failure = no_room("x" * (DESCRIPTION_MAX_CHARS + 1))
     assert failure is not None

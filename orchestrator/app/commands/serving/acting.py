@@ -71,7 +71,7 @@ class PageActions:
         self._begun.append(begun)
         return self._outlet.json(self._facts(begun))
 
-    def told(self) -> Safe:
+    def started(self) -> Safe:
         """Return the started commands, newest first."""
         return self._outlet.json({"allowed": True, "actions": [self._facts(one) for one in reversed(self._begun)]})
 

@@ -52,19 +52,19 @@ def ui_command(given: Mapping[str, Any], messages: Messages) -> CommandResult:
     return CommandResult(Exit.DONE)
 
 
-async def _serve(options: RunOptions, messages: Messages, port: int, wanted: _Wanted) -> None:
+async def _serve(options: RunOptions, messages: Messages, port: int, desired: _Wanted) -> None:
     guard = Guard()
-    server = PageServer(sources_of(options, messages.outlet, may_act=wanted.may_act), guard)
+    server = PageServer(sources_of(options, messages.outlet, may_act=desired.may_act), guard)
     heeded = [one for one in _SIGNALS if signal.getsignal(one) is not signal.SIG_IGN]
     with anyio.open_signal_receiver(*heeded) as signals:
         async with served_page(server, guard, port):
             url = f"{guard.address}#token={guard.token}"
             messages.announce(url)
             may = "see your runs"
-            may += ", and pause, resume, promote and roll them back" if wanted.may_act else ""
+            may += ", and pause, resume, promote and roll them back" if desired.may_act else ""
             messages.say(f"anyone who has this address can {may}; Ctrl-C ends the page, but no run")
             with ExitStack() as stack:
-                if wanted.open_page:
+                if desired.open_page:
                     await _open(stack.enter_context(door(url, messages.outlet)), messages)
                 async for _ in signals:
                     return

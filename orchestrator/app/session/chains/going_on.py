@@ -107,7 +107,7 @@ def request_of(invocation: Invocation, before: RunState) -> tuple[Request, Bindi
 
 @dataclass(frozen=True, slots=True)
 class Going:
-    """What is resumed. `wanted`: what is left of the chain; `left`: the same by the current keys. `ended`: what is not
+    """What is resumed. `desired`: what is left of the chain; `left`: the same by the current keys. `ended`: what is not
     resumed because it was rolled back, with its outcome. `approves`: the ID of the paused run that is continued, "" for
     `resume`. `holding`: the saved plan of the run. `beside`: what is written into the manifest.
     """
@@ -115,7 +115,7 @@ class Going:
     session: Session
     binding: Binding | None
     before: RunState
-    wanted: Mapping[str, UnitState]
+    desired: Mapping[str, UnitState]
     left: Mapping[str, UnitState]
     ended: Mapping[str, Blocked]
     approves: str = ""
@@ -149,8 +149,8 @@ async def going_on(session: Session, binding: Binding | None, before: RunState, 
             f"run {before.run_id} was killed before the plan of {counted(lost, 'function')} was recorded:"
             f" nothing was sent for them; deploy them with `{line_of(before.verb, before.identity, before.endpoint)}`"
         )
-    wanted = left_of(before)
-    found, gone = named_now(wanted, session.request.manifest.functions)
+    desired = left_of(before)
+    found, gone = named_now(desired, session.request.manifest.functions)
     if binding is None:
         named = (session.request.manifest.functions[key] for key in found)
         require_sound(spec for spec in named if spec.enabled)
@@ -158,7 +158,7 @@ async def going_on(session: Session, binding: Binding | None, before: RunState, 
     for why, number in Counter(outcome.reason for outcome in ended.values()).items():
         session.messages.say(f"not resumed: {counted(number, 'function')}: {why}")
     beside = JobManifest(session)
-    return Going(session, binding, before, wanted, found | gone, ended, approves, holding, beside=beside)
+    return Going(session, binding, before, desired, found | gone, ended, approves, holding, beside=beside)
 
 
 async def plan_left(going: Going) -> PlannedLeft:
@@ -176,7 +176,7 @@ async def go_on(going: Going, lease: Lease | None, foreseen: PlannedLeft | None 
     """
     session, before, left = going.session, going.before, going.left
     ended = {key: before.units[key] for key in going.ended}
-    earlier = earlier_of(before, {**going.wanted, **ended}, left, approved=bool(going.approves))
+    earlier = earlier_of(before, {**going.desired, **ended}, left, approved=bool(going.approves))
     begun = journaled(session, len(left) + len(ended), before.identity.clouds, before=before, approves=going.approves)
     async with begun as (bus, state, recorder):
         tell(lease, len(going.functions), session, bus)
@@ -233,8 +233,8 @@ async def _plan(going: Going, left: Mapping[str, UnitState], settled: dict[str, 
         live, desired = await job_desires(session, binding)
         desired = replace(desired, specs={key: spec for key, spec in desired.specs.items() if key in left})
     else:
-        wanted = session.request.manifest.functions.items()
-        specs = {key: spec for key, spec in wanted if key in left and spec.enabled}
+        declared = session.request.manifest.functions.items()
+        specs = {key: spec for key, spec in declared if key in left and spec.enabled}
         live, desired = await read_specs(session, specs, sources_read=sources is not None)
     manifest = session.request.manifest
     check_agreed(session.request.options, [*desired.specs.values(), *manifest.functions.values()])
@@ -247,14 +247,14 @@ async def _plan(going: Going, left: Mapping[str, UnitState], settled: dict[str, 
     plan, done = still_meant(planned.plan, planned.live, left, planned.verifying)
     settled |= after_a_kill(done, planned.live, left)
     for key in left.keys() - desired.specs.keys():
-        settled[key] = await _not_wanted(session, left[key], planned.live)
+        settled[key] = await _not_desired(session, left[key], planned.live)
     rollout, otherwise = as_begun(planned.rollout, then)
     if otherwise:
         session.messages.say(f"{otherwise}: run the command again to start a new run with the current rollout")
     return replace(planned, plan=plan, rollout=rollout, desired=desired.specs if binding is not None else {})
 
 
-async def _not_wanted(session: Session, then: UnitState, live: LiveState) -> Outcome:
+async def _not_desired(session: Session, then: UnitState, live: LiveState) -> Outcome:
     """Return the outcome of a unit that is not desired any more: it may have been deployed."""
     world = session.world
     with suppress(CloudError):

@@ -147,9 +147,9 @@ def _candidates(store: Store, now: Now) -> Iterator[RunState]:
     """Yield the candidate chains, newest first. A job or a prune considers its own runs only, and no other verb
     considers those of a prune. Of another installation only the newest is included, to report it.
     """
-    wanted = now.verb if now.verb.startswith("run ") or now.verb == PRUNE else ""
-    others = (PRUNE,) if now.option and not wanted else ()
-    runs = [run for run in store.runs() if not run.taken_up_by and wanted in ("", run.verb) and run.verb not in others]
+    desired = now.verb if now.verb.startswith("run ") or now.verb == PRUNE else ""
+    others = (PRUNE,) if now.option and not desired else ()
+    runs = [run for run in store.runs() if not run.taken_up_by and desired in ("", run.verb) and run.verb not in others]
     here = [run for run in runs if run.endpoint == now.endpoint]
     for run in here or runs[:1]:
         yield store.chain_state(run.id)
@@ -159,8 +159,8 @@ def last_chain(state_dir: Path, endpoint: str, *, verb: str, environment: str) -
     """Return the last run at this endpoint, in this environment, of this verb, with its resumes; None where there is
     none.
     """
-    wanted = (endpoint, environment, verb)
+    desired = (endpoint, environment, verb)
     with open_store(state_dir, read_only=True) as store:
         runs = ((run.id, (run.endpoint, run.identity.environment, run.verb)) for run in store.runs())
-        found = next((run_id for run_id, of in runs if of == wanted), None)
+        found = next((run_id for run_id, of in runs if of == desired), None)
         return store.chain_state(found) if found is not None else None

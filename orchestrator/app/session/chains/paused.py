@@ -112,11 +112,11 @@ def superseded(state_dir: Path, endpoint: str, identity: Identity, functions: Co
     """
     if not functions:
         return
-    wanted = {tuple(function.split("/", 1)) for function in functions}
+    desired = {tuple(function.split("/", 1)) for function in functions}
     with open_store(state_dir, read_only=True) as store:
         for run in paused_runs(store, Now("", endpoint, identity, state_dir)):
             left, _ = left_since(store, run, state_dir)
-            own = sum(not wanted.isdisjoint(names_of(unit)) for unit in left.values())
+            own = sum(not desired.isdisjoint(names_of(unit)) for unit in left.values())
             if own:
                 does = "supersedes it" if own == len(left) else f"deploys {own} of them"
                 yield f"run {run.run_id} is paused with {counted(len(left), 'function')} left; this run {does}"

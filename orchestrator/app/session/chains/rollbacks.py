@@ -76,7 +76,7 @@ def _read_chain(store: Store, run_id: str) -> RunState | None:
         return None
 
 
-def told_of_withdrawn(state_dir: Path, endpoint: str, plan: Plan, live: LiveState) -> dict[str, str]:
+def rollbacks_of_withdrawn(state_dir: Path, endpoint: str, plan: Plan, live: LiveState) -> dict[str, str]:
     """Return, by live Version with a rollback mark, which rollback made it, as far as the journal here knows."""
     latest = [live.latest(unit.function_id) for unit in plan.units if unit.function_id is not None]
     left = {version.id for version in latest if version is not None and read_back_mark(version.description)}
@@ -85,11 +85,11 @@ def told_of_withdrawn(state_dir: Path, endpoint: str, plan: Plan, live: LiveStat
     with open_store(state_dir, read_only=True) as store:
         made_by = store.asked_for(endpoint, left, verb=ROLLBACK)
         summaries = {run.id: run for run in store.runs()} if made_by else {}
-        told = {run_id: _told(store, summaries, run_id) for run_id in set(made_by.values())}
-    return {version_id: told[run_id] for version_id, run_id in made_by.items()}
+        texts = {run_id: _rollback_words(store, summaries, run_id) for run_id in set(made_by.values())}
+    return {version_id: texts[run_id] for version_id, run_id in made_by.items()}
 
 
-def _told(store: Store, summaries: Mapping[str, RunSummary], run_id: str) -> str:
+def _rollback_words(store: Store, summaries: Mapping[str, RunSummary], run_id: str) -> str:
     """Return the name of a rollback, with its cause where the run that it undid is known here."""
     of = summaries[run_id].rolls_back
     if of not in summaries:

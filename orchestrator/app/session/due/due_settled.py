@@ -49,9 +49,9 @@ def _held_back(unit: Unit, runs: Sequence[RunState]) -> Unit:
     return replace(unit, changes=(), way_back=None, failed_step=None)
 
 
-def _settled(runs: Sequence[RunState], came_at: float, wanted: Selection) -> str:
+def _settled(runs: Sequence[RunState], came_at: float, desired: Selection) -> str:
     """Return what has settled a due time that came at `came_at`, "" where nothing has. `runs`: the chains of its job
-    that changed since, newest first. Those with a smaller scope than `wanted`, the scope of a due run, settle nothing.
+    that changed since, newest first. Those with a smaller scope than `desired`, the scope of a due run, settle nothing.
 
     | since it came, the newest that fits                                       | the due time |
     | ---                                                                       | ---          |
@@ -63,7 +63,7 @@ def _settled(runs: Sequence[RunState], came_at: float, wanted: Selection) -> str
     The first row also applies to due times that had waited behind the run: the user who rolled it back saw it fail.
     """
     for run in runs:
-        if differs(run.identity.selection, wanted, of_it=False):
+        if differs(run.identity.selection, desired, of_it=False):
             continue
         first, back = run.chain[0], run.taken_back.whole
         if back is not None and is_taken_back(run):  # since the due time: nothing happens to the run after that

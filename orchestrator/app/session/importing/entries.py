@@ -63,10 +63,10 @@ def entries_of(
     """Return the entries of functions. `looks_secret`: whether a text must be hidden. `pinned`: include their IDs.
     `tables`: by key, what another source declares, in place of the live settings. `hints`: comments above functions.
     """
-    told = tables or {one.key: spelled(settings_of(one.latest)) for one in functions}
+    own_tables = tables or {one.key: spelled(settings_of(one.latest)) for one in functions}
     said = what_can_be_said(
         {
-            one.key: {**({} if tables else own_spelled(one.function)), **told[one.key], **_identity(one)}
+            one.key: {**({} if tables else own_spelled(one.function)), **own_tables[one.key], **_identity(one)}
             for one in functions
         },
         {one.key: one.latest.raw for one in functions},
@@ -148,19 +148,21 @@ def _notes(one: LiveFunction, said: Said, tables: Mapping[str, Mapping[str, Any]
     return tuple(found)
 
 
-def _own_otherwise(function: Function, told: Mapping[str, Any]) -> list[str]:
+def _own_otherwise(function: Function, declared: Mapping[str, Any]) -> list[str]:
     """Return which declared settings of a Function itself differ from the live ones, as far as those were read."""
-    rows = [row for row in FUNCTION_FIELDS if row.setting in told and getattr(function, row.live) is not None]
-    return [row.setting for row in rows if not _is_so(told[row.setting], own_value(row, getattr(function, row.live)))]
+    rows = [row for row in FUNCTION_FIELDS if row.setting in declared and getattr(function, row.live) is not None]
+    return [
+        row.setting for row in rows if not _is_so(declared[row.setting], own_value(row, getattr(function, row.live)))
+    ]
 
 
-def _is_so(told: Any, live: Any) -> bool:
+def _is_so(declared: Any, live: Any) -> bool:
     """Return whether a declared value is live. Of a map only the declared entries are compared. A missing count
     is 0.
     """
-    if isinstance(told, Mapping):
-        return all(_is_so(value, (live or {}).get(name)) for name, value in told.items())
-    return bool(told == (0 if live is None and isinstance(told, int) else live))
+    if isinstance(declared, Mapping):
+        return all(_is_so(value, (live or {}).get(name)) for name, value in declared.items())
+    return bool(declared == (0 if live is None and isinstance(declared, int) else live))
 
 
 def _place(path: Iterable[str | int]) -> str:

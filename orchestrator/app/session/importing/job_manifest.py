@@ -74,12 +74,12 @@ class JobManifest:
         concerned = [(unit, spec) for unit in planned.plan.units if (spec := self._declared(unit)) is not None]
         names = await known_names(self._session, _live(planned, concerned))
         for unit, declared in concerned:
-            wanted = planned.desired[unit.key]
+            desired = planned.desired[unit.key]
             latest = planned.live.latest(unit.function_id) if unit.function_id is not None else None
-            own = wanted.code == declared.code or latest is None
+            own = desired.code == declared.code or latest is None
             base = declared.settings if own or latest is None else settings_of(latest)
             # Settings that stay as they are live do not concern the manifest.
-            base, to = (with_parts(one, declared.settings, declared.as_live) for one in (base, wanted.settings))
+            base, to = (with_parts(one, declared.settings, declared.as_live) for one in (base, desired.settings))
             slots = job_slots(declared.settings, base, to)
             write_slots(made, unit.key, slots, declared, names, redactor.hides)
         changed_files(made, shared=True)

@@ -113,21 +113,21 @@ class Unread:
 
 
 async def with_own_settings(
-    session: Session, functions: Sequence[LiveFunction], wanted: Mapping[str, Iterable[ChangeKind]] | None = None
+    session: Session, functions: Sequence[LiveFunction], desired: Mapping[str, Iterable[ChangeKind]] | None = None
 ) -> tuple[tuple[LiveFunction, ...], tuple[Unread, ...]]:
-    """Read the settings of functions that no listing shows, one call for each: access and scaling. `wanted`: by ID;
+    """Read the settings of functions that no listing shows, one call for each: access and scaling. `desired`: by ID;
     None for all.
 
     Unreadable settings stay open and are returned too, with functions of one cause together. Raises `StartError` where
     the token is not accepted.
     """
     every = dict.fromkeys((one.function.id for one in functions), tuple(OWN))
-    wanted = every if wanted is None else wanted
-    calls = sum(len([*kinds]) for kinds in wanted.values())
+    desired = every if desired is None else desired
+    calls = sum(len([*kinds]) for kinds in desired.values())
     if calls:
         session.messages.mention(f"reading scaling policies and access bindings: {counted(calls, 'call')}")
     try:
-        read, failures = await each_own(session.world, {one.function.id: one.function for one in functions}, wanted)
+        read, failures = await each_own(session.world, {one.function.id: one.function for one in functions}, desired)
     except InterruptedRunError as error:  # the token: there is no run that could be resumed
         raise StartError(f"the live state cannot be read: {error.message}", advice=error.advice) from error
     keys = {one.function.id: one.key for one in functions}
@@ -150,7 +150,7 @@ async def known_names(session: Session, functions: Sequence[LiveFunction]) -> Kn
     directory = session.world.directory
     with_secrets = {one.function.folder_id for one in functions if one.latest.raw.get("secrets")}
     with_accounts = {one.function.folder_id for one in functions if one.latest.raw.get("serviceAccountId")}
-    untold: list[str] = []
+    unread: list[str] = []
 
     async def ask(what: str, call: Callable[[], Awaitable[Any]], none: Any) -> Any:
         try:
@@ -158,7 +158,7 @@ async def known_names(session: Session, functions: Sequence[LiveFunction]) -> Kn
         except CloudError as error:
             if policy.judge(error) is policy.ErrorClass.TOKEN:
                 raise cannot_read(error) from error
-            untold.append(f"{what}: {error.message}")
+            unread.append(f"{what}: {error.message}")
             return none
 
     accounts: dict[tuple[str, str], str] = {}
@@ -180,9 +180,9 @@ async def known_names(session: Session, functions: Sequence[LiveFunction]) -> Kn
     await each(sorted(with_accounts), ask_accounts, at_once=_AT_ONCE)
     await each(sorted(with_secrets), ask_secrets, at_once=_AT_ONCE)
     await each(sorted(_secret_ids(functions)), ask_newest, at_once=_AT_ONCE)
-    if untold:
-        more = f" (and {len(untold) - 1} more)" if len(untold) > 1 else ""
-        session.messages.mention(f"some IDs are kept because their names cannot be read: {untold[0]}{more}")
+    if unread:
+        more = f" (and {len(unread) - 1} more)" if len(unread) > 1 else ""
+        session.messages.mention(f"some IDs are kept because their names cannot be read: {unread[0]}{more}")
     return KnownNames(accounts, secrets, current)
 
 

@@ -59,10 +59,10 @@ def read_state(path: Path) -> tuple[StateFunction, ...]:
     except orjson.JSONDecodeError as error:
         raise UsageError(f"--from {path}: not JSON: {error}", advice=_ADVICE) from error
     if not isinstance(state, dict) or state.get("version") != _STATE_VERSION:
-        told = state.get("version") if isinstance(state, dict) else None
+        version = state.get("version") if isinstance(state, dict) else None
         raise UsageError(
             f"--from {path}: not a Terraform state of version {_STATE_VERSION}"
-            f"{f' but of {told}' if told is not None else ''}",
+            f"{f' but of {version}' if version is not None else ''}",
             advice=_ADVICE,
         )
     try:
@@ -87,8 +87,8 @@ def _instances(state: Mapping[str, Any], kind: str) -> Iterator[tuple[str, Mappi
         module = f"{resource['module']}." if resource.get("module") else ""
         for instance in resource.get("instances") or ():
             index = instance.get("index_key")
-            told = "" if index is None else f'["{index}"]' if isinstance(index, str) else f"[{index}]"
-            yield f"{module}{kind}.{resource['name']}{told}", instance["attributes"]
+            suffix = "" if index is None else f'["{index}"]' if isinstance(index, str) else f"[{index}]"
+            yield f"{module}{kind}.{resource['name']}{suffix}", instance["attributes"]
 
 
 def _functions(state: Mapping[str, Any]) -> Iterator[StateFunction]:

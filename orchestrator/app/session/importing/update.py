@@ -82,7 +82,7 @@ async def _live(
     except CloudError as error:
         raise cannot_read(error) from error
     functions: list[LiveFunction] = []
-    wanted: dict[str, frozenset[ChangeKind]] = {}
+    desired: dict[str, frozenset[ChangeKind]] = {}
     for key, spec in resolved.specs.items():
         found = find(spec, live)
         latest = live.latest(found.id) if found is not None and not isinstance(found, Failure) else None
@@ -95,11 +95,11 @@ async def _live(
             made.left.append(LeftAlone(key, (), "it has no version yet"))
         else:
             functions.append(LiveFunction(key, found, latest, spec))
-            wanted[found.id] = declared_kinds(spec)
+            desired[found.id] = declared_kinds(spec)
             if not isinstance(spec.code, VersionCopy) and read_stamp(latest.description) is None:
                 why = f"version {latest.id} was made by hand: it is not known whether its code is that of the source"
                 made.left.append(LeftAlone(key, ("source",), why))
-    read, unread = await with_own_settings(session, functions, wanted)
+    read, unread = await with_own_settings(session, functions, desired)
     for one in unread:
         made.left += [LeftAlone(key, (one.key,), f"{one.what} cannot be read: {one.why}") for key in one.functions]
     return resolved, [*read]

@@ -13,7 +13,7 @@ from typing import Any
 from orchestrator.app.session.importing.entries import KnownNames, named_secret
 from orchestrator.app.session.importing.variables import SecretValue
 from orchestrator.errors import StartError
-from orchestrator.function.fields import FUNCTION_FIELDS, wanted_of
+from orchestrator.function.fields import FUNCTION_FIELDS, desired_of
 from orchestrator.job.inventory import LiveFunction
 from orchestrator.manifest.load import Survey
 from orchestrator.manifest.toml_files import shown
@@ -119,9 +119,9 @@ def own_settings(spec: FunctionSpec, function: Function) -> tuple[dict[str, Any]
             continue
         before[row.setting], after[row.setting] = declared, live
         if isinstance(live, Mapping):
-            wanted, found = wanted_of(row, spec, function), getattr(function, row.live)
+            desired, found = desired_of(row, spec, function), getattr(function, row.live)
             before[row.setting] = said = {name: _said(value) for name, value in declared.items()}
-            made = {name for name in said if wanted[name] == found.get(name)}
+            made = {name for name in said if desired[name] == found.get(name)}
             others = {*said, *(live if exact else ())} & live.keys() - made
             after[row.setting] = {
                 name: said[name] if name in made else _as_said(said.get(name), live[name])
@@ -186,21 +186,21 @@ def _is_left(spec: FunctionSpec, slot: Slot) -> bool:
 def _as_variable(made: Rewriting, secret: SecretValue) -> Variable:
     """Return a variable for the value, with a name that no text of the manifest uses yet."""
     whose = "_".join(re.split(r"[^A-Za-z0-9]+", secret.function)).upper()
-    own = (f"{whose}_{secret.wanted}{number}" for number in chain([""], (f"_{n}" for n in count(2))))
+    own = (f"{whose}_{secret.desired}{number}" for number in chain([""], (f"_{n}" for n in count(2))))
     texts = {draft.own.file.text for draft in made.survey.drafts.values()}
     name = next(
-        one for one in chain([secret.wanted], own)
+        one for one in chain([secret.desired], own)
         if one not in made.variables and not any(f"${{{one}}}" in text for text in texts)
     )  # fmt: skip
     made.variables[name] = f"{'.'.join(map(str, secret.path))} of {secret.function}"
     return Variable(f"${{{name}}}")
 
 
-def job_slots(declared: Settings, base: Settings, wanted: Settings) -> dict[Slot, Any]:
-    """Return the changes of a job that are declared differently. `base`: the settings before, `wanted`: the settings
+def job_slots(declared: Settings, base: Settings, desired: Settings) -> dict[Slot, Any]:
+    """Return the changes of a job that are declared differently. `base`: the settings before, `desired`: the settings
     after.
     """
-    before, after = spelled(base), spelled(wanted)
+    before, after = spelled(base), spelled(desired)
     now = slot_differences(spelled(declared), after)
     return {slot: value for slot, value in slot_differences(before, after).items() if slot in now and slot != ("tags",)}
 

@@ -29,7 +29,7 @@ class SecretValue:
     value: str
 
     @property
-    def wanted(self) -> str:
+    def desired(self) -> str:
         """The preferred name of its variable."""
         name = str(self.path[-1]) if self.path[0] == "environment" else _word(*map(str, self.path))
         return _word(self.function, name) if _TAKEN.fullmatch(name) else name
@@ -52,22 +52,22 @@ def named_variables(found: list[SecretValue]) -> dict[SecretValue, str]:
     """
     holders: dict[str, dict[str, list[str]]] = {}
     for one in sorted(found, key=lambda one: (one.function, str(one.path))):
-        holders.setdefault(one.wanted, {}).setdefault(one.value, []).append(one.function)
+        holders.setdefault(one.desired, {}).setdefault(one.value, []).append(one.function)
     named: dict[tuple[str, str], str] = {}
-    taken = {wanted for wanted, values in holders.items() if len(values) == 1}
-    for wanted, values in sorted(holders.items()):
+    taken = {desired for desired, values in holders.items() if len(values) == 1}
+    for desired, values in sorted(holders.items()):
         alike = Counter(_beginning(functions) for functions in values.values())
         for value, functions in values.items():
-            name = wanted
+            name = desired
             if len(values) > 1:
                 begin = _beginning(functions)
-                name = _word(begin if begin and alike[begin] == 1 else functions[0], wanted)
+                name = _word(begin if begin and alike[begin] == 1 else functions[0], desired)
                 free, number = name, 2
                 while name in taken:
                     name, number = f"{free}_{number}", number + 1
             taken.add(name)
-            named[wanted, value] = name
-    return {one: named[one.wanted, one.value] for one in found}
+            named[desired, value] = name
+    return {one: named[one.desired, one.value] for one in found}
 
 
 def _beginning(functions: list[str]) -> str:

@@ -123,11 +123,11 @@ def _flying(
     known = {one.run.id for one in digests}
     digests = newest_first([*digests, *(one for one in here if one.run.id not in known)])
     found = list(relying_runs(digests, (one.run_id for one in holders)))
-    told = {one.run.id for one in digests}
+    digested = {one.run.id for one in digests}
     found += [
         RelyingRun(one.run_id, _since(since_of(one)), math.inf, "holds a lease")
         for one in holders
-        if one.run_id not in told
+        if one.run_id not in digested
     ]
     for listed, why in stored.unreadable.items():
         run_id = Path(listed.key).stem

@@ -53,7 +53,7 @@ async def _unindex(access: BucketAccess, found: StoredLeftovers, stop: Stop) -> 
     except StoppedError:
         return "stopped"
     except (CloudError, InterruptedRunError) as error:
-        return _told(error)
+        return _cause_of(error)
     return "" if done else "others keep changing it: try again later"
 
 
@@ -71,7 +71,7 @@ async def _remove(access: BucketAccess, kind: Leftovers, stop: Stop) -> Removed:
         except StoppedError:
             removed.left += 1
         except (CloudError, InterruptedRunError) as error:
-            removed.failed[listed.key] = _told(error)
+            removed.failed[listed.key] = _cause_of(error)
             refused = refused or (isinstance(error, CloudError) and error.code in _FOR_ALL)
             _log.warning("object not deleted", bucket=access.bucket, object=listed.key, reason=error.message)
         else:
@@ -99,12 +99,12 @@ async def _bury(access: BucketAccess, found: StoredLeftovers, stop: Stop, messag
     except StoppedError:
         return
     except (CloudError, InterruptedRunError) as error:
-        messages.warn(f"the leases of dead runs cannot be removed: {_told(error)}")
+        messages.warn(f"the leases of dead runs cannot be removed: {_cause_of(error)}")
         return
     _log.info("leases of dead runs removed", runs=sorted(found.dead))
     messages.say(f"{counted(went, 'lease')} of dead runs removed")
 
 
-def _told(error: CloudError | InterruptedRunError) -> str:
-    told = with_facts(error) if isinstance(error, CloudError) else error.message
-    return f"{told}: {error.advice}" if error.advice else told
+def _cause_of(error: CloudError | InterruptedRunError) -> str:
+    cause = with_facts(error) if isinstance(error, CloudError) else error.message
+    return f"{cause}: {error.advice}" if error.advice else cause

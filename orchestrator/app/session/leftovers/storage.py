@@ -56,15 +56,15 @@ async def with_storage(
 
     Raises as `make_plan` does, `UsageError`, and `StartError` where the bucket cannot be read.
     """
-    wanted = prunable(policy.only, some=some)
-    planned = await make_plan() if VERSIONS in wanted else no_versions()
+    desired = prunable(policy.only, some=some)
+    planned = await make_plan() if VERSIONS in desired else no_versions()
     access = bucket_of(session)
-    if access is None or not wanted - {VERSIONS}:
+    if access is None or not desired - {VERSIONS}:
         return planned
     asked = Asked(
         session.request.manifest,
-        packages=PACKAGES_OF in wanted,
-        records=RECORDS_OF in wanted,
+        packages=PACKAGES_OF in desired,
+        records=RECORDS_OF in desired,
         runs=policy.runs,
         run_id=session.run_id,
         here=unended_here(session),

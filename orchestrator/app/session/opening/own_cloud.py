@@ -26,22 +26,22 @@ async def check_own_cloud(session: Session, folders: Iterable[str]) -> None:
     address, world = session.request.manifest.cloud, session.world
     if address.cloud_id is None or session.endpoint == SANDBOX:
         return
-    told: dict[str, str | None] = {}
+    clouds: dict[str, str | None] = {}
 
     async def ask(folder_id: str) -> None:
         try:
-            told[folder_id] = await world.read(partial(world.directory.cloud_of, folder_id))
+            clouds[folder_id] = await world.read(partial(world.directory.cloud_of, folder_id))
         except CloudError:  # no reason to stop a run: the declared value is used
-            told[folder_id] = None
+            clouds[folder_id] = None
 
     await each(sorted(set(folders)), ask, at_once=_AT_ONCE)
-    untold = sorted(folder_id for folder_id, cloud_id in told.items() if cloud_id is None)
-    elsewhere = {one: cloud_id for one, cloud_id in told.items() if cloud_id not in (None, address.cloud_id)}
+    unknown = sorted(folder_id for folder_id, cloud_id in clouds.items() if cloud_id is None)
+    elsewhere = {one: cloud_id for one, cloud_id in clouds.items() if cloud_id not in (None, address.cloud_id)}
     if elsewhere:
         raise _contradicted(session.request.manifest, address, elsewhere)
-    if untold:
+    if unknown:
         session.messages.mention(
-            f"{_key(address)} = {address.cloud_id} could not be checked: {_folders(untold)} in an unknown cloud"
+            f"{_key(address)} = {address.cloud_id} could not be checked: {_folders(unknown)} in an unknown cloud"
             " (give the account the role resource-manager.viewer)"
         )
 

@@ -30,12 +30,12 @@ def wants_prune(session: Session, binding: Binding | None) -> bool:
     return bool(rollout.prune_after)
 
 
-async def prune_after(session: Session, result: CommandResult, carry_out: CarryOut, *, wanted: bool) -> CommandResult:
-    """Prune the functions of a run that ended with exit 0, where this is `wanted`. Return the result of that run even
+async def prune_after(session: Session, result: CommandResult, carry_out: CarryOut, *, desired: bool) -> CommandResult:
+    """Prune the functions of a run that ended with exit 0, where this is `desired`. Return the result of that run even
     if the prune fails, which is reported.
     """
     view = result.view
-    if not wanted or result.exit != Exit.DONE or not isinstance(view, ResultView) or session.stop.reason:
+    if not desired or result.exit != Exit.DONE or not isinstance(view, ResultView) or session.stop.reason:
         return result
     policy, state = PrunePolicy(), view.state
     after = following(session, PRUNE)
@@ -57,6 +57,6 @@ async def prune_after(session: Session, result: CommandResult, carry_out: CarryO
     except OrchestratorError as error:
         session.messages.warn(f"not pruned: {error.message}")
     else:
-        told = headline(found.view.state) if isinstance(found.view, ResultView) else ""
-        (session.messages.mention if found.exit == Exit.DONE else session.messages.warn)(f"prune: {told}")
+        summary = headline(found.view.state) if isinstance(found.view, ResultView) else ""
+        (session.messages.mention if found.exit == Exit.DONE else session.messages.warn)(f"prune: {summary}")
     return result

@@ -54,14 +54,14 @@ async def read_runs_of(session: Session, found: PrunedFunctions, policy: PrunePo
 
 def _known(function_id: str, here: Past, there: Past, policy: PrunePolicy) -> KnownNeeds:
     """Combine both sources. The last run is the later of the two."""
-    told = [one for past in (here, there) if (one := past.told.get(function_id)) is not None]
-    last = max((one for one in told if one.at is not None), key=lambda one: one.at or 0.0, default=None)
-    recorded = there.told.get(function_id)
+    sources = [one for past in (here, there) if (one := past.by_function.get(function_id)) is not None]
+    last = max((one for one in sources if one.at is not None), key=lambda one: one.at or 0.0, default=None)
+    recorded = there.by_function.get(function_id)
     return KnownNeeds(
-        frozenset[str]().union(*(one.needed for one in told)),
+        frozenset[str]().union(*(one.needed for one in sources)),
         recorded is not None and recorded.runs >= policy.runs,
         last.left_alone if last is not None else "",
-        spans=frozenset[tuple[str, str]]().union(*(one.spans for one in told)),
+        spans=frozenset[tuple[str, str]]().union(*(one.spans for one in sources)),
     )
 
 

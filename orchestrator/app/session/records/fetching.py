@@ -107,22 +107,22 @@ async def read_runs(session: Session, now: Now, *, named: str = "") -> Fetched:
     reported.
     """
 
-    def wanted(run: RunState) -> bool:
+    def desired(run: RunState) -> bool:
         differs = difference(run, now)
         return differs is None or differs[0] is Differs.FOLDERS
 
     found = NOT_FETCHED
     try:
-        found = await _read_runs(session, wanted, named=named)
+        found = await _read_runs(session, desired, named=named)
     except (CloudError, ValueError) as error:
-        told = with_facts(error) if isinstance(error, CloudError) else str(error)
-        session.messages.warn(f"the run records in the bucket cannot be read: {told}")
+        cause = with_facts(error) if isinstance(error, CloudError) else str(error)
+        session.messages.warn(f"the run records in the bucket cannot be read: {cause}")
     if found.kept:
         session.messages.say(f"{counted(found.kept, 'run')} of other machines read from the bucket")
     return found
 
 
-async def _read_runs(session: Session, wanted: Callable[[RunState], bool], *, named: str = "") -> Fetched:
+async def _read_runs(session: Session, desired: Callable[[RunState], bool], *, named: str = "") -> Fetched:
     """Read the newest runs of the scope that are not here yet, and the `named` run with its chain.
 
     Raises `CloudError`, `JournalError`, and `ValueError` for an unreadable record.
@@ -148,7 +148,7 @@ async def _read_runs(session: Session, wanted: Callable[[RunState], bool], *, na
                     link for one in events if isinstance(one, RunStarted) for link in (one.resumes, one.rolls_back)
                 )
                 due += [link for link in before if link and link not in due]
-            if wanted(run) or run_id in asked or any(same_manifest(run.identity, one) for one in about):
+            if desired(run) or run_id in asked or any(same_manifest(run.identity, one) for one in about):
                 store.keep(events)
                 kept += 1
             else:

@@ -101,8 +101,8 @@ class Recorder:
                 await self._index(f"{prefix}index.json")
         except (CloudError, InterruptedRunError) as error:
             self._broken = True
-            told = with_facts(error) if isinstance(error, CloudError) else error.message
-            self._session.messages.warn(f"the record of the run cannot be written, {self._lost}: {told}")
+            cause = with_facts(error) if isinstance(error, CloudError) else error.message
+            self._session.messages.warn(f"the record of the run cannot be written, {self._lost}: {cause}")
 
     async def end(self) -> None:
         """Write how the run ended, if that is possible in time."""

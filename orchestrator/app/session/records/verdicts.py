@@ -35,8 +35,8 @@ async def verifying_of(session: Session, specs: Iterable[FunctionSpec], live: Li
     if missing := set(ours) - known.keys():
         known |= await _recorded(session, missing)
     passed = frozenset(one for one, verdict in known.items() if verdict.verdict is Verdict.PASSED)
-    told = {one: _told(verdict) for one, verdict in known.items() if one not in passed}
-    return Verifying(passed, told, skipped=options.no_verify, rings=rings)
+    others = {one: _verdict_words(verdict) for one, verdict in known.items() if one not in passed}
+    return Verifying(passed, others, skipped=options.no_verify, rings=rings)
 
 
 def _meant(specs: Iterable[FunctionSpec], live: LiveState) -> list[Function]:
@@ -44,19 +44,19 @@ def _meant(specs: Iterable[FunctionSpec], live: LiveState) -> list[Function]:
     return [function for function in found if isinstance(function, Function)]
 
 
-def _told(known: KnownVerdict) -> str:
+def _verdict_words(known: KnownVerdict) -> str:
     why = f" ({known.reason})" if known.reason else ""
     if known.verdict is Verdict.FAILED:
         return f"failed its verification in run {known.run_id}{why}"
     return f"could not be verified in run {known.run_id}{why}"
 
 
-async def _recorded(session: Session, wanted: Collection[str]) -> dict[str, KnownVerdict]:
+async def _recorded(session: Session, desired: Collection[str]) -> dict[str, KnownVerdict]:
     """Read the verdicts of other machines' runs, and store them here unless this is a dry run."""
     found: dict[str, list[VersionVerified]] = {}
     try:
         async for run_id, events in newest_records(session):
-            verified = [one for one in events if isinstance(one, VersionVerified) and one.version_id in wanted]
+            verified = [one for one in events if isinstance(one, VersionVerified) and one.version_id in desired]
             found |= {run_id: verified} if verified else {}
     except (CloudError, InterruptedRunError, ValueError) as error:
         session.messages.warn(f"the bucket's records of verified versions cannot be read: {error}")

@@ -23,9 +23,9 @@ from orchestrator.app.session.invocation import Invocation
 from orchestrator.app.session.opening.request import Request
 from orchestrator.app.session.options import RunOptions
 from orchestrator.app.session.planning import Planned, plan_desired, read_specs
+from orchestrator.app.session.saved.desired import functions_then
 from orchestrator.app.session.saved.files import check_unexpired, plan_bytes, read_plan
 from orchestrator.app.session.saved.holding import Holding, hold_to
-from orchestrator.app.session.saved.wanted import functions_then
 from orchestrator.app.session.session import hold_lock, open_session
 from orchestrator.app.session.taking_up import choice_then
 from orchestrator.journal.identity import Identity

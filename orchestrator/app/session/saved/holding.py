@@ -11,11 +11,11 @@ from pathlib import Path
 from orchestrator.app.session.identity import resume_line
 from orchestrator.app.session.options import RunOptions
 from orchestrator.app.session.planning import Planned
+from orchestrator.app.session.saved.desired import AGAIN, check_desired, functions_then
 from orchestrator.app.session.saved.files import check_sealed, check_unexpired, plan_bytes, read_plan
 from orchestrator.app.session.saved.keys import known_key, place_of_key
 from orchestrator.app.session.saved.packages import SavedPackages
 from orchestrator.app.session.saved.today import resolved_today
-from orchestrator.app.session.saved.wanted import AGAIN, check_wanted, functions_then
 from orchestrator.app.session.session import Session
 from orchestrator.errors import CloudError, UsageError
 from orchestrator.journal.state import RunState
@@ -89,7 +89,7 @@ async def hold_to(session: Session, saved: SavedPlan, path: Path, *, begun: bool
         packager = SavedPackages(saved, session.request.manifest.functions, session.world.packager)
         session = replace(session, world=replace(session.world, packager=packager))
     specs = functions_then(session.request, saved, begun=begun)
-    return Holding(saved, key, session, specs, await check_wanted(session, saved, key, specs))
+    return Holding(saved, key, session, specs, await check_desired(session, saved, key, specs))
 
 
 def name_plan(options: RunOptions, before: RunState) -> None:

@@ -27,8 +27,8 @@ _AT_ONCE = 16
 async def packed(session: Session, planned: Planned) -> dict[str, Package]:
     """Return the packages of a plan's new Versions, by function. Raises `PackageError`."""
     packager, found = session.world.packager, dict[SourceCode, Package]()
-    wanted = {unit.key: unit for unit in planned.plan.units if makes_package(unit)}
-    codes = {unit.spec.code: unit for unit in wanted.values() if isinstance(unit.spec.code, SourceCode)}
+    desired = {unit.key: unit for unit in planned.plan.units if makes_package(unit)}
+    codes = {unit.spec.code: unit for unit in desired.values() if isinstance(unit.spec.code, SourceCode)}
 
     async def pack(code: SourceCode) -> None:
         found[code] = await packager.pack(code)
@@ -39,7 +39,7 @@ async def packed(session: Session, planned: Planned) -> dict[str, Package]:
             )
 
     await each(codes, pack, at_once=_AT_ONCE)
-    return {key: found[unit.spec.code] for key, unit in wanted.items() if isinstance(unit.spec.code, SourceCode)}
+    return {key: found[unit.spec.code] for key, unit in desired.items() if isinstance(unit.spec.code, SourceCode)}
 
 
 def with_packages(session: Session, plan: SavedPlan, packages: Mapping[str, Package]) -> SavedPlan:

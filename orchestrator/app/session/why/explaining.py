@@ -55,7 +55,7 @@ async def tell_why(asked: str, invocation: Invocation) -> CommandResult:
         await known.part("the live state and the next plan", lambda: _connect(invocation, known))
         await identify(asked, known)
         await _look(invocation, known)
-        view = await _told(known)
+        view = await _explained(known)
     blocked = known.unit is not None and known.unit.action is Action.BLOCKED
     return CommandResult(known.code or (Exit.FAILED if blocked else Exit.DONE), WhyView(view))
 
@@ -99,7 +99,7 @@ async def _read_records(session: Session, known: Known) -> None:
     known.records = await runs_elsewhere(session, known.names.is_of, known.journal.ids(), lost)
 
 
-async def _told(known: Known) -> Explanation:
+async def _explained(known: Known) -> Explanation:
     """Put everything together."""
     found = Explanation(subject=_subject(known))
     session, live, function = known.session, known.live, known.function
@@ -157,8 +157,8 @@ async def _tell_others(session: Session, known: Known) -> None:
     here = known.journal.ids()
     held = {holder.run_id: holder for holder in await _holders(session, known.names) if holder.run_id not in here}
     known.held_by = [*held]
-    told = past_elsewhere(known.records, held)
-    known.past = sorted([*known.past, *told], key=lambda one: one.started_at, reverse=True)[:RUNS]
+    past = past_elsewhere(known.records, held)
+    known.past = sorted([*known.past, *past], key=lambda one: one.started_at, reverse=True)[:RUNS]
     for holder in held.values():
         words = f"run {holder.run_id} of another machine holds its lease: {holder.who}, since {holder.since}"
         known.waiting.append(WaitingFor(holder.run_id, WaitsFor.LEASE, words, who=holder.who))

@@ -43,10 +43,10 @@ class Known:
 
     def lacks(self, what: str, error: OrchestratorError) -> None:
         """Record that a part is missing."""
-        told = with_facts(error) if isinstance(error, CloudError) else error.message
+        cause = with_facts(error) if isinstance(error, CloudError) else error.message
         advice = f"; {error.advice}" if error.advice else ""
         mistakes = error.mistakes if isinstance(error, ManifestError) else ()
-        self.unknown += [f"{what}: {mistake}" for mistake in mistakes] or [f"{what}: {told}{advice}"]
+        self.unknown += [f"{what}: {mistake}" for mistake in mistakes] or [f"{what}: {cause}{advice}"]
         self.code = self.code or (Exit.NOT_STARTED if isinstance(error, CloudError) else error.exit)
 
     async def part(self, what: str, read: Callable[[], Awaitable[None]]) -> None:

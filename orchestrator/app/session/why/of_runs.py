@@ -110,14 +110,14 @@ class JournalSide:
         store = self._store()
         for run in self.summaries():
             try:
-                told = _past_in(store, run, names)
+                found = _past_in(store, run, names)
             except JournalError as error:
                 lost(error)
                 continue
-            if told is not None:
+            if found is not None:
                 by = run.rolled_back_by
                 by = by if by and store.function_in(by, names) is not None else ""
-                made.append(continued(told, taken_up_by=run.taken_up_by, rolled_back_by=by))
+                made.append(continued(found, taken_up_by=run.taken_up_by, rolled_back_by=by))
             if len(made) == RUNS:
                 break
         return made
@@ -126,7 +126,7 @@ class JournalSide:
         """Return the run that made a Version, by searching all runs."""
         store = self._store()
 
-        def told(runs: Iterable[tuple[str, str]]) -> list[PastRun]:
+        def read(runs: Iterable[tuple[str, str]]) -> list[PastRun]:
             found = list[PastRun | None]()
             for run_id, key in dict.fromkeys(runs):
                 with suppress(JournalError):  # reported with the last runs; it must not hide others
@@ -134,9 +134,9 @@ class JournalSide:
             return [one for one in found if one is not None]
 
         knowing = store.runs_that_made(self.endpoint, version_id)
-        keys = {one.idempotency_key for run in told(knowing) for one in run.operations if one.version_id == version_id}
+        keys = {one.idempotency_key for run in read(knowing) for one in run.operations if one.version_id == version_id}
         sending = [run for key in keys - {""} for run in store.runs_that_sent(self.endpoint, key)]
-        return maker_of(told([*knowing, *sending]), version_id, created_at)
+        return maker_of(read([*knowing, *sending]), version_id, created_at)
 
     def verdict(self, version_id: str) -> KnownVerdict | None:
         """Return the last verdict on a Version's verification."""
@@ -242,10 +242,10 @@ class Recorded:
     def past(self, run: RunSummary) -> PastRun | None:
         """Return the outcome of the function. `run`: this one among the reported ones."""
         events = of_unit(self.events, self.names.key)
-        told = past_run(events, self.names.key, state=state_word(run), elsewhere=True)
-        if told is None:
+        found = past_run(events, self.names.key, state=state_word(run), elsewhere=True)
+        if found is None:
             return None
-        return continued(told, taken_up_by=run.taken_up_by, rolled_back_by=run.rolled_back_by)
+        return continued(found, taken_up_by=run.taken_up_by, rolled_back_by=run.rolled_back_by)
 
     def verdict(self, version_id: str) -> KnownVerdict | None:
         """Return its verdict on a Version's verification."""
@@ -260,7 +260,7 @@ def past_elsewhere(records: Iterable[Recorded], held: Container[str]) -> list[Pa
     """
     by_id = {one.run_id: one for one in records}
     runs = linked(replace(summary_of(one.run), alive=run_id in held) for run_id, one in by_id.items())
-    return [told for run in runs if (told := by_id[run.id].past(run)) is not None]
+    return [found for run in runs if (found := by_id[run.id].past(run)) is not None]
 
 
 async def runs_elsewhere(

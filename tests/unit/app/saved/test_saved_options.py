@@ -45,8 +45,8 @@ def test_each_option_shapes_a_plan_or_is_known_not_to() -> None:
 
 def test_each_field_of_a_function_is_a_fact_or_is_known_not_to_be() -> None:
     """`enabled` decides the selection; a place and mistakes are not deployed."""
-    told = {*facts._OF_SPEC, "key", "settings", "code", "labels", "scaling"}
-    known = told | {"place", "enabled", "mistakes", "untold"}
+    reported = {*facts._OF_SPEC, "key", "settings", "code", "labels", "scaling"}
+    known = reported | {"place", "enabled", "mistakes", "unstated"}
     assert {slot.name for slot in fields(FunctionSpec)} == known
     assert "spec.labels" in inspect.getsource(facts.facts_of_function)
 
@@ -88,10 +88,10 @@ def manifest_of(folder: Path, more: str = "") -> Manifest:
     return load(path, {"YC_FOLDER_ID": "b1g"})
 
 
-def test_what_cannot_be_saved_is_told_before_anything_is_planned(tmp_path: Path) -> None:
+def test_what_cannot_be_saved_is_reported_before_anything_is_planned(tmp_path: Path) -> None:
     manifest, bucket = manifest_of(tmp_path), manifest_of(tmp_path, '[storage]\nbucket = "packages"')
     file = tmp_path / "plan.json"
-    for options, told in (
+    for options, reported in (
         (given("plan", out=file, upload=True), "there is no bucket to store packages in"),
         (given("plan", out=tmp_path), ": is a folder"),
         (given("plan", out=Path("-")), "a plan is saved in a file"),
@@ -99,7 +99,7 @@ def test_what_cannot_be_saved_is_told_before_anything_is_planned(tmp_path: Path)
         (given("plan", out=Path("/dev/null")), "the file exists already and is not a saved plan"),
         (given("plan", out=tmp_path / "no" / "plan.json"), "there is no folder"),
     ):
-        with pytest.raises(UsageError, match=told):
+        with pytest.raises(UsageError, match=reported):
             check_saving(options, manifest)
     check_saving(given("plan", out=file, upload=True), bucket)
     check_saving(given("plan", out=file), manifest)

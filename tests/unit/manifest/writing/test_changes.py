@@ -38,12 +38,12 @@ def plain(settings: Settings) -> dict[str, Any]:
     }
 
 
-def rewritten(text: str, wanted: dict[str, Settings], *, shared: bool) -> str:
+def rewritten(text: str, desired: dict[str, Settings], *, shared: bool) -> str:
     with TemporaryDirectory() as folder:
         found = read(folder, text)
         tables = {found.main.path: tomllib.loads(text)}
         changes = []
-        for key, settings in wanted.items():
+        for key, settings in desired.items():
             before, after = spelled(found.manifest.functions[key].settings), spelled(settings)
             slots = {slot: literal(value) if value is not REMOVED else value
                      for slot, value in slot_differences(before, after).items()}  # fmt: skip
@@ -62,18 +62,20 @@ def check(before: list[Settings], after: list[Settings], *, shared: bool) -> Non
     with TemporaryDirectory() as folder:
         keys = [key for key, spec in read(folder, text).manifest.functions.items() if spec.enabled]
         others = {key: plain(spec.settings) for key, spec in read(folder, text).manifest.functions.items()}
-    wanted = {f"fn-{number}": one for number, one in enumerate(after) if f"fn-{number}" in keys}
-    made = rewritten(text, wanted, shared=shared)
+    desired = {f"fn-{number}": one for number, one in enumerate(after) if f"fn-{number}" in keys}
+    made = rewritten(text, desired, shared=shared)
     with TemporaryDirectory() as folder:
         for key, spec in read(folder, made).manifest.functions.items():
-            assert plain(spec.settings) == (plain(wanted[key]) if key in wanted else others[key])
+            assert plain(spec.settings) == (plain(desired[key]) if key in desired else others[key])
 
 
 @given(
     st.lists(any_settings(), min_size=1, max_size=4), st.lists(any_settings(), min_size=1, max_size=3), st.booleans()
 )
 @hypothesis_settings(max_examples=12, deadline=None)
-def test_a_manifest_says_what_is_wanted_afterwards(before: list[Settings], after: list[Settings], shared: bool) -> None:
+def test_a_manifest_says_what_is_desired_afterwards(
+    before: list[Settings], after: list[Settings], shared: bool
+) -> None:
     check(before, after[: len(before)], shared=shared)
 
 

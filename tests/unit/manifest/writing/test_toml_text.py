@@ -33,10 +33,10 @@ def test_every_table_and_comment_reads_back(name: str, said: str, value: object)
 
 @given(st.text(st.sampled_from("${}aA"), max_size=8) | TEXTS)
 def test_a_text_without_variables_stays_one(text: str) -> None:
-    told: list[str] = []
-    read = interpolate({"key": literal(text)}, lambda _: ("put in", ""), lambda _, rule: told.append(rule), str)
+    reported: list[str] = []
+    read = interpolate({"key": literal(text)}, lambda _: ("put in", ""), lambda _, rule: reported.append(rule), str)
     assert read == {"key": text}
-    assert told == []
+    assert reported == []
 
 
 def test_a_variable_is_written_as_one() -> None:

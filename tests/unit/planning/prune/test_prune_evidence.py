@@ -77,7 +77,7 @@ def kept_for_it(drawn: Drawn, later: int) -> frozenset[str]:
 
 
 @pytest.mark.parametrize(("deployments", "expected"), [(1, True), (9, True), (10, False), (40, False)])
-def test_what_was_withdrawn_is_told_for_so_many_deployments(deployments: int, expected: bool) -> None:
+def test_what_was_withdrawn_is_reported_for_so_many_deployments(deployments: int, expected: bool) -> None:
     drawn = Drawn(random.Random(1))
     deployed(drawn, 2)
     rolled_back(drawn)

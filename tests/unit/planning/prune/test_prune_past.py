@@ -93,43 +93,43 @@ def done(number: int, *, tags: dict[str, str] | None = None, moves: dict[str, st
 
 
 def test_bases_and_what_was_made_are_needed() -> None:
-    assert past(done(9)).told["d4e-f"].needed == {"v8", "v9"}
-    assert past(done(9), done(5)).told["d4e-f"].spans == {("v8", "v9"), ("v4", "v5")}
-    assert past(done(9), done(5), runs=1).told["d4e-f"].spans == {("v8", "v9")}
+    assert past(done(9)).by_function["d4e-f"].needed == {"v8", "v9"}
+    assert past(done(9), done(5)).by_function["d4e-f"].spans == {("v8", "v9"), ("v4", "v5")}
+    assert past(done(9), done(5), runs=1).by_function["d4e-f"].spans == {("v8", "v9")}
 
 
 def test_those_that_held_a_tag_which_moved_are_needed() -> None:
-    assert past(done(9, tags={"ring": "v4"})).told["d4e-f"].needed == {"v4", "v8", "v9"}
-    assert past(done(9, moves={"stable": "v5"})).told["d4e-f"].needed == {"v5", "v8", "v9"}
+    assert past(done(9, tags={"ring": "v4"})).by_function["d4e-f"].needed == {"v4", "v8", "v9"}
+    assert past(done(9, moves={"stable": "v5"})).by_function["d4e-f"].needed == {"v5", "v8", "v9"}
 
 
 def test_what_a_run_has_replaced_unseen_is_needed_whatever_took_it_up() -> None:
     overwrote = Failed(Step.READ_BACK, Failure("replaced", kind="overwritten"), overwritten="v50")
-    assert past(run(9, overwrote, code=1)).told["d4e-f"].needed == {"v8", "v9", "v50"}
+    assert past(run(9, overwrote, code=1)).by_function["d4e-f"].needed == {"v8", "v9", "v50"}
     chain = [*run(8, overwrote, code=1), *run(9, Deployed("v9", read_back=True), resumes="R8")]
-    assert past(chain).told["d4e-f"].needed == {"v7", "v8", "v9", "v50"}
-    assert not past(chain).told["d4e-f"].left_alone
+    assert past(chain).by_function["d4e-f"].needed == {"v7", "v8", "v9", "v50"}
+    assert not past(chain).by_function["d4e-f"].left_alone
 
 
 def test_only_the_last_runs_need_something() -> None:
-    found = past(done(9), done(8), done(7), done(6), done(5), runs=2).told["d4e-f"]
+    found = past(done(9), done(8), done(7), done(6), done(5), runs=2).by_function["d4e-f"]
     assert found.needed == {"v9", "v8", "v7"}
-    assert past(done(9), done(5), runs=0).told["d4e-f"].needed == frozenset()
+    assert past(done(9), done(5), runs=0).by_function["d4e-f"].needed == frozenset()
 
 
-def test_the_last_runs_are_those_that_began_last_whatever_order_they_are_told_in() -> None:
-    assert past(done(5), done(9), runs=1).told["d4e-f"].needed == {"v9", "v8"}
+def test_the_last_runs_are_those_that_began_last_whatever_order_they_are_reported_in() -> None:
+    assert past(done(5), done(9), runs=1).by_function["d4e-f"].needed == {"v9", "v8"}
 
 
 def test_a_run_and_what_took_it_up_are_one() -> None:
     chain = [*run(7, None, code=None), *run(8, Deployed("v8", read_back=True), resumes="R7")]
-    found = past(chain, done(6), runs=2).told["d4e-f"]
+    found = past(chain, done(6), runs=2).by_function["d4e-f"]
     assert found.needed == {"v8", "v7", "v6", "v5"}
     assert found.runs == 2
 
 
 def test_what_was_not_changed_is_no_run_of_the_function() -> None:
-    found = past(run(9, Unchanged("v8")), run(8, Blocked("edited")), done(7), runs=1).told["d4e-f"]
+    found = past(run(9, Unchanged("v8")), run(8, Blocked("edited")), done(7), runs=1).by_function["d4e-f"]
     assert found.runs == 1
     assert found.needed == {"v7", "v6"}
 
@@ -151,29 +151,29 @@ def behind(number: int) -> list[Event]:
 def test_a_run_that_may_have_changed_something_is_none_of_the_last_ones_but_needs_the_same(
     perhaps: Callable[[int], list[Event]],
 ) -> None:
-    found = past(perhaps(9), done(6), perhaps(5), done(3), perhaps(2), done(1), runs=2).told["d4e-f"]
+    found = past(perhaps(9), done(6), perhaps(5), done(3), perhaps(2), done(1), runs=2).by_function["d4e-f"]
     assert found.needed == {"v8", "v6", "v5", "v4", "v3", "v2"}
     assert found.runs == 3
 
 
 def test_a_run_that_may_have_changed_something_pushes_out_none_that_has_failed() -> None:
-    found = past(done(9), asked(8), run(6, FAILED, code=1), done(3), runs=2).told["d4e-f"]
+    found = past(done(9), asked(8), run(6, FAILED, code=1), done(3), runs=2).by_function["d4e-f"]
     assert found.needed == {"v9", "v8", "v7", "v6", "v5", "v3", "v2"}  # no rule of good runs keeps v6 and v5
 
 
 def test_of_runs_that_may_have_changed_something_nothing_is_needed_where_no_runs_are() -> None:
-    assert past(asked(9), done(8), runs=0).told["d4e-f"].needed == frozenset()
+    assert past(asked(9), done(8), runs=0).by_function["d4e-f"].needed == frozenset()
 
 
 def test_versions_that_are_not_there_are_not_remembered() -> None:
     found = Past(3, NAMES, {"v9": "v9"})
     found.take(fold(done(9)))
-    assert found.told["d4e-f"].needed == {"v9"}
+    assert found.by_function["d4e-f"].needed == {"v9"}
 
 
 def test_a_function_is_found_by_its_name_where_the_run_made_it() -> None:
     events = [replace(one, function_id="") if isinstance(one, UnitPlanned) else one for one in done(9)]
-    assert past(events).told["d4e-f"].needed == {"v8", "v9"}
+    assert past(events).by_function["d4e-f"].needed == {"v8", "v9"}
 
 
 def test_another_function_of_that_name_is_not_taken_for_it() -> None:
@@ -181,12 +181,12 @@ def test_another_function_of_that_name_is_not_taken_for_it() -> None:
         return replace(event, function_id="d4e-gone") if isinstance(event, UnitPlanned | Requested) else event
 
     found = past([other(one) for one in done(9) if not isinstance(one, OperationAccepted)])
-    assert found.told == {}
+    assert found.by_function == {}
 
 
 @pytest.mark.parametrize(("gaps", "expected"), [((), 3), ((0,), 0), ((1,), 1), ((2,), 2)])
 def test_runs_count_up_to_the_first_that_is_missing(gaps: tuple[int, ...], expected: int) -> None:
-    found = past(done(9), done(8), done(7), gaps=gaps).told["d4e-f"]
+    found = past(done(9), done(8), done(7), gaps=gaps).by_function["d4e-f"]
     assert found.runs == expected
     assert found.needed == {"v9", "v8", "v7", "v6"}  # what is known of older ones is still needed
 
@@ -232,8 +232,8 @@ def test_why_a_function_is_left_alone(events: list[Event], expected: str) -> Non
 
 
 def test_no_outcome_is_left_out() -> None:
-    told = {type(fold(events).units["f"].outcome) for _, events, _ in UNSETTLED}
-    assert told == {*get_args(Outcome), type(None)} - {Pruned}  # a prune is no run that was about it
+    reported = {type(fold(events).units["f"].outcome) for _, events, _ in UNSETTLED}
+    assert reported == {*get_args(Outcome), type(None)} - {Pruned}  # a prune is no run that was about it
 
 
 BAD_ENDS = [
@@ -246,7 +246,7 @@ BAD_ENDS = [
 
 @pytest.mark.parametrize("events", [row[1] for row in BAD_ENDS], ids=[row[0] for row in BAD_ENDS])
 def test_runs_with_a_bad_end_do_not_push_out_what_good_ones_need(events: list[Event]) -> None:
-    found = past(events, done(5), done(3), runs=1).told["d4e-f"]
+    found = past(events, done(5), done(3), runs=1).by_function["d4e-f"]
     assert found.needed == {"v9", "v8", "v5", "v4"}
     assert found.runs == 3  # each of them is still recorded
 
@@ -260,15 +260,15 @@ def test_a_function_is_known_once_as_many_good_runs_as_others_are() -> None:
 
 def test_the_last_run_that_was_about_it_decides() -> None:
     failed = run(8, FAILED, code=1)
-    assert past(done(9), failed).told["d4e-f"].left_alone == ""
-    assert past(run(9, Blocked("edited"), code=1), done(8)).told["d4e-f"].left_alone == "run R9 found it blocked"
-    assert past(done(10), run(9, Blocked("edited"), code=1)).told["d4e-f"].left_alone == ""
-    assert past(run(9, Unchanged("v8")), failed).told["d4e-f"].left_alone == ""
+    assert past(done(9), failed).by_function["d4e-f"].left_alone == ""
+    assert past(run(9, Blocked("edited"), code=1), done(8)).by_function["d4e-f"].left_alone == "run R9 found it blocked"
+    assert past(done(10), run(9, Blocked("edited"), code=1)).by_function["d4e-f"].left_alone == ""
+    assert past(run(9, Unchanged("v8")), failed).by_function["d4e-f"].left_alone == ""
 
 
 def test_a_prune_is_no_run_that_tried_something() -> None:
     pruned = run(9, Pruned(3, read_back=True), action=Action.PRUNE)
-    assert past(pruned, run(8, FAILED, code=1)).told["d4e-f"].left_alone == "run R8 failed at it"
+    assert past(pruned, run(8, FAILED, code=1)).by_function["d4e-f"].left_alone == "run R8 failed at it"
 
 
 def test_a_record_counts_before_what_was_read_from_it_once() -> None:
@@ -277,4 +277,4 @@ def test_a_record_counts_before_what_was_read_from_it_once() -> None:
     """
     read = [replace(one, recorded=True) if isinstance(one, RunStarted) else one for one in run(9, None, code=None)]
     here, there = past(read, journal=True), past(read)
-    assert (here.told["d4e-f"].at or 0) < (there.told["d4e-f"].at or 0)
+    assert (here.by_function["d4e-f"].at or 0) < (there.by_function["d4e-f"].at or 0)

@@ -110,7 +110,7 @@ def test_without_records_only_what_is_older_than_90_days_goes() -> None:
     assert {name for name, one in found.items() if one is Why.OLD} == {"v5", "v6", "v7", "v8", "v9"}
 
 
-def test_a_version_of_which_no_time_is_told_does_not_go_without_records() -> None:
+def test_a_version_of_which_no_time_is_reported_does_not_go_without_records() -> None:
     timeless = replace(made(7), created_at=None)
     assert why([*TEN[:7], timeless, *TEN[8:]], KEEP, KnownNeeds())["v7"] is Why.UNRECORDED
 

@@ -44,20 +44,20 @@ OLD, NEW = spec(settings=settings(memory_bytes=1)), spec(settings=settings(memor
 PROMOTED = replace(NEW, verify=Verify(), promote=("stable",))
 
 
-def live(wanted: FunctionSpec, id: str = "v1", *, by_us: bool = True, **more: tuple[str, ...]) -> LiveState:
+def live(desired: FunctionSpec, id: str = "v1", *, by_us: bool = True, **more: tuple[str, ...]) -> LiveState:
     """Return a folder in which a version of the function is live, and others hold tags."""
-    description = stamped("", fingerprint(wanted.settings, code_digest(wanted.code, None))) if by_us else "by hand"
+    description = stamped("", fingerprint(desired.settings, code_digest(desired.code, None))) if by_us else "by hand"
     raw = {
         "description": description, "runtime": "python312", "entrypoint": "index.handler", "executionTimeout": "10s",
-        "resources": {"memory": str(wanted.settings.memory_bytes)},
+        "resources": {"memory": str(desired.settings.memory_bytes)},
     }  # fmt: skip
-    there = function(wanted.name)
+    there = function(desired.name)
     others = [version(one, there.id, tags=tags) for one, tags in more.items()]
     return indexed([there], [version(id, there.id, **raw), *others])  # type: ignore[arg-type]  # a test's loose table
 
 
-def plan_of(wanted: FunctionSpec, there: LiveState, **how: object) -> Plan:
-    return build({"f": wanted}, there, {}, {}, **how)  # type: ignore[arg-type]  # the same
+def plan_of(desired: FunctionSpec, there: LiveState, **how: object) -> Plan:
+    return build({"f": desired}, there, {}, {}, **how)  # type: ignore[arg-type]  # the same
 
 
 def hold(saved: SavedPlan, plan: Plan, there: LiveState, resolved: dict[str, str] | None = None) -> Unit:
@@ -123,12 +123,12 @@ def test_of_a_plan_that_was_cut_off_the_rest_is_done(holder: str, action: Action
 
 
 def test_a_created_function_gets_its_version_after_a_kill_and_labels_no_more() -> None:
-    wanted = replace(NEW, create=True, labels={"team": "a"})
-    saved = saved_of({"f": wanted}, plan_of(wanted, indexed([], [])))
+    desired = replace(NEW, create=True, labels={"team": "a"})
+    saved = saved_of({"f": desired}, plan_of(desired, indexed([], [])))
     bare = indexed([replace(function(), labels={"team": "a"})], [])
-    assert hold(saved, plan_of(wanted, bare), bare).action is Action.VERSION
+    assert hold(saved, plan_of(desired, bare), bare).action is Action.VERSION
     other = indexed([replace(function(), labels={"team": "b"})], [])
-    unit = hold(saved, plan_of(wanted, other), other)
+    unit = hold(saved, plan_of(desired, other), other)
     assert (unit.action, "its description or its scaling were changed" in unit.reason) == (Action.BLOCKED, True)
 
 
@@ -192,9 +192,9 @@ def test_changes_in_another_order_are_not_the_plan() -> None:
 
 def test_what_a_rollback_has_taken_back_since_is_said_to_be_that_and_is_done_by_no_run_of_the_plan() -> None:
     saved, now = saved_of({"f": NEW}, plan_of(NEW, live(OLD))), live(OLD, "v2")
-    (wanted,) = plan_of(NEW, now).units
+    (desired,) = plan_of(NEW, now).units
     failure = Failure("withdrawn by rollback r2 of run r1", kind=WITHDRAWN)
-    back = replace(wanted, action=Action.BLOCKED, reason=failure.message, failure=failure, changes=())
+    back = replace(desired, action=Action.BLOCKED, reason=failure.message, failure=failure, changes=())
     unit = hold(saved, Plan((back,)), now)
     said = "changed since the plan was made: version v2 was made by petya; it is withdrawn by rollback r2 of run r1"
     assert unit.reason == said
@@ -243,18 +243,18 @@ def test_a_selection_that_has_more_or_less_and_a_run_that_spreads_otherwise() ->
 
 
 def test_sources_count_by_what_they_hold_and_where_they_are_from_the_manifest() -> None:
-    def wanted(root: str) -> dict[str, FunctionSpec]:
+    def desired(root: str) -> dict[str, FunctionSpec]:
         return {"f": replace(NEW, code=SourceCode(Path(root, "src"), Path(root)))}
 
     def facts(root: str, content: str) -> dict[str, dict[str, object]]:
-        return {"f": facts_of_function(wanted(root)["f"], tree(content), Path(root), uploaded=False)}
+        return {"f": facts_of_function(desired(root)["f"], tree(content), Path(root), uploaded=False)}
 
     trees = {"f": tree("a" * 64)}
-    saved = saved_of(wanted(str(ROOT)), planned(wanted(str(ROOT)), live(OLD), trees), trees)
+    saved = saved_of(desired(str(ROOT)), planned(desired(str(ROOT)), live(OLD), trees), trees)
     assert differing(saved, KEY, RUN, facts("/elsewhere/clone", "a" * 64), {}, {}) == {}
     assert list(differing(saved, KEY, RUN, facts("/elsewhere/clone", "b" * 64), {}, {})) == ["source files changed"]
     gone = (Step.PACKAGE, Failure("/src does not exist"))
-    lost = {"f": facts_of_function(wanted("/x")["f"], gone, Path("/x"), uploaded=False)}
+    lost = {"f": facts_of_function(desired("/x")["f"], gone, Path("/x"), uploaded=False)}
     assert list(differing(saved, KEY, RUN, lost, {"f": gone}, {})) == ["source files removed: /src does not exist"]
 
 

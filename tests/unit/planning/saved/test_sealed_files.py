@@ -109,7 +109,7 @@ def test_nonsense_in_any_place_is_an_error_and_no_crash(key: str, value: Any) ->
         ({"units": [{}]}, "cannot be understood"),
     ],
 )
-def test_what_is_no_plan_of_this_program_is_told(changed: dict[str, Any], said: str) -> None:
+def test_what_is_no_plan_of_this_program_is_reported(changed: dict[str, Any], said: str) -> None:
     with pytest.raises(UsageError, match=said) as error:
         read_plan(PATH, orjson.dumps({**DOCUMENT, **changed}))
     assert error.value.exit == 2

@@ -82,8 +82,8 @@ def test_each_outcome_is_what_its_readers_call_so(outcome: Outcome, tag: str | N
     if tag is None:
         assert len(case) == 0
         return
-    (told,) = case
-    assert (told.tag, told.get("message")) == (tag, message)
+    (reported,) = case
+    assert (reported.tag, reported.get("message")) == (tag, message)
 
 
 def test_what_has_not_ended_is_skipped_and_the_suite_says_when_and_how_long() -> None:
@@ -99,13 +99,13 @@ def test_what_has_not_ended_is_skipped_and_the_suite_says_when_and_how_long() ->
 def test_foreign_text_is_text(foreign: str) -> None:
     outcome = failed(foreign, detail=f"1\n{foreign}", advice=foreign)
     suite = parsed(junit_of_run(fold([started(), *deployment("auth", outcome=outcome)]), OUTLET))
-    (told,) = suite.findall("testcase/failure")
-    assert "operation operation-9, HTTP 400" in (told.text or "")
+    (reported,) = suite.findall("testcase/failure")
+    assert "operation operation-9, HTTP 400" in (reported.text or "")
 
 
 def test_a_command_that_cannot_start_is_a_case_of_its_own() -> None:
     error = ManifestError((Mistake("deploy.toml", 3, "functions.a.memry", "unknown key"),))
     suite = parsed(junit_of_error("deploy", error, OUTLET))
-    (told,) = suite.findall("testcase/error")
-    assert told.get("message") == "1 mistake in the manifest"
-    assert "deploy.toml:3: functions.a.memry: unknown key" in (told.text or "")
+    (reported,) = suite.findall("testcase/error")
+    assert reported.get("message") == "1 mistake in the manifest"
+    assert "deploy.toml:3: functions.a.memry: unknown key" in (reported.text or "")

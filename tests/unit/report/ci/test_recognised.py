@@ -30,7 +30,7 @@ def test_it_is_the_one_that_says_so(
     assert recognised(asked, environ) == CiFiles(kind, root, summary)
 
 
-def test_paths_are_told_from_the_root_of_the_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_paths_are_reported_from_the_root_of_the_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "infra").mkdir()
     monkeypatch.chdir(tmp_path / "infra")
     files = CiFiles(CiKind.GITHUB, tmp_path)

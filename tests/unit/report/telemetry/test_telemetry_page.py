@@ -25,10 +25,10 @@ def words(cell: str) -> list[str]:
 
 
 def test_every_attribute_is_on_the_page() -> None:
-    told: dict[str, list[str]] = {}
+    reported: dict[str, list[str]] = {}
     for span, names, _ in rows("| span | attribute `orchestrator.…` | what |"):
-        told.setdefault(span, []).extend(words(names))
-    assert {span: sorted(names) for span, names in told.items()} == {
+        reported.setdefault(span, []).extend(words(names))
+    assert {span: sorted(names) for span, names in reported.items()} == {
         span: sorted(names) for span, names in ATTRIBUTES.items()
     }
 
@@ -43,8 +43,8 @@ def test_every_span_and_its_events_are_on_the_page() -> None:
 
 
 def test_every_metric_is_on_the_page() -> None:
-    told = rows("| metric | kind | unit | attributes | what |")
-    assert [(words(row[0])[0], row[1], words(row[2])[0], tuple(words(row[3])), row[4]) for row in told] == [
+    reported = rows("| metric | kind | unit | attributes | what |")
+    assert [(words(row[0])[0], row[1], words(row[2])[0], tuple(words(row[3])), row[4]) for row in reported] == [
         (metric.name, metric.kind, metric.unit, metric.attributes, metric.what) for metric in METRICS
     ]
 

@@ -40,7 +40,7 @@ def functions_then(request: Request, saved: SavedPlan, *, begun: bool = False) -
     return specs
 
 
-async def check_wanted(session: Session, saved: SavedPlan, key: PlanKey, specs: Mapping[str, FunctionSpec]) -> Sources:
+async def check_desired(session: Session, saved: SavedPlan, key: PlanKey, specs: Mapping[str, FunctionSpec]) -> Sources:
     """Check that exactly what the plan contains is still desired, and return the contents of the sources, which are
     then deployed.
 
