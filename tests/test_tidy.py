@@ -73,7 +73,7 @@ LIBRARIES = {
     "jwt": {"cloud", "sandbox"},
     "cronsim": {"manifest"},
     "opentelemetry": {"report"},
-    "requests": set[str](),
+    "requests": {"report"},  # the library of the OTLP exporter
     "httpx": set[str](),
 }
 ADAPTERS = {"cloud", "coordination", "sandbox", "package", "journal", "report", "ui", "app", "cli"}

@@ -7,9 +7,12 @@ import socket
 import sys
 import threading
 from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import ModuleType
 
 import anyio
 import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from orchestrator.journal.events import Event, UnitEnded
 from orchestrator.redaction.patterns import MARK
@@ -19,7 +22,7 @@ from orchestrator.report.telemetry.names import METRICS, root_of
 from orchestrator.report.telemetry.sending import telemetry
 from orchestrator.report.telemetry.signals import About
 from tests.runs import RUN_ID, STARTED_AT, failed, whole_run
-from tests.telemetry import REFUSED, Collector, collector
+from tests.telemetry import Collector, collector
 
 ABOUT = About(RUN_ID, "1.2.3", "prod")
 WHOLE = whole_run("auth", "mail")
@@ -100,12 +103,24 @@ def test_nothing_is_sent_that_is_not_asked_for(monkeypatch: pytest.MonkeyPatch) 
         assert (len(found.spans), len(found.metrics)) == (17, 1)
 
 
-def test_a_collector_that_refuses_is_reported_with_its_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    with collector(status=401) as found:
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (302, "HTTP 302 Found. Redirects are not followed"), (400, "HTTP 400 Bad Request. Look into the log"),
+        (401, "HTTP 401 Unauthorized. Check OTEL_EXPORTER_OTLP_HEADERS"),
+        (404, "HTTP 404 Not Found. Check the path: /v1/traces"), (413, "Set OTEL_BSP_MAX_EXPORT_BATCH_SIZE"),
+        (429, "HTTP 429 Too Many Requests. Look into the log"), (599, "HTTP 599. Look into the log"),
+    ],
+)  # fmt: skip
+def test_a_collector_that_refuses_is_reported_once_with_the_next_step(
+    monkeypatch: pytest.MonkeyPatch, status: int, said: str
+) -> None:
+    with collector(status=status) as found:
         messages = send(monkeypatch, endpoint(found))
     (lost,) = messages.incomplete
-    assert lost.startswith("telemetry: 17 of 17 spans were not sent, the last metrics were not sent: ")
-    assert "401" in lost
+    place = found.url.removeprefix("http://")
+    assert lost.startswith(f"telemetry: 17 of 17 spans and the last metrics were not sent: {place} answered HTTP")
+    assert said in lost
 
 
 def test_a_collector_that_is_gone_is_reported_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,14 +130,35 @@ def test_a_collector_that_is_gone_is_reported_once(monkeypatch: pytest.MonkeyPat
     logging.getLogger().addHandler(handler)
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-    monkeypatch.setattr(sending, "END_S", 3.0)
     try:
         messages = send(monkeypatch, endpoint(f"http://127.0.0.1:{port}", OTEL_METRICS_EXPORTER="none"))
     finally:
         logging.getLogger().removeHandler(handler)
     (lost,) = messages.incomplete
-    assert lost in [f"telemetry: 17 of 17 spans were not sent: {reason}" for reason in REFUSED]
+    assert lost == (
+        f"telemetry: 17 of 17 spans were not sent: no connection to 127.0.0.1:{port}: connection refused. "
+        "Check that a collector runs there, and OTEL_EXPORTER_OTLP_ENDPOINT"
+    )
     assert logged == [], "each try would be a line of the log"
+
+
+def test_what_the_collector_rejected_of_what_it_took_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = ExportTraceServiceResponse()
+    answer.partial_success.rejected_spans = 3
+    answer.partial_success.error_message = "too old"
+    with collector(answer=answer.SerializeToString()) as found:
+        messages = send(monkeypatch, endpoint(found, OTEL_METRICS_EXPORTER="none"))
+    place = found.url.removeprefix("http://")
+    assert messages.incomplete == [f"telemetry: 3 of 17 spans were not sent: {place} rejected them: too old"]
+
+
+def test_no_other_credentials_replace_those_of_the_variable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login me password other\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    with collector() as found:
+        send(monkeypatch, endpoint(found, OTEL_EXPORTER_OTLP_HEADERS="authorization=Bearer%20abc"))
+    assert {one["authorization"] for one in found.headers} == {"Bearer abc"}
 
 
 @pytest.mark.parametrize("called_off", [False, True])
@@ -133,7 +169,8 @@ def test_a_collector_that_does_not_answer_is_waited_for_so_long(
     monkeypatch.setattr(sending, "END_S" if called_off else "CALLED_OFF_S", 60.0)
     with collector(silent=threading.Event()) as found:
         messages = send(monkeypatch, endpoint(found, OTEL_METRICS_EXPORTER="none"), called_off=called_off)
-    assert messages.incomplete == ["telemetry: 17 of 17 spans were not sent: not taken within 0.05 s"]
+    (lost,) = messages.incomplete
+    assert lost.startswith("telemetry: 17 of 17 spans were not sent: no response within 0.05 s")
 
 
 def test_a_run_that_breaks_off_sends_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,12 +199,45 @@ def test_without_the_library_one_line_says_how_to_install_it(monkeypatch: pytest
 
 
 @pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("OTEL_TRACES_SAMPLER", "odd", "sampler odd"), ("OTEL_EXPORTER_OTLP_COMPRESSION", "zip", "zip"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "Bearer s3cr3t-without-a-name", MARK),
+    ],
+)  # fmt: skip
+def test_a_value_that_the_library_ignores_is_reported(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, said: str
+) -> None:
+    with collector() as found:
+        messages = send(monkeypatch, endpoint(found, **{variable: value}, OTEL_METRICS_EXPORTER="none"))
+    assert len(found.spans) == 17
+    (line,) = messages.incomplete
+    assert said in messages.outlet.line(line)
+    assert "s3cr3t" not in messages.outlet.line(line)
+
+
+class Broken(ModuleType):
+    """A module whose import fails by a variable's value."""
+
+    def __getattr__(self, name: str) -> None:
+        raise ValueError("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT must be a non-negative integer but got x")
+
+
+def test_a_value_that_the_library_refuses_at_its_import_stops_no_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "orchestrator.report.telemetry.exporting"
+    monkeypatch.setitem(sys.modules, name, Broken(name))
+    (line,) = send(monkeypatch, endpoint("http://127.0.0.1:9")).incomplete
+    assert line.startswith("telemetry is not sent: ValueError: OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT")
+
+
+@pytest.mark.parametrize(
     ("environ", "said"),
     [
         ({"OTEL_TRACES_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, "otlp-proto-grpc"),
         ({"OTEL_TRACES_EXPORTER": "zipkin"}, 'no exporter "zipkin". Name an exporter of an installed package'),
         ({"OTEL_TRACES_EXPORTER": "console"}, '"console" is not supported'),
         ({"OTEL_METRICS_EXPORTER": "otlp", "OTEL_METRIC_EXPORT_INTERVAL": "-1"}, "telemetry is not sent: ValueError"),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "collector:4318"}, "ENDPOINT is not a valid address. Write http://HOST:PORT"),
     ],
 )
 def test_a_value_that_cannot_be_followed_is_said(

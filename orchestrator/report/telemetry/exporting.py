@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.metadata import entry_points
 from queue import SimpleQueue
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import unquote
 
 from opentelemetry.sdk.environment_variables import OTEL_BSP_MAX_QUEUE_SIZE
@@ -26,16 +26,17 @@ from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.patterns import is_worth_hiding
 from orchestrator.report.telemetry.measures import Measures
 from orchestrator.report.telemetry.names import root_of
-from orchestrator.report.telemetry.signals import HEADERS, About, Signals
+from orchestrator.report.telemetry.signals import HEADERS, OVER_HTTP, About, NoExporterError, Signals
 from orchestrator.report.telemetry.spans import RunSpans
 from orchestrator.report.telemetry.writing import SpanWriter
 
+if TYPE_CHECKING:
+    from orchestrator.report.telemetry.posting import Posting
+
 _LOGGER = "opentelemetry"
+_PROVIDERS = tuple(f"{signal}CREDENTIAL_PROVIDER" for signal in ("", "TRACES_", "METRICS_"))  # of sessions of users
+_FULL = "too many spans waited to be sent. Raise OTEL_BSP_MAX_QUEUE_SIZE"
 QUEUE_MAX = 16_384  # spans that wait to be sent; the library's 2,048 are fewer than a fast run ends in a few seconds
-
-
-class NoExporterError(Exception):
-    """No installed package has an exporter of this name."""
 
 
 class Exporting:
@@ -45,8 +46,8 @@ class Exporting:
         for secret in _secrets(environ):
             outlet.redactor.add(secret)
         self._said = _Said.listening()
-        self._counts, self._sent = _Counts(), [_Sent(_load("traces", name)()) for name in signals.traces]
-        self._measured = [_Sent(_load("metrics", name)()) for name in signals.metrics]
+        self._counts, self._sent = _Counts(), [_opened("traces", name, environ) for name in signals.traces]
+        self._measured = [_opened("metrics", name, environ) for name in signals.metrics]
         resource, size = _resource(about), None if environ.get(OTEL_BSP_MAX_QUEUE_SIZE) else QUEUE_MAX
         self._tracers = TracerProvider(resource=resource, id_generator=RunIds(about.run_id), shutdown_on_exit=False)
         self._tracers.add_span_processor(self._counts)
@@ -60,6 +61,7 @@ class Exporting:
             self._hearers.append(self._spans)
         if self._measured:
             self._hearers.append(Measures(self._meters.get_meter("orchestrator", about.program)))
+        self.problems = self._said.taken()  # values of variables that the library replaced by its own
         self._events: SimpleQueue[Event | None] = SimpleQueue()
         self._missed = ""  # why an event is in no span
         self._thread = threading.Thread(target=self._work, name="telemetry", daemon=True)
@@ -74,15 +76,19 @@ class Exporting:
         self._events.put(None)
         self._thread.join(bound_s)
         logging.getLogger(_LOGGER).removeHandler(self._said)
-        why = self._said.why or (f"not taken within {bound_s:g} s" if self._thread.is_alive() else "")
-        ended, lost = self._counts.ended, list[str]()
+        late_s, ended = bound_s if self._thread.is_alive() else None, self._counts.ended
+        known = {sent.place: sent.failure for sent in (*self._sent, *self._measured) if sent.failure}
+        lost: dict[str, list[str]] = {}  # by the reason
         for sent in self._sent:
             if count := ended - sent.items:
-                lost.append(f"{count:,} of {ended:,} spans were not sent")
-        if any(not sent.is_whole for sent in self._measured):
-            lost.append("the last metrics were not sent")
+                why = sent.why(known, late_s) or (_FULL if sent.tried < ended else self._said.text)
+                lost.setdefault(why, []).append(f"{count:,} of {ended:,} spans")
+        for sent in self._measured:
+            if not sent.is_whole:
+                lost.setdefault(sent.why(known, late_s) or self._said.text, []).append("the last metrics")
+        said = [f"{' and '.join(what)} were not sent" + (f": {why}" if why else "") for why, what in lost.items()]
         missed = [f"an event is missing: {self._missed}"] if self._missed else []
-        return "; ".join([", ".join(lost) + (f": {why}" if why else "")] * bool(lost) + missed)
+        return "; ".join([*said, *missed])
 
     def _work(self) -> None:
         for event in iter(self._events.get, None):
@@ -95,8 +101,10 @@ class Exporting:
             self._spans.close()
         for sent in self._measured:
             sent.is_whole = False  # until the last ones are sent
+        last = threading.Thread(target=self._tracers.shutdown, name="telemetry-spans", daemon=True)
+        last.start()  # next to the metrics: the end waits for both together
         self._meters.shutdown()
-        self._tracers.shutdown()
+        last.join()
 
 
 class _Counts(SpanProcessor):
@@ -110,19 +118,46 @@ class _Counts(SpanProcessor):
 
 
 class _Sent:
-    """An exporter, and what it has accepted: how many spans, or whether it accepted the last metrics."""
+    """An exporter, and what it has accepted: how many spans, or whether it accepted the last metrics. `posting` knows
+    why it did not; None for exporters that do not post by it.
+    """
 
-    def __init__(self, exporter: Any) -> None:
+    def __init__(self, exporter: Any, posting: Posting | None) -> None:
         self._exporter = exporter
-        self.items = 0
+        self._posting = posting
+        self.items = self.tried = 0
         self.is_whole = False
 
     def export(self, data: Any, *args: Any, **given: Any) -> Any:
         """Export a batch of spans, or all metrics."""
+        rejected = self._posting.rejected if self._posting is not None else 0
+        count = len(data) if isinstance(data, Sequence) else 0
+        self.tried += count
         result = self._exporter.export(data, *args, **given)
-        self.is_whole = result in (SpanExportResult.SUCCESS, MetricExportResult.SUCCESS)
-        self.items += len(data) if self.is_whole and isinstance(data, Sequence) else 0
+        rejected = self._posting.rejected - rejected if self._posting is not None else 0
+        accepted = result in (SpanExportResult.SUCCESS, MetricExportResult.SUCCESS)
+        self.is_whole = accepted and not rejected
+        self.items += max(count - rejected, 0) if accepted else 0
         return result
+
+    @property
+    def place(self) -> str:
+        """Where it has posted to, "" if that is not known."""
+        return self._posting.place if self._posting is not None else ""
+
+    @property
+    def failure(self) -> str:
+        """Why the latest post that failed was not accepted, "" if that is not known."""
+        return self._posting.why if self._posting is not None else ""
+
+    def why(self, known: Mapping[str, str], late_s: float | None) -> str:
+        """Return why something was not accepted, "" if that is not known. `known`: failures by place, of the other
+        signal too; `late_s`: how long the end waited for this one.
+        """
+        if found := self.failure or known.get(self.place, ""):
+            return found
+        at = f" from {self.place}" if self.place else ""
+        return "" if late_s is None else f"no response within {late_s:g} s{at}"
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._exporter, name)
@@ -146,16 +181,12 @@ class RunIds(RandomIdGenerator):
 
 
 class _Said(logging.Handler):
-    """Keeps the reason why the library could not send, from its logs. A cause overrides the message that it gave up."""
+    """Keeps what the library logs: about values of variables, and about exporters that do not say why they failed."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
-        self._cause = self._text = ""
-
-    @property
-    def why(self) -> str:
-        """The latest reason, "" for none."""
-        return self._cause or self._text
+        self._texts: dict[str, None] = {}
+        self.text = ""  # the latest one
 
     @classmethod
     def listening(cls) -> _Said:
@@ -166,35 +197,40 @@ class _Said(logging.Handler):
         return said
 
     def emit(self, record: logging.LogRecord) -> None:
-        errors = [record.exc_info[1] if record.exc_info else None]
-        errors += [one for one in record.args if isinstance(one, Exception)] if isinstance(record.args, tuple) else []
-        found = next(filter(None, errors), None)
-        self._text = record.getMessage()
-        self._cause = _first_cause(found) if found is not None else self._cause
+        self.text = record.getMessage()
+        self._texts[self.text] = None
 
-
-def _first_cause(error: BaseException) -> str:
-    """Return the first cause of a library's error, such as "Connection refused", without the errors around it."""
-    for _ in range(10):
-        inner = [getattr(error, "reason", None), *error.args[:2], error.__cause__, error.__context__]
-        cause = next((one for one in inner if isinstance(one, BaseException)), None)
-        if cause is None:
-            break
-        error = cause
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+    def taken(self) -> tuple[str, ...]:
+        """Return all texts so far, and forget them."""
+        texts, self._texts, self.text = tuple(self._texts), {}, ""
+        return texts
 
 
 def _secrets(environ: Mapping[str, str]) -> Iterator[str]:
-    """Yield what the headers have that must not be shown: whole values, and the part after "Basic" or "Bearer"."""
+    """Yield what the headers have that must not be shown: whole values, and the part after "Basic" or "Bearer". The
+    library's own message quotes a header that has no value.
+    """
     for name in HEADERS:
         for pair in environ.get(name, "").split(","):
-            value = unquote(pair.partition("=")[2].strip())
+            header, _, value = pair.partition("=")
+            value = unquote((value or header).strip())
             yield from filter(is_worth_hiding, {value, value.rpartition(" ")[2]})
 
 
-def _load(signal: str, name: str) -> Callable[[], Any]:
+def _opened(signal: str, name: str, environ: Mapping[str, str]) -> _Sent:
+    """Return an exporter by its name. That of HTTP posts by a session of ours, unless the user has one."""
+    load = _load(signal, name)
+    if name != OVER_HTTP or any(environ.get(f"OTEL_PYTHON_EXPORTER_OTLP_HTTP_{one}") for one in _PROVIDERS):
+        return _Sent(load(), None)
+    from orchestrator.report.telemetry.posting import Posting  # noqa: PLC0415 - of this exporter alone
+
+    posting = Posting()
+    return _Sent(load(session=posting), posting)
+
+
+def _load(signal: str, name: str) -> Callable[..., Any]:
     for found in entry_points(group=f"opentelemetry_{signal}_exporter", name=name):
-        return cast("Callable[[], Any]", found.load())
+        return cast("Callable[..., Any]", found.load())
     raise NoExporterError(name)
 
 

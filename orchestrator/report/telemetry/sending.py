@@ -13,7 +13,7 @@ from anyio import to_thread
 from orchestrator.engine.bus import Listener
 from orchestrator.report.messages import Messages
 from orchestrator.report.telemetry.names import root_of
-from orchestrator.report.telemetry.signals import About, Signals, signals_of
+from orchestrator.report.telemetry.signals import OVER_HTTP, About, NoExporterError, Signals, signals_of
 
 if TYPE_CHECKING:
     from orchestrator.report.telemetry.exporting import Exporting
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 END_S = 5.0  # that the end of a run waits for what is still to be sent
 CALLED_OFF_S = 1.0  # the same after an interrupt: a CI kills after ten seconds
 EXTRA = "pip install opentelemetry-sdk opentelemetry-exporter-otlp-proto-http"
-_OF_EXTRA = ("otlp_proto_http",)
+_OF_EXTRA = (OVER_HTTP,)
 _PACKAGES = {"otlp_proto_grpc": "pip install opentelemetry-exporter-otlp-proto-grpc"}
 
 
@@ -37,6 +37,8 @@ async def telemetry(
     if exporting is None:
         yield ()
         return
+    for problem in exporting.problems:
+        messages.warn(f"telemetry: {problem}")
     if signals.traces:
         messages.mention(f"telemetry: trace {root_of(about.run_id)[0]:032x}")
     try:
@@ -52,17 +54,20 @@ async def telemetry(
 def _opened(signals: Signals, about: About, environ: Mapping[str, str], messages: Messages) -> Exporting | None:
     """Return the exporting. A missing package is reported, with the command that installs it."""
     try:
-        from orchestrator.report.telemetry.exporting import Exporting, NoExporterError  # noqa: PLC0415 - an extra
+        return _exporting(signals, about, environ, messages)
     except ImportError:
         messages.warn(f"telemetry is not sent: OpenTelemetry is not installed. Install it: {EXTRA}")
-        return None
-    try:
-        return Exporting(signals, about, environ, messages.outlet)
     except NoExporterError as error:
         name = str(error)
         install = EXTRA if name in _OF_EXTRA else _PACKAGES.get(name)
         how = f"Install it: {install}" if install else "Name an exporter of an installed package, or otlp"
         messages.warn(f'telemetry is not sent: there is no exporter "{name}". {how}')
-    except Exception as error:  # noqa: BLE001 - a value that the library refuses stops no run
+    except Exception as error:  # noqa: BLE001 - a value that the library refuses, also at its import, stops no run
         messages.warn(f"telemetry is not sent: {type(error).__name__}: {error}")
     return None
+
+
+def _exporting(signals: Signals, about: About, environ: Mapping[str, str], messages: Messages) -> Exporting:
+    from orchestrator.report.telemetry.exporting import Exporting  # noqa: PLC0415 - an extra
+
+    return Exporting(signals, about, environ, messages.outlet)

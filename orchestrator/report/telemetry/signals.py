@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 DISABLED = "OTEL_SDK_DISABLED"
 HEADERS = tuple(f"OTEL_EXPORTER_OTLP_{signal}HEADERS" for signal in ("", "TRACES_", "METRICS_"))
-_PROTOCOLS = {"http/protobuf": "otlp_proto_http", "grpc": "otlp_proto_grpc"}  # → entry points of the exporters
+OVER_HTTP = "otlp_proto_http"
+_PROTOCOLS = {"http/protobuf": OVER_HTTP, "grpc": "otlp_proto_grpc"}  # → entry points of the exporters
+
+
+class NoExporterError(Exception):
+    """No installed package has an exporter of this name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +82,25 @@ def _exporters(environ: Mapping[str, str], signal: str, problems: dict[str, None
 def _by_protocol(environ: Mapping[str, str], signal: str, problems: dict[str, None]) -> tuple[str, ...]:
     for variable in (f"OTEL_EXPORTER_OTLP_{signal}_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"):
         protocol = environ.get(variable, "").strip()
-        if protocol in _PROTOCOLS:
-            return (_PROTOCOLS[protocol],)
-        if protocol:
+        if protocol and protocol not in _PROTOCOLS:
             problems[f'{variable}: "{protocol}" is not supported. Use http/protobuf or grpc'] = None
             return ()
-    return (_PROTOCOLS["http/protobuf"],)
+        if protocol == "grpc":
+            return (_PROTOCOLS[protocol],)
+        if protocol:
+            break
+    for variable in (f"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"):
+        if endpoint := environ.get(variable, "").strip():
+            if not _is_address(endpoint):
+                problems[f"{variable} is not a valid address. Write http://HOST:PORT or https://HOST:PORT"] = None
+                return ()
+            break
+    return (OVER_HTTP,)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        found = urlsplit(text)
+        return found.scheme in ("http", "https") and bool(found.hostname) and found.port != 0
+    except ValueError:  # of a port that is no number
+        return False
