@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests import idle_time
 from tests.long import left_out
 
 # Tests do not assert time: a busy machine takes longer, and is not wrong. Examples are drawn from a fixed seed, so that
@@ -25,9 +26,9 @@ gc.disable()
 
 
 @pytest.fixture
-def anyio_backend() -> str:
+def anyio_backend() -> tuple[str, dict[str, object]]:
     """The backend of production. With older versions of anyio, its plugin would run each test on trio too."""
-    return "asyncio"
+    return "asyncio", idle_time.OPTIONS
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

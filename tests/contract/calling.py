@@ -11,7 +11,7 @@ import anyio
 
 from orchestrator.sandbox.http.server import Options, Sandbox, open_sandbox
 from orchestrator.sandbox.memory.faults import Distribution
-from tests import protobuf
+from tests import idle_time, protobuf
 from tests.clouds import FOLDER
 
 QUICK = Distribution.parse("fixed:0.05")
@@ -61,4 +61,4 @@ def serve(program: Callable[[Caller], Awaitable[None]], **options: Any) -> None:
         ):
             await program(Caller(sandbox, session, sandbox.tokens.issue("ajetest")[0]))
 
-    anyio.run(main)
+    idle_time.run(main)

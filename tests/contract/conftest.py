@@ -26,6 +26,7 @@ from orchestrator.sandbox.memory.directory_adapter import MemoryDirectory
 from orchestrator.sandbox.memory.faults import Distribution
 from orchestrator.sandbox.memory.invocations import MemoryInvocations
 from orchestrator.version.body import version_request
+from tests import idle_time
 from tests.clouds import START_S, body
 from tests.contract import s3_servers
 from tests.contract.seaweed import seaweed
@@ -90,7 +91,9 @@ def _in_memory(program: Program, **setup: Any) -> None:
 
 def _over_http(program: Program, **setup: Any) -> None:
     async def main() -> None:
-        options = Options(durations=Distribution.parse(f"fixed:{OPERATION_S}"), **setup)
+        options = Options(
+            clock=lambda: START_S + anyio.current_time(), durations=Distribution.parse(f"fixed:{OPERATION_S}"), **setup
+        )
         async with open_sandbox(options) as sandbox:
             environ = {"YC_IAM_TOKEN": sandbox.tokens.issue(CALLER)[0]}
             async with connect(CloudAddress(endpoint=sandbox.url), environ, version="0") as connection:
@@ -98,7 +101,7 @@ def _over_http(program: Program, **setup: Any) -> None:
                 ports = connection.functions, connection.operations, connection.directory, invocations
                 await program(Ports(sandbox.cloud, *ports))
 
-    anyio.run(main)
+    idle_time.run(main)
 
 
 @pytest.fixture(params=[_in_memory, _over_http], ids=["memory", "http"])

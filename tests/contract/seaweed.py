@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from tests.contract.s3_servers import ACCESS_KEY, BUCKET, SECRET_KEY, Service
+from tests.ports import reserved
 
 _PORTS = (
     "master.port", "master.port.grpc", "volume.port", "volume.port.grpc", "filer.port", "filer.port.grpc", "s3.port",
@@ -37,9 +37,8 @@ def weed() -> str:
 
 @contextmanager
 def seaweed() -> Iterator[Service]:
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        ports = dict(zip(_PORTS, _free_ports(len(_PORTS)), strict=True))
+    with tempfile.TemporaryDirectory() as name, reserved(len(_PORTS)) as numbers:
+        folder, ports = Path(name), dict(zip(_PORTS, numbers, strict=True))
         log = folder / "log"
         with log.open("wb") as out:
             process = subprocess.Popen(_command(folder, ports), stdout=out, stderr=out, cwd=folder)
@@ -70,20 +69,12 @@ def _command(folder: Path, ports: dict[str, int]) -> list[str]:
     options = {
         "dir": folder / "data", "ip": "127.0.0.1", "ip.bind": "127.0.0.1", "volume.max": 8,
         "master.volumeSizeLimitMB": 512, "master.telemetry": "false", "filer": "true", "s3": "true",
-        "filer.localSocket": folder / "filer.sock", "s3.localSocket": folder / "s3.sock",
+        "filer.localSocket": "filer.sock", "s3.localSocket": "s3.sock",  # relative: a path of 108 bytes is refused
         "s3.config": folder / "s3.json", "s3.port.iceberg": 0, "s3.port.lance": 0,
         "s3.autoCreateBucket": "false",  # otherwise it creates any missing bucket for an admin
         **ports,
     }  # fmt: skip
     return [weed(), "-logtostderr=true", "server", *(f"-{name}={value}" for name, value in options.items())]
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [sock.getsockname()[1] for sock in sockets]
-    for sock in sockets:
-        sock.close()
-    return ports
 
 
 def _wait_until_it_takes_objects(url: str, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -19,6 +19,7 @@ from orchestrator.redaction.redactor import Redactor
 from orchestrator.report.telemetry.exporting import Exporting
 from orchestrator.report.telemetry.names import root_of
 from orchestrator.report.telemetry.signals import About, signals_of
+from tests.ports import reserved
 from tests.runs import RUN_ID, whole_run
 from tests.telemetry import Collector, collector
 
@@ -26,16 +27,10 @@ rotel = pytest.importorskip("rotel", reason="no collector is there for this plat
 START_S = 20.0
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
 @contextmanager
 def real(behind: Collector, folder: Path) -> Iterator[str]:
     """Start the collector. Yield its address once it listens; all that it has taken is passed on by the end."""
-    http, grpc = free_port(), free_port()
-    with subprocess.Popen(
+    with reserved(2) as (http, grpc), subprocess.Popen(
         [
             Path(rotel.__file__).parent / "rotel-agent", "start", "--exporter", "otlp",
             "--otlp-http-endpoint", f"127.0.0.1:{http}", "--otlp-grpc-endpoint", f"127.0.0.1:{grpc}",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from itertools import count
 from typing import Any
 
+import anyio
 import pytest
 
 from orchestrator.errors import CloudError, Code
@@ -14,7 +15,7 @@ from orchestrator.function.scaling import scaling_request
 from orchestrator.model import AccessBinding, ApiRequest, Operation, ScalingPolicy
 from orchestrator.sandbox.memory.quotas import PROVISIONED, Quotas
 from tests.clouds import FOLDER
-from tests.contract.conftest import OnCloud, Ports
+from tests.contract.conftest import OPERATION_S, OnCloud, Ports
 
 _KEYS = (f"key {number}" for number in count())
 _ONE = {"provisioned": 1, "zone_instances": 10, "zone_requests": 20}
@@ -118,6 +119,7 @@ def test_a_function_that_goes_takes_its_policies_and_bindings_with_it(on_cloud: 
         ports.cloud.settle()
         while function_id in ports.cloud.state.functions:
             ports.cloud.settle()
+            await anyio.sleep(OPERATION_S / 4)
             await ports.functions.list_functions(FOLDER)
         reported = {one.id: one for one in await ports.directory.quotas("sandbox-cloud")}[PROVISIONED]
         assert reported.usage == 0.0

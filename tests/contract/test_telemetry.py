@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import socket
 import sys
 import threading
 from collections.abc import Iterable, Mapping
@@ -21,6 +20,7 @@ from orchestrator.report.telemetry import sending
 from orchestrator.report.telemetry.names import METRICS, root_of
 from orchestrator.report.telemetry.sending import telemetry
 from orchestrator.report.telemetry.signals import About
+from tests.ports import unserved
 from tests.runs import RUN_ID, STARTED_AT, failed, whole_run
 from tests.telemetry import Collector, collector
 
@@ -128,15 +128,14 @@ def test_a_collector_that_is_gone_is_reported_once(monkeypatch: pytest.MonkeyPat
     handler = logging.Handler()
     monkeypatch.setattr(handler, "emit", logged.append)
     logging.getLogger().addHandler(handler)
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
     try:
-        messages = send(monkeypatch, endpoint(f"http://127.0.0.1:{port}", OTEL_METRICS_EXPORTER="none"))
+        with unserved() as address:
+            messages = send(monkeypatch, endpoint(f"http://{address}", OTEL_METRICS_EXPORTER="none"))
     finally:
         logging.getLogger().removeHandler(handler)
     (lost,) = messages.incomplete
     assert lost == (
-        f"telemetry: 17 of 17 spans were not sent: no connection to 127.0.0.1:{port}: connection refused. "
+        f"telemetry: 17 of 17 spans were not sent: no connection to {address}: connection refused. "
         "Check that a collector runs there, and OTEL_EXPORTER_OTLP_ENDPOINT"
     )
     assert logged == [], "each try would be a line of the log"

@@ -87,10 +87,10 @@ def run(
 
 @cache
 def warm() -> str:
-    """Start the program that all others of this process are forked from (see `tests.e2e.warm`). Return its socket."""
-    path = str(RECORD.parent / "warm")
+    """Start the program that all others of this process are forked from (see `tests.e2e.warm`). Return its address."""
+    name = RECORD.parent.name  # unique. Not the path of a socket: that may have 107 bytes only, and TMPDIR may be long
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.e2e.warm", path], cwd=ROOT, env=environment(), stdin=subprocess.PIPE,
+        [sys.executable, "-m", "tests.e2e.warm", name], cwd=ROOT, env=environment(), stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )  # fmt: skip
     assert process.stdin is not None
@@ -99,7 +99,7 @@ def warm() -> str:
     process.stdout.close()
     atexit.register(process.wait, TIMEOUT_S)
     atexit.register(process.stdin.close)  # which ends it: the last registered function runs first
-    return path
+    return f"\0{name}"  # abstract: there is no file
 
 
 @contextmanager

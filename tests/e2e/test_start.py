@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,13 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.harness import Cloud, Ended, Project, run
+from tests.ports import unserved
 
 REFUSED_TOKENS = ["t1.9euelZqMkJ2Qm5iXzJiVnMmUlJmQku3rnpWaxpuanp2.expired", "nonsense"]
-
-
-def closed_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 def reported(end: Ended, code: int, *parts: str) -> None:
@@ -84,14 +79,16 @@ def test_a_key_file_that_does_not_exist(cloud: Cloud, project: Project) -> None:
 
 def test_no_credentials_at_all(cloud: Cloud, project: Project) -> None:
     project.write(2)
-    environ = {"ORCHESTRATOR_ENDPOINT": cloud.url, "YC_METADATA_ADDR": f"127.0.0.1:{closed_port()}"}
-    reported(deploy(project, environ), 6, "YC_SERVICE_ACCOUNT_KEY_FILE", "YC_IAM_TOKEN")
+    with unserved() as address:
+        environ = {"ORCHESTRATOR_ENDPOINT": cloud.url, "YC_METADATA_ADDR": address}
+        reported(deploy(project, environ), 6, "YC_SERVICE_ACCOUNT_KEY_FILE", "YC_IAM_TOKEN")
 
 
 def test_nothing_listens_at_the_endpoint(cloud: Cloud, project: Project) -> None:
     project.write(2)
-    url = f"http://127.0.0.1:{closed_port()}"
-    reported(deploy(project, cloud.environ(), "--endpoint", url), 6, url, "connection refused")
+    with unserved() as address:
+        url = f"http://{address}"
+        reported(deploy(project, cloud.environ(), "--endpoint", url), 6, url, "connection refused")
 
 
 def test_a_host_that_has_no_address(cloud: Cloud, project: Project) -> None:

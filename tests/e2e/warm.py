@@ -44,8 +44,8 @@ from tests.e2e.forked import HASTE
 MESSAGE_BYTES = 1 << 17
 
 
-def serve(path: str) -> None:
-    """Fork a program for each connection until standard input closes."""
+def serve(name: str) -> None:
+    """Fork a program for each connection to an abstract socket, until standard input closes."""
     for module in pkgutil.walk_packages(orchestrator.__path__, "orchestrator."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
@@ -55,7 +55,7 @@ def serve(path: str) -> None:
     gc.freeze()  # shared memory stays shared
     programs: dict[int, tuple[int, socket.socket]] = {}  # by what can be waited for: process IDs, and who is notified
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
-        listener.bind(path)
+        listener.bind(f"\0{name}")
         listener.listen(16)
         sys.stdout.write("ready\n")
         sys.stdout.flush()

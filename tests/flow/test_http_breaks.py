@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import socket
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -15,8 +14,10 @@ from anyio.abc import SocketStream
 from orchestrator.cloud.broken import before_sending
 from orchestrator.cloud.transport import open_transport
 from orchestrator.errors import CloudError, Code
+from tests import idle_time
 from tests.flow.httpserver import VERSION, answer, raw_serving, serving
 from tests.flow.test_http_failures import fail
+from tests.ports import unserved
 
 
 def fail_raw(talk: Callable[[SocketStream], Awaitable[None]], **options: Any) -> CloudError:
@@ -24,18 +25,12 @@ def fail_raw(talk: Callable[[SocketStream], Awaitable[None]], **options: Any) ->
         async with raw_serving(talk) as url:
             return await fail(url, **options)
 
-    return anyio.run(main)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    return idle_time.run(main)
 
 
 def test_a_refused_connection_was_never_sent() -> None:
-    error = anyio.run(fail, f"http://127.0.0.1:{free_port()}")
+    with unserved() as address:
+        error = anyio.run(fail, f"http://{address}")
     assert (error.sent, error.http_status, error.code) == (False, None, None)
     assert error.message.endswith("connection refused")
 
@@ -111,7 +106,7 @@ def test_a_time_out_while_waiting_for_a_connection_was_never_sent() -> None:
                 tasks.cancel_scope.cancel()
             return error
 
-    error = anyio.run(main)
+    error = idle_time.run(main)
     assert not error.sent
     assert "no connection to 127.0.0.1" in error.message
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -18,6 +17,7 @@ from orchestrator.cloud.transport import open_transport
 from orchestrator.errors import CloudError, Code, StartError
 from orchestrator.model import Function, InvokeAnswer, InvokeRequest
 from tests.flow.httpserver import VERSION, Seen, Server, serving
+from tests.ports import unserved
 
 pytestmark = pytest.mark.anyio
 TOKEN = "t1.secret-token"
@@ -82,9 +82,8 @@ async def test_an_answer_that_does_not_come_is_our_timeout() -> None:
 
 
 async def test_nobody_there_is_unavailable() -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        async with _at(f"http://127.0.0.1:{taken.getsockname()[1]}") as invocations:
+    with unserved() as address:
+        async with _at(f"http://{address}") as invocations:
             with pytest.raises(CloudError, match="no connection to 127") as caught:
                 await invocations.invoke(InvokeRequest("d4e1", "$latest"))
     assert (caught.value.code, caught.value.sent) == (Code.UNAVAILABLE, False)
