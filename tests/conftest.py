@@ -5,20 +5,24 @@ from __future__ import annotations
 import gc
 import importlib
 import os
+import signal
 from collections.abc import Generator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
+from hypothesis.internal.conjecture import providers
 
 from tests import idle_time
 from tests.long import left_out
 
 # Tests do not assert time: a busy machine takes longer, and is not wrong. Examples are drawn from a fixed seed, so that
 # a change fails only for its own reasons. `make draws` looks for new cases.
-settings.register_profile("timeless", deadline=None, derandomize=True)
-settings.register_profile("fresh", deadline=None)
+PATIENT: dict[str, Any] = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("timeless", **PATIENT, derandomize=True)
+settings.register_profile("fresh", **PATIENT)
 settings.load_profile("timeless")
 
 # Nothing that is collected is freed before the end: garbage collection took half of the time of collecting.
@@ -31,7 +35,30 @@ def anyio_backend() -> tuple[str, dict[str, object]]:
     return "asyncio", idle_time.OPTIONS
 
 
+def _draw_the_same_everywhere() -> None:
+    """Draw no constants of our own modules: Hypothesis knows those that are imported so far, which depends on the order
+    of tests, and any changed word would change all examples.
+    """
+    if settings.default is not None and settings.default.derandomize:
+        none = providers._local_constants
+        vars(providers)["_get_local_constants"] = lambda: none
+
+
+def _ignore_no_signal_for_others() -> None:
+    """Let no process inherit that a signal is ignored, as in a shell's background or below nohup: tests send them."""
+    for number in signal.valid_signals() - {signal.SIGPIPE, signal.SIGXFSZ}:  # Python's own, restored in processes
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)  # a handler is not inherited
+
+
 def pytest_sessionstart(session: pytest.Session) -> None:
+    """Prepare the process, then import some test modules."""
+    _ignore_no_signal_for_others()
+    _draw_the_same_everywhere()
+    _import_a_share(session)
+
+
+def _import_a_share(session: pytest.Session) -> None:
     """Let each worker begin with different test modules, if all are going to be collected.
 
     Each worker needs every module, and pytest stores its rewritten asserts beside a module. In a fresh clone, all

@@ -41,7 +41,7 @@ class Caller:
             return Answer(response.status, response.headers, content)
 
     async def finished(self, operation: dict[str, Any]) -> dict[str, Any]:
-        with anyio.fail_after(30):
+        with anyio.fail_after(60):
             while not operation.get("done"):
                 await anyio.sleep(0.02)
                 operation = (await self.ask("GET", f"/operations/{operation['id']}")).json

@@ -47,7 +47,7 @@ class Ports:
 
     async def finished(self, operation: Operation) -> Operation:
         """Poll an Operation until it is done."""
-        with anyio.fail_after(30):
+        with anyio.fail_after(60):
             while not operation.done:
                 await anyio.sleep(OPERATION_S / 4)
                 operation = await self.operations.get(operation.id)

@@ -42,7 +42,7 @@ class Stream:
     async def next(self) -> tuple[str, Any]:
         found: dict[str, str] = {}
         while True:
-            line = (await asyncio.wait_for(self.answer.content.readline(), 20)).decode()
+            line = (await asyncio.wait_for(self.answer.content.readline(), 60)).decode()
             assert line, "the stream has ended"
             name, _, value = line.rstrip("\n").partition(": ")
             if line != "\n":

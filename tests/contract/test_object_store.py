@@ -249,7 +249,7 @@ def test_an_upload_cancelled_midway_leaves_neither_object_nor_thread(
     assert 0 < seen[-1] < LARGE_BYTES
     workers = [thread for thread in threading.enumerate() if thread.name.startswith("AnyIO worker")]
     for thread in workers:
-        thread.join(30)
+        thread.join(60)
     assert [thread for thread in workers if thread.is_alive()] == []
     assert service.keys(key) == [f"{key}.next"]
 

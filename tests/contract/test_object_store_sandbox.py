@@ -36,7 +36,7 @@ def service() -> Iterator[Service]:
 def ask(
     service: Service, method: str, path: str, body: Any = None, headers: Mapping[str, str] = TOKEN_HEADER, **more: Any
 ) -> tuple[int, str, http.client.HTTPMessage]:
-    connection = http.client.HTTPConnection(urlsplit(service.url).netloc, timeout=30)
+    connection = http.client.HTTPConnection(urlsplit(service.url).netloc, timeout=60)
     try:
         connection.request(method, path, body, {**TOKEN_HEADER, **headers} if headers else {}, **more)
         response = connection.getresponse()
@@ -158,7 +158,7 @@ def test_a_body_cut_short_leaves_no_object(on_disk: bool, tmp_path: Path) -> Non
 def test_what_would_be_refused_is_refused_before_its_body_is_sent(service: Service) -> None:
     ask(service, "PUT", PATH, b"there")
     parts = urlsplit(service.url)
-    with socket.create_connection((str(parts.hostname), int(parts.port or 0)), timeout=30) as connection:
+    with socket.create_connection((str(parts.hostname), int(parts.port or 0)), timeout=60) as connection:
         head = f"PUT {PATH} HTTP/1.1\r\nHost: x\r\nX-YaCloud-SubjectToken: {TOKEN}\r\nContent-Length: 1000\r\n"
         connection.sendall(f"{head}If-None-Match: *\r\nExpect: 100-continue\r\n\r\n".encode())
         assert connection.recv(1000).startswith(b"HTTP/1.1 412 ")

@@ -60,7 +60,7 @@ def test_an_error_may_come_before_done(on_cloud: OnCloud) -> None:
         fate = Fate(error=BROKEN, error_early=True, duration_s=1.0)
         ports.cloud.faults.settle_next("createVersion", fate)
         operation = await ports.functions.send(version_request(body(function_id)), idempotency_key="key")
-        with anyio.fail_after(30):
+        with anyio.fail_after(60):
             while operation.error is None:
                 await anyio.sleep(0.02)
                 operation = await ports.operations.get(operation.id)

@@ -17,6 +17,7 @@ import pytest
 
 from orchestrator.sandbox.memory.quotas import Quotas
 from orchestrator.sandbox.processes import child, packages
+from tests import idle_time
 from tests.clouds import FOLDER, body
 from tests.contract.calling import VERSIONS, Caller, serve
 from tests.contract.test_sandbox_serve import ask, process
@@ -71,7 +72,7 @@ class _Functions:
 
 
 async def _until(holds: Callable[[], bool]) -> None:
-    with anyio.fail_after(30):
+    with anyio.fail_after(60):
         while not holds():  # noqa: ASYNC110 - another process causes the event
             await anyio.sleep(0.02)
 
@@ -243,12 +244,20 @@ def test_a_handler_beyond_its_timeout_is_killed_with_all_that_it_started(runtime
     }
     entrypoint = "index.handler" if runtime == "python312" else "handler.sh"
 
+    def pids() -> list[int]:
+        return [int(pid) for pid in file.read_text("utf-8").split()] if file.exists() else []
+
+    async def late() -> None:
+        await _until(lambda: len(pids()) == 2)
+        idle_time.let_pass(100)
+
     async def program(function: _Functions) -> None:
-        await function.deploy(code, runtime=runtime, entrypoint=entrypoint, executionTimeout="1s")
-        answer = await function.call()
+        await function.deploy(code, runtime=runtime, entrypoint=entrypoint, executionTimeout="100s")
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(late)
+            answer = await function.call()
         assert (answer.status, "X-Function-Error" in answer.headers) == (504, False)
-        pids = [int(pid) for pid in file.read_text("utf-8").split()]
-        await _until(lambda: all(map(_is_gone, pids)))
+        await _until(lambda: all(map(_is_gone, pids())))
 
     _on(program)
 
@@ -334,8 +343,12 @@ def test_only_some_versions_stay_unpacked(monkeypatch: pytest.MonkeyPatch) -> No
     _on(program)
 
 
-def test_calls_at_once_have_instances_of_their_own_within_the_zone() -> None:
-    code = "import os, time\ndef handler(e, c):\n    time.sleep(0.5)\n    return os.getpid()"
+def test_calls_at_once_have_instances_of_their_own_within_the_zone(tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    code = (
+        "import os, time\ndef handler(e, c):\n"
+        f"    while not os.path.exists({str(go)!r}): time.sleep(0.01)\n    return os.getpid()"
+    )
 
     async def program(function: _Functions) -> None:
         await function.deploy({"index.py": code})
@@ -347,6 +360,8 @@ def test_calls_at_once_have_instances_of_their_own_within_the_zone() -> None:
         async with anyio.create_task_group() as tasks:
             for _ in range(5):
                 tasks.start_soon(once)
+            await _until(lambda: len(found) == 2)  # those that are refused
+            go.touch()
         assert sorted(got.status for got in found) == [200, 200, 200, 429, 429]
         assert len({got.json for got in found if got.status == 200}) == 3
 

@@ -24,7 +24,7 @@ from tests.runs import RUN_ID, whole_run
 from tests.telemetry import Collector, collector
 
 rotel = pytest.importorskip("rotel", reason="no collector is there for this platform")
-START_S = 20.0
+START_S = 60.0
 
 
 @contextmanager

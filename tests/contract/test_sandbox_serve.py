@@ -71,14 +71,14 @@ def test_a_signal_ends_it_in_order(tmp_path: Path, number: signal.Signals) -> No
     with process(tmp_path) as (child, url):
         assert url.startswith("http://127.0.0.1:")
         child.send_signal(number)
-        assert child.communicate(timeout=30)[0] == "ended\n"
+        assert child.communicate(timeout=60)[0] == "ended\n"
         assert child.returncode == 0
 
 
 def test_it_ends_when_its_standard_input_closes(tmp_path: Path) -> None:
     with process(tmp_path, "stdin") as (child, url):
         ask(f"{url}/functions/v1/runtimes", tmp_path)
-        assert child.communicate(timeout=30)[0] == "ended\n"
+        assert child.communicate(timeout=60)[0] == "ended\n"
         assert child.returncode == 0
 
 

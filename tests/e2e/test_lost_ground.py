@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.harness import (
+    TIMEOUT_S,
     Cloud,
     Project,
     count_events,
@@ -47,7 +48,7 @@ def test_a_terminal_that_is_closed(cloud: Cloud, project: Project) -> None:
     with terminal(project.root, "deploy", "--yes", "--events", str(log), environ=cloud.environ()) as screen:
         wait_for(lambda: count_events(log, "operation_accepted") >= 18, screen.process)
         screen.hang_up()
-        assert screen.process.wait(20) == 3
+        assert screen.process.wait(TIMEOUT_S) == 3
     shown = run(project.root, "show")
     assert shown.code == 0, shown.err
     assert "stopped by SIGHUP" in shown.out

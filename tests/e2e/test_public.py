@@ -20,7 +20,7 @@ def status(function: dict[str, Any]) -> int:
     """Return the status of a call without authentication: 401 or another one."""
     request = urllib.request.Request(f"{function['httpInvokeUrl']}?integration=raw", b"{}", method="POST")
     try:
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         return error.code

@@ -7,7 +7,7 @@ import signal
 
 import jsonschema  # type: ignore[import-untyped]
 
-from tests.e2e.harness import Project, count_events, forked, run, wait_for
+from tests.e2e.harness import TIMEOUT_S, Project, count_events, forked, run, wait_for
 
 
 def test_a_run_is_reported_as_text_markdown_json_and_page(project: Project) -> None:
@@ -60,7 +60,7 @@ def test_a_run_is_reported_while_it_is_under_way_and_once_it_was_killed(project:
         wait_for(lambda: count_events(log, "operation_accepted") >= 2, process)
         running = json.loads(run(project.root, "report", "--json").out)
         process.send_signal(signal.SIGKILL)
-        process.wait(10)
+        process.wait(TIMEOUT_S)
     assert (running["state"], running["ended_at"], running["runs"][0]["to_s"]) == ("running", None, None)
     assert [one["steps"][-1]["to_s"] for one in running["functions"]] == [None, None]
     assert "so far" in running["sentence"]

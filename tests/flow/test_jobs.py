@@ -213,7 +213,7 @@ def test_a_copy_that_would_be_the_same_again_is_not_made_and_another_is_made_onc
 
 
 @given(st.lists(any_settings(), min_size=1, max_size=4))
-@limits(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@limits(max_examples=25, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 def test_a_plan_that_was_carried_out_is_empty_when_it_is_made_again(
     tmp_path: Path, given_settings: list[Settings]
 ) -> None:

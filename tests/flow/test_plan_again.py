@@ -149,7 +149,7 @@ def assert_nothing_to_do(bench: Bench, act: Callable[[], Mapping[str, object]]) 
     assert (Counter(bench.wire.calls) - before).keys() <= READS
 
 
-some = limits(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+some = limits(max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 
 
 @given(checkouts())

@@ -21,7 +21,7 @@ from tests.flow.test_plan_again import Checkout, bench_in, checkouts
 
 OF_ITSELF = ("id", "createdAt", "tags", "description", "status")  # of a Version: what no other has
 Seen = dict[str, tuple[Any, ...]]
-some = limits(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+some = limits(max_examples=15, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 labels = st.dictionaries(st.sampled_from(["team", "tier"]), st.sampled_from(["a", "b"]))
 by_hand = st.none() | st.sampled_from(["", "by hand", "ends in a blank ", "x" * 600, "y" * 571])
 

@@ -55,7 +55,7 @@ def test_who_holds_the_lock_is_interrupted(tmp_path: Path, ignores: bool, code: 
     with holder(lock, ignores=ignores) as process:
         say(lock, pid=process.pid)
         assert interrupt_run(tmp_path, SINCE + 1) == process.pid
-        assert process.wait(30) == code
+        assert process.wait(60) == code
 
 
 def test_nobody_else_is(tmp_path: Path) -> None:

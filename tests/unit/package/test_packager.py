@@ -126,7 +126,7 @@ def test_a_mistake_is_shared_too(tmp_path: Path) -> None:
 
 def test_work_is_done_in_threads_and_in_no_more_than_allowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lock, running, most = threading.Lock(), [0], [0]
-    barrier = threading.Barrier(2, timeout=30)
+    barrier = threading.Barrier(2, timeout=60)
 
     def slow(code: SourceCode, *_: object) -> Package:
         assert threading.current_thread() is not threading.main_thread()
@@ -153,7 +153,7 @@ def test_the_loop_goes_on_while_a_tree_is_read(tmp_path: Path, monkeypatch: pyte
     go_on = threading.Event()
 
     def slow(_code: SourceCode, _check: Callable[[], None], _around: object) -> Tree:
-        assert go_on.wait(30)
+        assert go_on.wait(60)
         return TREE
 
     monkeypatch.setattr(archive, "scan", slow)

@@ -56,7 +56,7 @@ def test_large_files_are_read_side_by_side(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_as_many_as_said_are_read_and_in_threads() -> None:
-    barrier, running, most = threading.Barrier(3, timeout=30), [0], [0]
+    barrier, running, most = threading.Barrier(3, timeout=60), [0], [0]
     lock = threading.Lock()
 
     def slow() -> Tree:
