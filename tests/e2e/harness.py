@@ -21,6 +21,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
@@ -45,6 +46,13 @@ _OURS = {
     "http_proxy", "https_proxy", "all_proxy", "no_proxy", "ci", "no_color", "force_color", "columns", "lines",
     "ssl_cert_file", "pythondontwritebytecode",
 }  # fmt: skip
+
+
+def daily(hours_east: int = 0) -> str:
+    """A schedule whose due times are half a day away, of a time zone that many hours east of Greenwich. One that passes
+    during a test is seen by it: each hour of the day is one at which some machine runs these tests.
+    """
+    return f"0 {(datetime.now(UTC).hour + 12 + hours_east) % 24} * * *"
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -19,9 +19,10 @@ from orchestrator.report.messages import Messages
 from orchestrator.report.views import CommandResult
 from orchestrator.sandbox.memory.faults import Distribution, Faults
 from orchestrator.sandbox.memory.objects import Objects
-from tests.e2e.harness import BUCKET, Cloud, Ended, Project, embedded, run
+from tests.e2e.harness import BUCKET, Cloud, Ended, Project, daily, embedded, run
 
-JOB = '[jobs.nightly]\nrun = "scheduled"\nschedule = "0 3 * * *"\ntimezone = "Europe/Moscow"\n'
+SCHEDULE = daily(hours_east=3)
+JOB = f'[jobs.nightly]\nrun = "scheduled"\nschedule = "{SCHEDULE}"\ntimezone = "Europe/Moscow"\n'
 
 
 def due(project: Project, cloud: Cloud, *more: str) -> Ended:
@@ -227,10 +228,10 @@ def test_jobs_are_listed_with_their_next_due_time(project: Project) -> None:
     assert (row["job"], row["run"], row["schedule"], row["place"]) == (
         "nightly",
         "scheduled",
-        "0 3 * * *",
+        SCHEDULE,
         row["place"],
     )
     at = datetime.fromisoformat(row["next_due"])
     assert timedelta() < at - datetime.now(UTC) <= timedelta(days=1)
-    assert (at.hour, at.utcoffset()) == (3, timedelta(hours=3))
+    assert (at.hour, at.utcoffset()) == (int(SCHEDULE.split()[1]), timedelta(hours=3))
     assert "nightly" in run(project.root, "jobs").out

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from orchestrator.sandbox.memory.faults import Distribution, Faults
 from orchestrator.sandbox.memory.quotas import Quotas
-from tests.e2e.harness import BUCKET, Project, cut_off, embedded, run, terminal
+from tests.e2e.harness import BUCKET, Project, cut_off, daily, embedded, run, terminal
 
 NOW = Distribution.parse("fixed:0")
 ONE = Quotas(operations_per_folder=1)  # one Operation at a time
@@ -141,7 +141,7 @@ def test_a_protected_environment_is_named_by_whoever_changes_it(tmp_path: Path, 
         assert (back.code, "the environment prod is protected" in back.err) == (2, True), back.err
 
 
-TWO = """
+TWO = f"""
 [environments.dev]
 [environments.prod]
 defaults.environment.STAGE = "prod"
@@ -149,10 +149,10 @@ functions.f000.name = "f000-prod"
 functions.f001.name = "f001-prod"
 [jobs.nightly]
 run = "scheduled"
-schedule = "0 3 * * *"
+schedule = "{daily()}"
 [jobs.of-prod]
 run = "scheduled"
-schedule = "0 3 * * *"
+schedule = "{daily()}"
 environments = ["prod"]
 """
 

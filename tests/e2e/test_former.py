@@ -12,7 +12,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -84,6 +84,11 @@ def reported(end: Ended, code: int = 0) -> Any:
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Yield the former project without the lease of its killed run. Tests that change it copy it."""
     return without_leases(unpacked(tmp_path_factory.mktemp("former") / "project"))
+
+
+def soon() -> str:
+    """In an hour: the due time of the former job, at 03:00, may pass during a test."""
+    return (datetime.now(UTC) + timedelta(hours=1)).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 @pytest.fixture
@@ -307,7 +312,7 @@ def test_former_leases_are_read(root: Path) -> None:
 
 def test_former_claims_are_read(root: Path) -> None:
     due = ("run", "nightly", "--due", "--yes")
-    now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    now = soon()
     with sandbox(root / ".orchestrator", "--durations", "fixed:0.05") as cloud:
         done = record("claims/done.json") | {"done_until": now}
         put_json(cloud, CLAIM, done)
@@ -334,7 +339,7 @@ def test_a_former_claim_without_a_bucket_is_read(root: Path) -> None:
     (former,) = (RECORDS / "claims").glob("*%2Fnightly.json.json")
     (root / ".orchestrator" / "claims").mkdir()
     path = Path(shutil.copy(former, root / ".orchestrator" / "claims"))
-    now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    now = soon()
     path.write_text(json.dumps(json.loads(path.read_bytes()) | {"done_until": now}))
     arguments = ("run", "nightly", "--due", "--sandbox", "--config", without_bucket(root))
     end = run(root, *arguments, environ=FAST)

@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.harness import Project, run, terminal
+from tests.e2e.harness import Project, daily, run, terminal
 from tests.published import published
 
 MANIFEST = """
@@ -151,7 +151,7 @@ def test_mistakes_are_reported_where_the_manifest_says_to_whom(project: Project)
 
 def test_a_due_job_reports_one_reason_once(project: Project) -> None:
     write(project.root)
-    (project.root / "deploy.toml").write_text(MANIFEST + '[jobs.nightly]\nrun = "scheduled"\nschedule = "0 3 * * *"\n')
+    (project.root / "deploy.toml").write_text(MANIFEST + f'[jobs.nightly]\nrun = "scheduled"\nschedule = "{daily()}"\n')
     line = "run", "nightly", "--due", "--yes"
     with receiver() as (url, seen):
         environ = {"HOOK": url, "KEY": "s3cr3t-of-the-hook", "YC_IAM_TOKEN": "t1.token", "YC_FOLDER_ID": "b1g"}

@@ -34,6 +34,7 @@ from tests.e2e.harness import (
     Ended,
     Project,
     count_events,
+    daily,
     embedded,
     ended,
     events,
@@ -54,7 +55,7 @@ def handler(event, context):
 """
 FIRST, SECOND, THIRD = "first", "second", "third"
 ROLLBACK = "max_failures = 0\non_breach = 'rollback'\n"
-JOB = '[jobs.nightly]\nrun = "mass_redeploy"\nschedule = "0 3 * * *"\n'
+JOB = f'[jobs.nightly]\nrun = "mass_redeploy"\nschedule = "{daily()}"\n'
 BACK = " [orchestrator:back:"  # the beginning of the rollback mark of a copy
 PETYA = "aje-petya"  # a colleague, with a token of that name
 OF_ITSELF = ("id", "createdAt", "tags")  # of a Version: unique to it
