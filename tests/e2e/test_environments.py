@@ -403,7 +403,7 @@ def test_a_run_that_paused_before_there_were_environments_is_let_go_on(tmp_path:
 
 
 def test_every_command_of_the_manifest_is_reported_the_environment(tmp_path: Path, project: Project) -> None:
-    note = "cat > gate.json; echo $0 $ORCHESTRATOR_ENV >> told.txt"
+    note = "cat > gate.json; echo $0 $ORCHESTRATOR_ENV >> reported.txt"
     more = f"""build = {{ command = "echo build $ORCHESTRATOR_ENV >> ../../reported.txt", folder = "src/f000" }}
 verify = {{ command = ["/bin/sh", "-c", "{note}", "verify"] }}
 [rollout]
@@ -416,7 +416,7 @@ default = true
     with embedded(tmp_path / "cloud", durations=NOW) as (cloud, _):
         done = run(project.root, "deploy", "--yes", environ=cloud.environ())
         assert done.code == 0, done.err
-    assert (project.root / "told.txt").read_text().split("\n")[-3:] == ["verify dev", "gate dev", ""]
-    assert (project.root / "told.txt").read_text().startswith("build dev\n")
+    assert (project.root / "reported.txt").read_text().split("\n")[-3:] == ["verify dev", "gate dev", ""]
+    assert (project.root / "reported.txt").read_text().startswith("build dev\n")
     reported = json.loads((project.root / "gate.json").read_text())
     assert (reported["environment"], reported["folders"]) == ("dev", [project.folder_id])

@@ -72,7 +72,7 @@ def write(root: Path) -> None:
     (root / "src").mkdir()
     (root / "src" / "index.py").write_text("def handler(event, context): return {}\n")
     (root / "deploy.toml").write_text(MANIFEST)
-    (root / "tell.sh").write_text("#!/bin/sh\ncat > told.json\necho $ORCHESTRATOR_NOTICE >> told.json\n")
+    (root / "tell.sh").write_text("#!/bin/sh\ncat > notice.json\necho $ORCHESTRATOR_NOTICE >> notice.json\n")
     (root / "tell.sh").chmod(0o755)
 
 
@@ -96,7 +96,7 @@ def test_a_run_tells_of_itself_and_a_plan_does_not(project: Project) -> None:
     assert "warning: notify.gone was not notified of done: HTTP 410\n" in end.err
     unset = "warning: notify.nobody is off: deploy.toml:21: a variable of its url is not set\n"
     assert unset in end.err
-    document, notice = (project.root / "told.json").read_text().rsplit("}", 1)
+    document, notice = (project.root / "notice.json").read_text().rsplit("}", 1)
     assert published(json.loads(document + "}")) == "notification"
     assert (json.loads(document + "}")["kind"], notice.strip()) == ("done", "done")
     assert not [one for one in ("T0K3N", "s3cr3t") if one in end.out + end.err]

@@ -94,12 +94,8 @@ async def journaled(
             session.messages, session.run_id, own, units=units, events=options.events, outlook=session.outlook,
             follows=options.follows,
         )  # fmt: skip
-        taken_back, reporting = store.chain(rolls_back) if rolls_back else (), _reported(session, chain)
-        async with (
-            recorded(session, tuple(chain.chain), taken_back) as recorder,
-            shown as listeners,
-            reporting as others,
-        ):
+        taken_back, sent = store.chain(rolls_back) if rolls_back else (), _reported(session, chain)
+        async with recorded(session, tuple(chain.chain), taken_back) as recorder, shown as listeners, sent as others:
             first = (before.apply if before is not None else None), recorder
             listeners[:0] = [one for one in first if one is not None]
             bus = Bus(start_run(store, started, options), own, [*listeners, *others], clean=clean)
