@@ -13,6 +13,7 @@ from orchestrator.job import (
     Manifest,
     Parameter,
     PrunePolicy,
+    as_written,
     empty_folders,
     flag,
     folders_of,
@@ -31,7 +32,9 @@ def whole(given: Mapping[str, Any], name: str) -> int:
     """Read a whole number. Raises `JobError`."""
     value, least = given[name], 1 if name == "keep" else 0
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise JobError(f"`{name}` must be a whole number, at least {least}, not {value!r}", advice=f"write {name} = 5")
+        raise JobError(
+            f"`{name}` must be a whole number, at least {least}, not {as_written(value)}", advice=f"write {name} = 5"
+        )
     return value
 
 
@@ -39,7 +42,7 @@ def kinds(given: Mapping[str, Any], name: str) -> tuple[str, ...]:
     """Read what is to be pruned. Raises `JobError`."""
     found = texts(given, name)
     if unknown := [kind for kind in found if kind not in _ONLY]:
-        raise JobError(f"`{name}`: {unknown[0]!r} cannot be pruned", advice=f"choose from {', '.join(_ONLY)}")
+        raise JobError(f"`{name}`: {as_written(unknown[0])} cannot be pruned", advice=f"choose from {', '.join(_ONLY)}")
     return found
 
 

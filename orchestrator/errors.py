@@ -70,15 +70,23 @@ class Mistake:
 
 
 class ManifestError(OrchestratorError):
-    """A manifest with mistakes: all of them, in the order of files and lines."""
+    """A manifest with mistakes: all of them, in the order of files and lines. `listed`: those that the message does not
+    contain: none where the only one is about a whole file, such as a missing one.
+    """
 
     exit = Exit.USAGE
 
     def __init__(self, mistakes: tuple[Mistake, ...]) -> None:
+        self.mistakes = self.listed = mistakes
+        only = mistakes[0] if len(mistakes) == 1 else None
+        if only is not None and not only.line and not only.key:
+            self.listed = ()
+            rule, _, advice = only.rule.partition("; ")
+            super().__init__(f"{only.file}: {rule}", advice=advice)
+            return
         several = "s" if len(mistakes) != 1 else ""
         count = f"{len(mistakes)} mistake{several}"
         super().__init__(f"{count} in the manifest", advice=f"fix the line{several} listed above")
-        self.mistakes = mistakes
 
 
 class UsageError(OrchestratorError):

@@ -5,7 +5,20 @@ A job is a Python file. Built-in jobs are in `jobs/` of this project and shipped
 here, and follow the same contract: see `orchestrator.job.contract` and docs/jobs.md.
 """
 
-from orchestrator.job.contract import Desired, Job, JobError, JobStatus, Parameter, Skip, flag, rows, table, text, texts
+from orchestrator.job.contract import (
+    Desired,
+    Job,
+    JobError,
+    JobStatus,
+    Parameter,
+    Skip,
+    as_written,
+    flag,
+    rows,
+    table,
+    text,
+    texts,
+)
 from orchestrator.job.inventory import (
     LiveFunction,
     copy_of,
@@ -77,6 +90,7 @@ __all__ = [
     "StorageMount",
     "Version",
     "VersionCopy",
+    "as_written",
     "copy_of",
     "copy_spec",
     "duration",

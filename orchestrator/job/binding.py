@@ -207,8 +207,8 @@ def _not_here(manifest: Manifest, name: str) -> NotHereError:
 
 def _unknown(manifest: Manifest, name: str) -> UsageError:
     known = [*manifest.jobs, *manifest.jobs_elsewhere, *known_jobs(manifest.path.absolute().parent)]
-    bound = ", ".join(sorted(manifest.jobs)) or "none"
+    own = f"it has {', '.join(sorted(manifest.jobs))}" if manifest.jobs else "it has no [jobs.NAME] table"
     return UsageError(
         f'{manifest.path.name} has no job "{name}"',
-        advice=f"{perhaps(name, known)}[jobs.*] there: {bound}; see `orchestrator jobs`",
+        advice=f"{perhaps(name, known)}{own}; `orchestrator jobs` lists the built-in ones too",
     )

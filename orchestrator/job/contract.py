@@ -103,12 +103,21 @@ class Job(Protocol):
     def offline(self, manifest: Manifest, given: Mapping[str, Any]) -> None: ...
 
 
+def as_written(value: object) -> str:
+    """Return a value as a manifest has it, for messages."""
+    if isinstance(value, str):
+        return f'"{value}"'
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def texts(given: Given, name: str) -> tuple[str, ...]:
     """Read a list of texts. A single text counts as a list of one. Raises `JobError`."""
     value = given[name]
     found = (value,) if isinstance(value, str) else value
     if not isinstance(found, tuple | list) or not all(isinstance(item, str) and item for item in found):
-        raise JobError(f"`{name}` must be a list of texts, not {value!r}", advice=f'write {name} = ["…", "…"]')
+        raise JobError(
+            f"`{name}` must be a list of strings, not {as_written(value)}", advice=f'write {name} = ["…", "…"]'
+        )
     return tuple(found)
 
 
@@ -116,7 +125,7 @@ def text(given: Given, name: str) -> str:
     """Read a text. Raises `JobError`."""
     value = given[name]
     if not isinstance(value, str) or not value:
-        raise JobError(f"`{name}` must be a text, not {value!r}", advice=f'write {name} = "…"')
+        raise JobError(f"`{name}` must be a string, not {as_written(value)}", advice=f'write {name} = "…"')
     return value
 
 
@@ -124,7 +133,7 @@ def flag(given: Given, name: str) -> bool:
     """Read a boolean. Raises `JobError`."""
     value = given[name]
     if not isinstance(value, bool):
-        raise JobError(f"`{name}` must be true or false, not {value!r}", advice=f"write {name} = true")
+        raise JobError(f"`{name}` must be true or false, not {as_written(value)}", advice=f"write {name} = true")
     return value
 
 
@@ -135,7 +144,7 @@ def table(given: Given, name: str) -> dict[str, str]:
         raise JobError(f"`{name}` must be a table", advice=f'write {name} = {{ NAME = "value" }}')
     for key, item in value.items():
         if not isinstance(item, str):
-            raise JobError(f"`{name}.{key}` must be a text", advice="put its value in quotes")
+            raise JobError(f"`{name}.{key}` must be a string", advice="put its value in quotes")
     return dict(value)
 
 

@@ -65,8 +65,8 @@ def find_job(name: str, project: Path) -> FileJob:
     if path is None:
         raise UsageError(
             f'there is no job "{name}"',
-            advice=f"{perhaps(name, jobs)}known: {', '.join(sorted(jobs))};"
-            f" your own jobs are files {project / 'jobs'}/NAME.py",
+            advice=f"{perhaps(name, jobs)}choose from {', '.join(sorted(jobs))}, or write your own in"
+            f" {project / 'jobs' / name}.py",
         )
     builtin = builtin_jobs().get(name)
     if builtin is not None and not builtin.samefile(path):
@@ -187,7 +187,7 @@ def parameters(job: Job, spec: JobSpec, given: Mapping[str, str]) -> dict[str, A
     """
     place = f"{spec.place.file}:{spec.place.line}"
     in_file = _own(spec)
-    for source, names in ((f"at {place}", in_file), ("in --param", given)):
+    for source, names in ((f" ({place})", in_file), (" (--param)", given)):
         for name in names:
             if name not in job.PARAMETERS:
                 raise _unknown(name, job.PARAMETERS, f'job "{spec.name}" ({spec.run})', source)
@@ -233,7 +233,7 @@ def wrong_parameters(job: Job, spec: JobSpec, given: Collection[str]) -> Iterato
     in_file = _own(spec)
     for name in in_file:
         if name not in job.PARAMETERS:
-            error = _unknown(name, job.PARAMETERS, f'job "{spec.name}" ({spec.run})', "here")
+            error = _unknown(name, job.PARAMETERS, f'job "{spec.name}" ({spec.run})', "")
             yield name, f"{error.message}; {error.advice}"
     for name, parameter in job.PARAMETERS.items():
         if name in in_file and name not in given and parameter.read is not None:
@@ -254,8 +254,8 @@ def _own(spec: JobSpec) -> dict[str, Any]:
 def _unknown(name: str, known: Iterable[str], job: str, source: str) -> JobError:
     names = sorted(known)
     return JobError(
-        f'{job} takes no parameter "{name}", given {source}',
-        advice=f"{perhaps(name, names)}it takes {', '.join(names) or 'none'}",
+        f'{job} has no parameter "{name}"{source}',
+        advice=f"{perhaps(name, names)}its parameters are {', '.join(names)}" if names else "it has no parameters",
     )
 
 

@@ -35,7 +35,7 @@ def read_secrets(given: Given, parameter: str) -> tuple[Mapping[str, Any], ...]:
     for row in secrets:
         for key, value in row.items():
             if not isinstance(value, str) or not value:
-                raise JobError(f"`{key}` of a row of `secrets` must be a text", advice="put its value in quotes")
+                raise JobError(f"`{key}` of a row of `secrets` must be a string", advice="put its value in quotes")
         if "id" in row and "name" in row:
             raise JobError("a row of `secrets` has both id and name", advice="leave one of them out")
         if "environment_variable" not in row and ("id" not in row or "key" in row):

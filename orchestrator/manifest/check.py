@@ -37,11 +37,12 @@ _SENTENCES = {
     "too_short": "must not be empty",
     "too_long": "must have at most {max_length} entries, not {actual_length}",
     "string_too_long": "must have at most {max_length} characters",
-    "greater_than": "must be more than {gt}",
+    "greater_than": "must be more than {gt:g}",
     "greater_than_equal": "must be at least {ge}",
     "less_than_equal": "must be at most {le}",
 }
 _SHOWN_MAX = 80  # characters of a wrong value that are shown
+_LISTED_MAX = 8  # keys of a table that are listed
 _MAX_ROUNDS = 12  # deeper than any table of the schema
 
 
@@ -109,13 +110,23 @@ def _sentence(details: ErrorDetails, path: KeyPath) -> str:
     if kind == "string_pattern_mismatch":
         value = details["input"]
         rule = PATTERNS[context["pattern"]]
-        return f"{json.dumps(value, ensure_ascii=False)} {rule}" if 0 < len(value) <= _SHOWN_MAX else rule
+        return f"{json.dumps(value, ensure_ascii=False)} is not valid: {rule}" if 0 < len(value) <= _SHOWN_MAX else rule
     if kind == "literal_error":
         allowed = typing.get_args(_annotation(path))
+        if len(allowed) == 1:
+            return f'must be "{allowed[0]}"'
         return f"must be one of {', '.join(allowed)}{did_you_mean(str(details['input']), allowed)}"
+    if kind == "list_type" and isinstance(details["input"], str) and len(details["input"]) <= _SHOWN_MAX:
+        return f"{_SENTENCES[kind]}{_as_list(details['input'], path)}"
     if kind in _SENTENCES:
         return _SENTENCES[kind].format(**context)
     return details["msg"]
+
+
+def _as_list(value: str, path: KeyPath) -> str:
+    """Return how to write a string as a list of strings, "" where the list has other entries."""
+    entries = typing.get_args(_annotation(path))
+    return f": [{json.dumps(value, ensure_ascii=False)}]" if entries and _bare(entries[0]) is str else ""
 
 
 def _unknown_key(path: KeyPath) -> str:
@@ -125,6 +136,8 @@ def _unknown_key(path: KeyPath) -> str:
     hint = did_you_mean(key, known)
     if len(path) == 1 and key in FunctionTable.model_fields:
         hint = "; it belongs in [defaults] or in [functions.NAME]"
+    elif not hint and len(path) > 1 and 0 < len(known) <= _LISTED_MAX:
+        hint = f"; the keys are {', '.join(known)}"
     return f"unknown key{hint}"
 
 

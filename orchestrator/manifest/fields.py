@@ -26,9 +26,9 @@ PATTERNS = {
     "^[a-z][-a-z0-9]{1,61}[a-z0-9]$": (
         "must have 3 to 63 lower-case letters, digits and hyphens, begin with a letter and not end with a hyphen"
     ),
-    r"^\S{1,50}$": "must be an id: 1 to 50 characters without spaces",
+    r"^\S{1,50}$": "must be an ID: 1 to 50 characters without spaces",
     r"^\S+$": "must not be empty or contain spaces",
-    "^[a-z0-9][-a-z0-9]*$": "must be a runtime id such as python312: lower-case letters, digits and hyphens",
+    "^[a-z0-9][-a-z0-9]*$": "must be a runtime ID such as python312: lower-case letters, digits and hyphens",
     "^[a-zA-Z][a-zA-Z0-9_]*$": "must begin with a letter and contain only letters, digits and underscores",
     "^[a-z][-_0-9a-z]*$": "must begin with a lower-case letter and contain only lower-case letters, digits, - and _",
     "^[-.0-9a-zA-Z]{3,63}$": "must be a bucket name: 3 to 63 letters, digits, dots and hyphens",
@@ -36,17 +36,17 @@ PATTERNS = {
     "^[0-9a-fA-F]{64}$": "must be a SHA-256 in hex: 64 characters",
     "^[a-zA-Z][-a-zA-Z0-9_.]{0,63}$": "must begin with a letter and have at most 64 letters, digits, -, _ and dots",
     r"^[a-z][-_./\\@0-9a-z]{0,62}$": (
-        "must be a label key: 1 to 63 of a-z, 0-9 and - _ . / \\ @, the first one a letter"
+        "must be a label key: 1 to 63 of a-z, 0-9 and - _ . / \\ @, beginning with a letter"
     ),
     r"^[-_./\\@0-9a-z]{0,63}$": "must be a label value: up to 63 of a-z, 0-9 and - _ . / \\ @",
     r"^https?://[^\s/?#]+[^\s?#]*$": "must be an address that begins with https:// (or http://)",
-    "^[a-z][_a-z0-9]*$": "must be a job's name such as mass_redeploy",
+    "^[a-z][_a-z0-9]*$": "must be a job name such as mass_redeploy",
     r"^(\$latest|[a-z][-_0-9a-z]*)$": "must be a tag, or $latest",
     "^[A-Za-z_][A-Za-z0-9_]*$": (
-        "must be a variable's name: letters, digits and underscores, not beginning with a digit"
+        "must be a variable name: letters, digits and underscores, not beginning with a digit"
     ),
     "^[a-z0-9][-a-z0-9_]*$": (
-        "must be an environment's name: lower-case letters, digits, - and _, the first a letter or digit"
+        "must be an environment name: lower-case letters, digits, - and _, beginning with a letter or digit"
     ),
     "^[^\x00]+$": "must not be empty or contain NUL characters",
 }
@@ -125,7 +125,7 @@ def _timeout(value: object) -> float:
 def _deadline(value: object) -> float:
     deadline_s = units.duration(value)
     if deadline_s <= 0:
-        raise ValueError("must be longer than 0 seconds")
+        raise ValueError("must be more than 0 seconds")
     return deadline_s
 
 
@@ -159,8 +159,8 @@ def _waves(waves: list[int | str]) -> list[int | str]:
             alike = (share is None) == (of_before is None)
             if of_before == 100 or (alike and (share or wave) <= (of_before or before)):  # type: ignore[operator]
                 raise ValueError(
-                    f"must grow: {_shown(wave)} after {_shown(before)} adds nothing, since each number is the total of"
-                    " functions that are done at the end of its wave"
+                    f"must grow, but {_shown(wave)} comes after {_shown(before)}: each entry is the total that is done"
+                    " by the end of its wave"
                 )
     return waves
 

@@ -104,7 +104,7 @@ def _scaling(values: Values) -> Iterator[Breach]:
     for tag, policy in values["scaling"].items():
         path, names = ("scaling", tag), ("provisioned", "zone_instances", "zone_requests")
         if all(getattr(policy, name) is None for name in names):
-            rule = f"has no effect: set {', '.join(names[:2])} or {names[2]}; all of them 0 take the policy away"
+            rule = f"has no effect: set {', '.join(names[:2])} or {names[2]}; set all of them to 0 to remove the policy"
             yield Breach(path, rule, others=_under(path, *names))
 
 

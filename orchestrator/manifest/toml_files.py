@@ -133,7 +133,7 @@ def _syntax(error: tomllib.TOMLDecodeError, text: str) -> tuple[str, int]:
     if twice:
         message = f"[{dotted(ast.literal_eval(twice[1]))}] is defined twice"
     elif message == "Cannot overwrite a value":
-        message = "this key already has a value"
+        message = "this key is already defined"
     return message[:1].lower() + message[1:], line
 
 

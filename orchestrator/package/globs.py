@@ -80,7 +80,7 @@ class Pattern:
 
 @lru_cache(maxsize=8192)  # the lists of many functions have the same lines
 def compiled(line: str) -> Pattern | None:
-    """Parse one line; None for an empty line or a comment. Raises `ValueError` if it can match nothing or is surely a
+    """Parse one line; None for an empty line or a comment. Raises `ValueError` if it can never match or is surely a
     mistake. The message continues a sentence after the pattern.
     """
     if not line or line.startswith("#"):
@@ -127,12 +127,12 @@ def _refuse_spelling(text: str, body: str, before: str) -> None:
     if not body.strip("/"):
         raise ValueError("is not a gitignore pattern: it names nothing")
     if ".." in parts:
-        raise ValueError("can match nothing: patterns apply below their folder, never to `..`")
+        raise ValueError("can never match: patterns apply below their folder, never to `..`")
     if "" in parts or "." in parts:
         kept = "/".join(part for part in parts if part not in ("", "."))
         # Without the slash, the pattern would match in every folder.
         right = f"{before}{'/' if '/' in body else ''}{kept}{'/' if text.endswith('/') else ''}"
-        raise ValueError(f"can match nothing: write {right!r}" if kept else "can match nothing: it names the folder")
+        raise ValueError(f'can never match: write "{right}"' if kept else "can never match: it names the folder")
 
 
 def _reach(pattern: bytes) -> tuple[Glob, ...]:
@@ -179,7 +179,7 @@ def _glob(pattern: bytes) -> Glob:
         else:
             at += byte == b"\\"
             if at == len(pattern):
-                raise ValueError("can match nothing: it ends with a backslash, which escapes what follows")
+                raise ValueError("can never match: it ends with a backslash, which escapes what follows")
             taken, at = frozenset({pattern[at]}), at + 1
         elements.append(taken)
     return _masks(elements)
@@ -209,12 +209,12 @@ def _bracket(pattern: bytes, start: int) -> tuple[frozenset[int], int]:
     first, before = at, -1
     while at == first or pattern[at : at + 1] != b"]":  # one in the first place is an ordinary byte
         if at >= len(pattern):
-            raise ValueError("can match nothing: a bracket in it is not closed; write `\\[` for a bracket itself")
+            raise ValueError("can never match: a bracket is not closed; write `\\[` for a literal bracket")
         more, before, at = _in_bracket(pattern, at, before)
         taken |= more
     taken = (set(_ALL) - taken if negated else taken) - {_SLASH}
     if not taken:
-        raise ValueError(f"can match nothing: {_shown(pattern[start : at + 1])} matches no character")
+        raise ValueError(f"can never match: {_shown(pattern[start : at + 1])} matches no character")
     return frozenset(taken), at + 1
 
 
@@ -239,7 +239,7 @@ def _class(name: bytes) -> set[int]:
     ranges = _CLASSES.get(name)
     if ranges is None:
         known = ", ".join(sorted(f"[:{known.decode()}:]" for known in _CLASSES))
-        raise ValueError(f"can match nothing: there is no class [:{_shown(name)}:], only {known}")
+        raise ValueError(f"can never match: there is no class [:{_shown(name)}:], only {known}")
     taken: set[int] = set()
     at = 0
     while at < len(ranges):

@@ -156,7 +156,7 @@ class Rules:
 
 def parse(include: Sequence[str], exclude: Sequence[str], source: str = "", *, defaults: bool = True) -> Rules:
     """Return the rules of a manifest. `source`: the folder that they are relative to. Raises `PackageError` for a
-    pattern that can match nothing.
+    pattern that can never match.
     """
     desired = patterns(include, "include", source) if include else None
     unwanted = patterns(exclude, "exclude", source)
@@ -183,7 +183,7 @@ def patterns(lines: Iterable[str], place: str, folder: str = "") -> tuple[Patter
             advice = "patterns follow the rules of .gitignore; their paths are relative to " + (
                 "the folder of that file" if is_file else "the source"
             )
-            raise PackageError(f"{where}: {printable(line)!r} {error}", advice=advice) from error
+            raise PackageError(f'{where}: "{printable(line)}" {error}', advice=advice) from error
         if pattern is not None:
             found.append(pattern)
     return tuple(found)
@@ -213,14 +213,14 @@ def takes_nothing(rules: Rules, taken: Sequence[str], left_out: Sequence[str], l
             continue
         line = pattern.line
         known = [name for name in left_out if _speaks_of(pattern, name.rstrip("/"))]
-        sentence = f"include: {printable(line)!r} matches no file of {label}"
+        sentence = f'include: "{printable(line)}" matches no file of {label}'
         if known:
             sentence += f"; {printable(known[0])} is excluded by `exclude`, {IGNORE_FILE} or by default"
         else:
             desired = line.strip("/")
             names = [*taken, *(name.rstrip("/") for name in left_out)]
             near = get_close_matches(desired, names[:_COMPARED_MAX], n=1)
-            sentence += f"; did you mean {near[0]!r}?" if near else ""
+            sentence += f'; did you mean "{near[0]}"?' if near else ""
         if pattern.glob is None:
             mistake = mistake or sentence
         else:
@@ -251,4 +251,4 @@ def _refuse_own_folder(pattern: Pattern, folder: str) -> None:
         start = "/".join(parts[-count:]) + "/"
         if text.startswith(start) and text != start and not os.path.lexists(os.path.join(folder, parts[-count])):  # noqa: PTH118 - strings are cheaper than Paths
             right = f"{'!' if pattern.negated else ''}/{text.removeprefix(start)}"
-            raise ValueError(f"can match nothing: it begins with its own folder; write {right!r}")
+            raise ValueError(f'can never match: it begins with its own folder; write "{right}"')

@@ -86,7 +86,7 @@ def _moved(entries: list[Entry], prefix: str, label: str) -> list[Entry]:
     """Move a source into a folder of the package. Raises `PackageError` if the folder's name is not valid."""
     reason = name_mistake(f"{prefix}x")
     if reason is not None:
-        raise PackageError(f"the `into` of {label}, {printable(prefix)!r}, {reason}", advice="give it another name")
+        raise PackageError(f'the `into` of {label}, "{printable(prefix)}", {reason}', advice="give it another name")
     return [entry._replace(name=f"{prefix}{entry.name}") for entry in entries] if prefix else entries
 
 
@@ -146,8 +146,8 @@ def _all_placed(code: SourceCode, project: Project, seen: WalkNotes, check: Chec
         is_folder = local.is_dir()
         into = target if is_folder or (target and not name.endswith("/")) else f"{target}/{local.name}".lstrip("/")
         if into in lines:
-            both = f"{printable(lines[into])!r} and {printable(name)!r}"
-            message = f"files: {both} place files at the same path, {into or '.'!r}"
+            both = f'"{printable(lines[into])}" and "{printable(name)}"'
+            message = f'files: {both} place files at the same path, "{into or "."}"'
             raise PackageError(message, advice="remove one of them")
         lines[into] = name
         for entry in _overlay(into, local, project, seen, check):
@@ -171,7 +171,7 @@ def _target(name: str) -> str:
     reason = "is empty" if not name else name_mistake(target or name)
     if reason is not None:
         advice = "write a path inside the package, such as `common/util.py`, or `.` for its top"
-        raise PackageError(f"files: {printable(name)!r} {reason}", advice=advice)
+        raise PackageError(f'files: "{printable(name)}" {reason}', advice=advice)
     return target
 
 
@@ -229,7 +229,7 @@ def _refuse_conflicts(entries: dict[str, Entry]) -> None:
         for cut in (*(at for at, char in enumerate(folder) if char == "/"), len(folder)):
             if (other := entries.get(folder[:cut])) is not None:
                 message = (
-                    f"{printable(folder[:cut])!r} would be a file ({other.origin()}) and a folder"
+                    f'"{printable(folder[:cut])}" would be a file ({other.origin()}) and a folder'
                     f" (of {entry.origin()}) in one package"
                 )
                 advice = "give one of them another path in `files` (`folder/` puts a file into a folder), or exclude it"

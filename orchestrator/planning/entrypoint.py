@@ -58,7 +58,7 @@ def misspelled_entry(runtime: str, entrypoint: str) -> str:
     """Return what is wrong with an entry point whatever the package has, "" for nothing."""
     module, dot, handler = entrypoint.rpartition(".")
     if runtime.startswith("python") and not (dot and module and handler):
-        return f"entrypoint {entrypoint!r} names no function: write it as file.function, such as index.handler"
+        return f'entrypoint "{entrypoint}" names no function: write it as file.function, such as index.handler'
     return ""
 
 
@@ -124,11 +124,11 @@ def _suggest(stem: str, stems: dict[str, str], spell: Callable[[str], str]) -> s
     name = posixpath.basename(stem)
     elsewhere = sorted((near for near in stems if posixpath.basename(near) == name), key=lambda near: (len(near), near))
     alike = elsewhere or get_close_matches(stem, sorted(stems), n=1)
-    return f"; did you mean {spell(alike[0])!r}?" if alike else ""
+    return f'; did you mean "{spell(alike[0])}"?' if alike else ""
 
 
 def _sentence(entrypoint: str, desired: tuple[str, ...], suggestion: str) -> str:
-    return f"entrypoint {entrypoint!r}: the package has no {' or '.join(desired)}{suggestion}"
+    return f'entrypoint "{entrypoint}": the package has no {" or ".join(desired)}{suggestion}'
 
 
 _JUDGES: dict[str, Callable[[str, Collection[str]], str | None]] = {

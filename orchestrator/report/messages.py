@@ -89,7 +89,7 @@ class Messages:
     def fail(self, error: OrchestratorError) -> None:
         """Write the error that ends the command: every mistake, the error, the next step."""
         self.ci.failed(error)
-        mistakes = error.mistakes if isinstance(error, ManifestError) else ()
+        mistakes = error.listed if isinstance(error, ManifestError) else ()
         if self._log is None:
             for mistake in mistakes:
                 self.say(str(mistake))

@@ -179,7 +179,7 @@ def test_versions_that_are_there_grow_old_when_it_starts_again(tmp_path: Path) -
             "runtimes, 1: retired_at must be a time with its zone",
         ),
         ('[[runtimes]]\nname = "a"\nretired_at = "soon"', "runtimes, 1: retired_at must be a time with its zone"),
-        ("[[runtimes]]\nname = 7", "runtimes, 1: name must be a text"),
+        ("[[runtimes]]\nname = 7", "runtimes, 1: name must be a string"),
         ('[[fields]]\nname = "memory"\n[[fields]]\nname = "environment"', 'fields, 2: "environment" is a field'),
         ('[[fields]]\nname = "status"', 'fields, 1: "status" is a field of Versions already'),
         ('[[fields]]\nname = "a"\nsent_back = "kept"', '"kept" is not a treatment of a field: accepted, ig'),

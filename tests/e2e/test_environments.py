@@ -205,8 +205,8 @@ def test_the_nearest_manifest_upwards_is_used_and_said_once(tmp_path: Path, proj
     nowhere = run(tmp_path, "validate")
     assert (
         nowhere.code,
-        "deploy.toml: no such file; create one with `orchestrator init`, or choose another with --config"
-        in nowhere.err,
+        "error: deploy.toml: no such file\n"
+        "       create one with `orchestrator init`, or choose another with --config\n" in nowhere.err,
     ) == (2, True)
 
 

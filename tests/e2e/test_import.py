@@ -179,7 +179,7 @@ def test_an_edit_in_the_console_comes_back_into_the_manifest(cloud: Cloud, proje
     ("arguments", "reported"),
     [
         (["--out", "deploy.toml"], "the file exists already"),
-        (["--out", "."], "--out .: is a folder"),
+        (["--out", "."], "--out . is a folder"),
         (["--out", "no/such/deploy.toml"], "there is no folder"),
         (["--update", "--folder", "b1g"], "cannot be combined with --folder"),
         (["--dry-run"], "--dry-run requires --update"),

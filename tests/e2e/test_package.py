@@ -51,7 +51,7 @@ def test_what_cannot_be_packed_is_reported(project: Project) -> None:
         (("f009",), 2, "f009 has no source, so there is nothing to package"),
         (("f00*",), 2, "matches 3 functions"),
         (("f0",), 2, 'no function matches "f0"'),
-        (("f000", "--list", "--diff"), 2, "--list and --diff exclude each other"),
+        (("f000", "--list", "--diff"), 2, "--list and --diff cannot be combined"),
         (("f008",), 1, "failed with exit status 3"),
         (("f000", "--out", "no/f.zip"), 6, "no/f.zip cannot be written"),
     ):

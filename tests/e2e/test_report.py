@@ -39,10 +39,10 @@ def test_what_cannot_be_written_is_said_and_what_is_there_stays(project: Project
     manifest = project.manifest.read_text("utf-8")
     for arguments, reported in (
         (("--html", "deploy.toml"), "--html deploy.toml: the file exists already and is not a report"),
-        (("--html", "."), "--html .: is a folder"),
+        (("--html", "."), "--html . is a folder"),
         (("--html", "no/such.html"), "--html no/such.html: there is no folder no"),
-        (("--html", "-", "--json"), "--html - and --md or --json exclude each other"),
-        (("--md", "--json"), "--md and --json exclude each other"),
+        (("--html", "-", "--json"), "--html - cannot be combined with --md or --json"),
+        (("--md", "--json"), "--md and --json cannot be combined"),
         ((), "no runs yet"),
         (("2026",), "no runs yet"),
     ):

@@ -79,7 +79,7 @@ def _linked(name: str, defined: Mapping[str, Any]) -> Iterator[str]:
         yield named if inner is None else re.sub(r"(objects?)", rf"[\1](#{inner})", named, count=1)
 
 
-_HEAD = ("| `schema` |", "| `run_id` | text | the run |", "| `kind` |")
+_HEAD = ("| `schema` |", "| `run_id` | string | the run |", "| `kind` |")
 
 
 def _table(head: str, rows: list[str]) -> str:
@@ -130,12 +130,12 @@ def _type(value: Mapping[str, Any], defined: Mapping[str, Any]) -> str:
         return f"by name: {_type(named, defined)}" if isinstance(named, dict) else "object"
     if value.get("format") == "date-time":
         return "time"
-    return {"string": "text", "integer": "integer", "number": "number", "boolean": "true or false"}.get(
+    return {"string": "string", "integer": "integer", "number": "number", "boolean": "true or false"}.get(
         str(value.get("type")), "any value"
     )
 
 
-_MANY = {"object": "objects", "text": "texts", "number": "numbers", "time": "times", "integer": "integers"}
+_MANY = {"object": "objects", "string": "strings", "number": "numbers", "time": "times", "integer": "integers"}
 
 
 def _any_of(branches: list[Mapping[str, Any]], defined: Mapping[str, Any]) -> str:

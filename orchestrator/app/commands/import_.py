@@ -99,7 +99,7 @@ def check_target(asked: Importing) -> None:
     if out is None:
         return
     if out.is_dir():
-        raise UsageError(f"--out {out}: is a folder", advice="name a file in it: --out deploy.toml")
+        raise UsageError(f"--out {out} is a folder", advice="name a file in it: --out deploy.toml")
     if out.exists() and not asked.replace:
         raise UsageError(
             f"--out {out}: the file exists already",

@@ -26,6 +26,7 @@ from orchestrator.planning.packed_files import compared
 from orchestrator.report.display.displays import builds_shown
 from orchestrator.report.explained.function_views import PackageView, WrittenZip
 from orchestrator.report.messages import Messages
+from orchestrator.report.plain_text import named
 from orchestrator.report.views import CommandResult
 
 
@@ -37,7 +38,7 @@ def package_command(given: Mapping[str, Any], messages: Messages) -> CommandResu
         option for option, is_given in (("--list", given.pop("listed")), ("--out", out), ("--diff", diff)) if is_given
     ]
     if len(chosen) > 1:
-        raise UsageError(f"{' and '.join(chosen)} exclude each other", advice="keep only one of them")
+        raise UsageError(f"{' and '.join(chosen)} cannot be combined", advice="remove all but one")
     if out is not None and os.path.lexists(out):
         raise _taken(out)
     options = read_options("package", {**given, "functions": (name,), "dry_run": True})
@@ -85,10 +86,8 @@ def _one(request: Request) -> tuple[FunctionSpec, SourceCode]:
     """Return the selected function. Raises `UsageError`, and `ManifestError` where it has mistakes."""
     found = any_selected(request)
     if len(found) > 1:
-        some = ", ".join(list(found)[:3])
-        raise UsageError(
-            f"{request.options.patterns[0]} matches {len(found)} functions: {some} …", advice="select one of them"
-        )
+        some = named(list(found), 3)
+        raise UsageError(f"{request.options.patterns[0]} matches {len(found)} functions: {some}", advice="choose one")
     (spec,) = found.values()
     require_sound([spec])
     if not isinstance(spec.code, SourceCode):

@@ -27,10 +27,10 @@ def report_command(given: Mapping[str, Any], messages: Messages) -> CommandResul
     """
     page, also = given["html"], given["as_markdown"] or given["as_json"]
     if given["as_markdown"] and given["as_json"]:
-        raise UsageError("--md and --json exclude each other", advice="run the command twice")
+        raise UsageError("--md and --json cannot be combined", advice="run the command twice")
     if page == "-" and also:
         raise UsageError(
-            "--html - and --md or --json exclude each other: both go to stdout",
+            "--html - cannot be combined with --md or --json: both go to stdout",
             advice="write the page to a file: --html report.html",
         )
     if page not in (None, "-"):
@@ -48,7 +48,7 @@ def report_command(given: Mapping[str, Any], messages: Messages) -> CommandResul
 def _check(path: Path) -> None:
     """Check that the page overwrites nothing but a page."""
     if path.is_dir():
-        raise UsageError(f"--html {path}: is a folder", advice="choose a file in it")
+        raise UsageError(f"--html {path} is a folder", advice="choose a file in it")
     if not path.absolute().parent.is_dir():
         raise UsageError(f"--html {path}: there is no folder {path.parent}", advice="create it, or choose another file")
     try:

@@ -169,9 +169,7 @@ async def plan_past(session: Session, *, only: Container[str] | None = None) -> 
     specs = select(manifest, expanded(options.patterns), options.labels)
     specs = specs if only is None else {key: spec for key, spec in manifest.functions.items() if key in only}
     if options.to and len(specs) != 1:
-        raise UsageError(
-            f"--to {options.to} works on one function", advice="run `orchestrator rollback FUNCTION --to VERSION`"
-        )
+        raise UsageError("--to needs exactly one function", advice="run `orchestrator rollback FUNCTION --to VERSION`")
     session.messages.mention(f"reading the live state and the history of {counted(len(specs), 'function')}")
     if options.since:
         session.messages.say("labels and descriptions are not changed: the cloud keeps no history of them")

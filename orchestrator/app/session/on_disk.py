@@ -2,7 +2,7 @@
 
 | of a function                                               | without a build             | with a build     |
 | ---                                                         | ---                         | ---              |
-| patterns that can match nothing                             | reported                    | reported         |
+| patterns that can never match                             | reported                    | reported         |
 | an entry point that names no function, too long a description | reported                  | reported         |
 | missing, forbidden, or too large files; what `include` names; the entry point's file | reported | after its build |
 """

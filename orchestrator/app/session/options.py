@@ -169,11 +169,11 @@ def read_options(verb: str, given: Mapping[str, Any]) -> RunOptions:
         ("--failed", "--undone", options.failed and options.undone),
     ):
         if both:
-            raise UsageError(f"{one} and {other} exclude each other", advice="keep only one of them")
+            raise UsageError(f"{one} and {other} cannot be combined", advice="keep only one of them")
     _check_saving(options, expires=expires)
     past = bool(options.since) + bool(options.to) + bool(options.run)
     if past > 1:
-        raise UsageError("RUN, --since and --to exclude each other", advice="keep only one of them")
+        raise UsageError("RUN, --since and --to cannot be combined", advice="keep only one of them")
     if options.since:
         parse_time(options.since, 0.0)
     if options.simulate and not options.dry_run:
@@ -194,7 +194,7 @@ def _check_saving(options: RunOptions, *, expires: str | None) -> None:
     if alone and options.out is None:
         raise UsageError(f"{alone[0]} requires --out", advice="save the plan with --out FILE")
     if options.out is not None and options.expires_s <= 0:
-        raise UsageError(f"--expires {expires}: must be longer than 0", advice="write --expires 24h, for example")
+        raise UsageError(f"--expires {expires}: must be more than 0", advice="write --expires 24h, for example")
     shaping = given_of(options, _SHAPING)
     if shaping and options.plan is not None and options.verb == "deploy":
         raise UsageError(

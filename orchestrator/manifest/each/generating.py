@@ -120,6 +120,8 @@ def _items(file: SourceFile, path: KeyPath, kind: str, given: Any, findings: Fin
         place = (*path, kind, index)
         if _has_variable(entry if kind == "names" else entry.get("name")):
             findings.mistake(file, place if kind == "names" else (*place, "name"), _NO_VARIABLE)
+        elif kind == "names" and entry in entries[:index]:
+            findings.mistake(file, place, f'"{entry}" is listed twice')
         elif kind == "names":
             yield _Item({"name": entry}, place=place)
         elif isinstance(entry.get("name"), str):

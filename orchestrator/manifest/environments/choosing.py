@@ -69,7 +69,7 @@ def chosen_environment(main: SourceFile, choice: ManifestChoice, findings: Findi
     default, *more = [name for name, table in declared.items() if table.get("default") is True] or [""]
     for name in more:
         place = f"{main.shown}:{main.line(('environments', default, 'default'))}"
-        rule = f"[environments.{default}] is already the default ({place}); only one can be"
+        rule = f"[environments.{default}] is already the default ({place}); only one can be the default"
         findings.mistake(main, ("environments", name, "default"), rule)
     named = choice.environment
     if named and named not in declared and choice.exactly:
@@ -82,7 +82,9 @@ def chosen_environment(main: SourceFile, choice: ManifestChoice, findings: Findi
     if named and not declared:
         raise UsageError(
             f"--env {named}: {main.shown} declares no environments",
-            advice=f"declare [environments.{named}] there, or leave out --env (ORCHESTRATOR_ENV)",
+            advice=f"leave out --env (ORCHESTRATOR_ENV); only `plan` accepts {EVERY}"
+            if named == EVERY
+            else f"declare [environments.{named}] there, or leave out --env (ORCHESTRATOR_ENV)",
         )
     if named and named not in declared:
         raise UsageError(

@@ -84,8 +84,8 @@ def report_twins(
             continue
         first, second = sorted((environment, other), key=names.index)
         rule = (
-            f"has functions that are the same live functions as those of {first}: give it its own folder"
-            f" (cloud.folder_id), or give them other names, or limit them to environments (only)"
+            f"has the same live functions as {first}: set its own folder (cloud.folder_id), change their names, or"
+            " limit them to one of the environments (only)"
         )
         others = identities.of(files, other, names)
         of_others |= others.declared
@@ -94,8 +94,8 @@ def report_twins(
                 findings.mistake(main, ("environments", second), rule, function=own[identity])
             elif identity in as_set:
                 by_process = (
-                    f"has functions that are the same live functions as those of {other}, by variables of the process"
-                    " (YC_FOLDER_ID, or another): set their folder here (cloud.folder_id), or change the variable"
+                    f"has the same live functions as {other}, through variables of the process (YC_FOLDER_ID, or"
+                    " another): set their folder here (cloud.folder_id), or change the variable"
                 )
                 findings.mistake(main, ("environments", environment), by_process, function=as_set[identity])
     return frozenset(of_others - own.keys() - as_set.keys())

@@ -44,7 +44,7 @@ def _pause(value: object) -> float | str:
 def _bounded(value: object, most_s: float) -> float:
     timeout_s = units.duration(value)
     if not 0 < timeout_s <= most_s:
-        raise ValueError(f"must be longer than 0 seconds, and at most {units.as_duration(most_s)}")
+        raise ValueError(f"must be more than 0 seconds and at most {units.as_duration(most_s)}")
     return timeout_s
 
 
@@ -56,11 +56,11 @@ def _json(value: Any) -> Any:
             if not _is_unicode(part):
                 raise ValueError(f"{at}must be valid Unicode text")
         elif isinstance(part, float) and not math.isfinite(part):
-            raise ValueError(f"{at}is {part}, which JSON does not have")
+            raise ValueError(f"{at}is {part}, which JSON does not support")
         elif isinstance(part, int) and part not in _INT64:
-            raise ValueError(f"{at}is a number of more than 64 bits: put it in quotes")
+            raise ValueError(f"{at}is a number of more than 64 bits; put it in quotes")
         elif not isinstance(part, bool | int | float):
-            raise ValueError(f"{at}is a date or a time, which JSON does not have: put it in quotes")
+            raise ValueError(f"{at}is a date or a time, which JSON does not support; put it in quotes")
     size_bytes = len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
     if size_bytes > CALL_MAX_BYTES:
         raise ValueError(f"has {size_bytes:,} bytes as JSON; the limit of a call is {CALL_MAX_BYTES:,}")

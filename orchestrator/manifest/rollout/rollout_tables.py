@@ -18,7 +18,7 @@ class HttpTable(StrictTable):
     body: r.Body | None = a_key("The body of the request, up to 3.5 MB.")
     expect_status: int | None = a_key("The required status of the response. Default: 200.", ge=200, le=599)
     expect_body: r.JsonValue | None = a_key(
-        "A text that the response must contain; or a table or another value: JSON that it must include. Default: any."
+        "A string that the response must contain; or a table or another value: JSON that it must include. Default: any."
     )
 
 

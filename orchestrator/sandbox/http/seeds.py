@@ -108,7 +108,7 @@ def _row(table: str, place: str, row: object) -> Mapping[str, Any]:
         raise ValueError(f'{place}: unknown key "{unknown[0]}"; known: {", ".join(sorted(needed | more))}')
     for key, value in row.items():
         if table not in call_seeds.TABLES and key not in _NO_TEXTS and not isinstance(value, str):
-            raise TypeError(f"{place}: {key} must be a text")
+            raise TypeError(f"{place}: {key} must be a string")
     return row
 
 

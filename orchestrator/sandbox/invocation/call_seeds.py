@@ -32,11 +32,11 @@ def _is_text(value: Any) -> bool:
 
 
 _RULES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
-    **dict.fromkeys((*_MATCHING, "subject"), (_is_text, "a text")),
+    **dict.fromkeys((*_MATCHING, "subject"), (_is_text, "a string")),
     "status": (lambda value: _is_count(value) and 200 <= value <= 599, "an HTTP status, 200 to 599"),
     "headers": (
         lambda value: isinstance(value, Mapping) and all(isinstance(text, str) for text in value.values()),
-        "a table of texts",
+        "a table of strings",
     ),
     "delay_s": (lambda value: _is_number(value) and value >= 0, "seconds"),
     "late_s": (lambda value: _is_number(value) and value > 0, "seconds, more than 0"),

@@ -140,7 +140,7 @@ def test_functions_of_one_name_have_keys_of_their_own() -> None:
         ({"executionTimeout": None}, "live value differs: timeout none → 10s"),
         ({"runtime": {"name": "x"}}, ""),
         ({"description": "x" * 501}, "not declared here: description must have at most 500 characters"),
-        ({"environment": {"1A": "x"}}, 'not declared here: environment.1A "1A" must begin with a letter'),
+        ({"environment": {"1A": "x"}}, 'not declared here: environment.1A "1A" is not valid: must begin with a letter'),
         ({"logOptions": {"minLevel": 5}}, "live value differs: log cannot be read"),
         ({"status": "OBSOLETE"}, "the live version is OBSOLETE"),
     ],

@@ -41,16 +41,16 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 SOURCES = {
-    "a pattern with a leading ./": ('exclude = ["./x"]', "exclude: './x' can match nothing: write '/x'"),
-    "a pattern with its own folder": ('exclude = ["src/x"]', "exclude: 'src/x' can match nothing: it begins with"),
-    "an open bracket": ('include = ["[a"]', "include: '[a' "),
-    "an include that names nothing": ('include = ["index.py", "indx.py"]', "include: 'indx.py' matches no file of src"),
+    "a pattern with a leading ./": ('exclude = ["./x"]', 'exclude: "./x" can never match: write "/x"'),
+    "a pattern with its own folder": ('exclude = ["src/x"]', 'exclude: "src/x" can never match: it begins with'),
+    "an open bracket": ('include = ["[a"]', 'include: "[a" '),
+    "an include that names nothing": ('include = ["index.py", "indx.py"]', 'include: "indx.py" matches no file of src'),
     "an empty package": ('exclude = ["*"]', "the package of src would be empty"),
-    "an entry point that names no function": ('entrypoint = "index"', "entrypoint 'index' names no function"),
-    "an entry point that is not there": ('entrypoint = "man.handler"', "entrypoint 'man.handler': the package has no"),
+    "an entry point that names no function": ('entrypoint = "index"', 'entrypoint "index" names no function'),
+    "an entry point that is not there": ('entrypoint = "man.handler"', 'entrypoint "man.handler": the package has no'),
     "a path laid twice": (
         'files = { "a" = "src/index.py", "./a" = "src" }',
-        "files: './a' and 'a' place files at the same path",
+        'files: "./a" and "a" place files at the same path',
     ),
 }
 
@@ -89,10 +89,10 @@ def test_secrets_of_developers_and_links_out_are_reported(project: Path) -> None
 
 def test_doubts_are_warnings(project: Path) -> None:
     text = FUNCTION + 'include = ["*.py", "*.json"]\n'
-    assert validated(project, text) == ([], [f"{AT}include: '*.json' matches no file of src"])
+    assert validated(project, text) == ([], [f'{AT}include: "*.json" matches no file of src'])
     node = text.replace(', "*.json"', "") + 'runtime = "nodejs22"\n'
     (mistake,), _ = validated(project, node)
-    assert mistake.startswith(f"{AT}entrypoint 'index.handler': the package has no index.js")
+    assert mistake.startswith(f'{AT}entrypoint "index.handler": the package has no index.js')
     (project / "src" / "package.json").write_text("{}")
     _, (warning,) = validated(project, node.replace('["*.py"]', '["*.py", "package.json"]'))
     assert warning.endswith("not an error, because package.json may make it in the cloud")
@@ -101,7 +101,7 @@ def test_doubts_are_warnings(project: Path) -> None:
 def test_what_many_functions_share_is_said_once(project: Path) -> None:
     functions = "".join(f'[functions.fun-{number}]\nsource = "src"\n' for number in range(5))
     (mistake,), _ = validated(project, f'exclude = ["./x"]\n{functions}')
-    assert mistake.startswith("deploy.toml:8: functions.fun-0: exclude: './x' can match nothing: write '/x'")
+    assert mistake.startswith('deploy.toml:8: functions.fun-0: exclude: "./x" can never match: write "/x"')
     assert mistake.endswith("(concerns fun-0, fun-1, fun-2 and 2 more)")
 
 

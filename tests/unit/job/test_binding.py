@@ -23,10 +23,10 @@ ROW = 'function = "a", reason = "b", owner = "c"'
 
 # the manifest → the keys, and the beginnings of the messages
 WRONG = [
-    (f'{MASS}selct = ["a"]\n', ["jobs.mass.selct"], 'takes no parameter "selct", given here; did you mean "select"?'),
-    (f'{MASS}to = "python312"\n', ["jobs.mass.to"], 'takes no parameter "to"'),
+    (f'{MASS}selct = ["a"]\n', ["jobs.mass.selct"], 'has no parameter "selct"; did you mean "select"?'),
+    (f'{MASS}to = "python312"\n', ["jobs.mass.to"], 'has no parameter "to"'),
     (f"{MASS}functions = 3\nfrom_source = 1\n", ["jobs.mass.functions", "jobs.mass.from_source"], "must be a list"),
-    (f"{MASS}environment = {{ A = 1 }}\n", ["jobs.mass.environment"], "`environment.A` must be a text"),
+    (f"{MASS}environment = {{ A = 1 }}\n", ["jobs.mass.environment"], "`environment.A` must be a string"),
     (f'{MASS}secrets = [{{ version_id = "x" }}]\n', ["jobs.mass.secrets"], "has no environment_variable"),
     ('[jobs.up]\nrun = "runtime_upgrade"\n', ["jobs.up", "jobs.up"], "needs `from`: old runtimes"),
     (f"{UP}skip = [{{ {ROW} }}]\n", ["jobs.up.skip"], "has no date `until`"),

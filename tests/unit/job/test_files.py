@@ -112,7 +112,7 @@ def test_an_unknown_job_is_an_error_with_a_suggestion(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         find_job("runtime_upgrades", tmp_path)
     assert caught.value.message == 'there is no job "runtime_upgrades"'
-    assert caught.value.advice.startswith('did you mean "runtime_upgrade"? known: ')
+    assert caught.value.advice.startswith('did you mean "runtime_upgrade"? choose from ')
 
 
 LOADING = [
@@ -212,15 +212,15 @@ def test_a_parameter_that_is_required_and_missing_is_an_error_that_names_the_pla
 
 
 @pytest.mark.parametrize(
-    ("params", "values", "source"), [({"forse": "true"}, {}, "in --param"), ({}, {"forse": True}, "at deploy.toml:7")]
+    ("params", "values", "source"), [({"forse": "true"}, {}, " (--param)"), ({}, {"forse": True}, " (deploy.toml:7)")]
 )
 def test_an_unknown_parameter_is_an_error_with_a_suggestion(
     params: dict[str, str], values: dict[str, Any], source: str, tmp_path: Path
 ) -> None:
     with pytest.raises(JobError) as caught:
         given(tmp_path, params, to="x", **values)
-    assert caught.value.message == f'job "nightly" (mine) takes no parameter "forse", given {source}'
-    assert caught.value.advice.startswith('did you mean "force"? it takes count, ')
+    assert caught.value.message == f'job "nightly" (mine) has no parameter "forse"{source}'
+    assert caught.value.advice.startswith('did you mean "force"? its parameters are count, ')
 
 
 def test_a_jobs_own_rollout_wins_key_by_key(tmp_path: Path) -> None:

@@ -111,12 +111,12 @@ def test_a_change_that_does_not_fit_stops_that_function(given: dict[str, Any], m
         ({"functions": ("legacy-c",)}, 'no live function matches "legacy-c"'),
         ({"functions": ("off",)}, 'function "off" is disabled'),
         ({"force": "yes"}, "`force` must be true or false"),
-        ({"environment": {"A": 1}}, "`environment.A` must be a text"),
+        ({"environment": {"A": 1}}, "`environment.A` must be a string"),
         ({"environment": ("A",)}, "`environment` must be a table"),
         ({"secrets": ({"key": "k"},)}, "a row of `secrets` has no environment_variable"),
         ({"secrets": ({"environment_variable": "A", "id": "1", "name": "n"},)}, "a row of `secrets` has both id and"),
         ({"secrets": ({"environment_variable": "A", "version": "1"},)}, '`secrets` has no key "version"'),
-        ({"secrets": ({"environment_variable": 1},)}, "`environment_variable` of a row of `secrets` must be a text"),
+        ({"secrets": ({"environment_variable": 1},)}, "`environment_variable` of a row of `secrets` must be a string"),
     ],
 )  # fmt: skip
 def test_parameters_that_make_no_sense(given: dict[str, Any], message: str) -> None:

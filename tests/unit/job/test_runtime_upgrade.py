@@ -130,8 +130,8 @@ def test_a_skip_of_nothing_is_a_warning() -> None:
         ({"old": ()}, "`from` is empty"),
         ({"old": ("python312",)}, "python312 is in `from` and in `to`"),
         ({"old": ("nodejs16",)}, "nodejs16 and python312 are of different languages"),
-        ({"old": 3}, "`from` must be a list of texts, not 3"),
-        ({"to": ""}, "`to` must be a text, not ''"),
+        ({"old": 3}, "`from` must be a list of strings, not 3"),
+        ({"to": ""}, '`to` must be a string, not ""'),
     ],
 )
 def test_runtimes_that_make_no_sense_are_errors(given: dict[str, Any], message: str) -> None:

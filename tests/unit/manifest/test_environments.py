@@ -364,9 +364,7 @@ def test_the_process_cannot_lead_into_the_functions_of_another_environment(tmp_p
         manifest = load_for_run(path, {how: folder}, choice=ManifestChoice("dev"))
         mistakes = manifest.functions["fun"].mistakes
         assert len(mistakes) == count
-        assert all(
-            "the same live functions as those of prod, by variables of the process" in one.rule for one in mistakes
-        )
+        assert all("the same live functions as prod, through variables of the process" in one.rule for one in mistakes)
     assert not load_for_run(path, {how: "b1p"}, choice=ManifestChoice("prod")).functions["fun"].mistakes
 
 
@@ -417,9 +415,7 @@ def test_that_functions_are_the_same_is_said_once_for_two_environments(tmp_path:
     reported = {survey(path, {}, choice=ManifestChoice(name)).mistakes for name in ("dev", "prod")}
     ((found,),) = reported
     assert (found.line, found.key) == (11, "environments.prod")
-    assert found.rule.startswith(
-        "has functions that are the same live functions as those of dev: give it its own folder"
-    )
+    assert found.rule.startswith("has the same live functions as dev: set its own folder")
     assert found.rule.endswith("(concerns fun)")
 
 

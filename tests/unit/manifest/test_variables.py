@@ -107,7 +107,7 @@ def test_the_name_of_the_environment_is_a_variable_and_nothing_else_is_called_so
 # the text before the function, the key, a part of the rule
 WRONG = [
     ('[variables]\nLEVL = "x" # <-\n', "variables.LEVL", 'so it has no effect; did you mean "LEVEL"?'),
-    ('[variables]\n"A-B" = "x" # <-\n', "variables.A-B", "must be a variable's name"),
+    ('[variables]\n"A-B" = "x" # <-\n', "variables.A-B", "must be a variable name"),
     ("[variables]\nLEVEL = 3 # <-\n", "variables.LEVEL", "must be a string"),
     ('[variables]\nLEVEL = "${" # <-\n', "variables.LEVEL", "followed by a variable's name"),
     ('variables = "x" # <-\n', "variables", "must be a table"),

@@ -40,7 +40,7 @@ def understood(text: str, folder: Path) -> str | None:
     try:
         patterns([text], "list", str(folder))
     except PackageError as error:
-        return "" if "can match nothing" in error.message else None
+        return "" if "can never match" in error.message else None
     return text
 
 

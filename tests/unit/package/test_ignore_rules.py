@@ -119,7 +119,7 @@ def test_a_folder_that_include_cannot_reach_is_not_looked_into(tmp_path: Path) -
 def test_a_pattern_that_is_none_is_refused(tmp_path: Path, key: str) -> None:
     folder = make_tree(tmp_path / "fn", {"index.py": ""})
     code = code_of(folder, include=("!",)) if key == "include" else code_of(folder, exclude=("!",))
-    with pytest.raises(PackageError, match=f"{key}: '!' is not a gitignore pattern"):
+    with pytest.raises(PackageError, match=f'{key}: "!" is not a gitignore pattern'):
         scan(code)
 
 

@@ -90,7 +90,7 @@ def test_what_the_manifest_names_is_not_left_out_itself(tmp_path: Path) -> None:
 def test_a_bad_line_in_an_ignore_file_is_reported_with_its_place(tmp_path: Path, file: str, line: int) -> None:
     make_tree(tmp_path, {"fn/index.py": "", "fn/lib/x": "", file: "*.log\r\n[z-a]\r\n"})
     assert refusal(tmp_path / "fn", tmp_path).message.startswith(
-        f"{file}:{line}: '[z-a]' has a range that goes backwards"
+        f'{file}:{line}: "[z-a]" has a range that goes backwards'
     )
 
 
@@ -124,14 +124,14 @@ def test_a_folder_laid_over_the_source_names_its_own_ignore_file(tmp_path: Path)
 @pytest.mark.parametrize(
     ("include", "sentence"),
     [
-        ("/requirments.txt", "include: '/requirments.txt' matches no file of fn; did you mean 'requirements.txt'?"),
-        ("nothing", "include: 'nothing' matches no file of fn"),
+        ("/requirments.txt", 'include: "/requirments.txt" matches no file of fn; did you mean "requirements.txt"?'),
+        ("nothing", 'include: "nothing" matches no file of fn'),
         (
             "a.log",
-            "include: 'a.log' matches no file of fn; a.log is excluded by `exclude`, .orchestratorignore or by default",
+            'include: "a.log" matches no file of fn; a.log is excluded by `exclude`, .orchestratorignore or by default',
         ),
-        ("fn/index.py", "include: 'fn/index.py' can match nothing: it begins with its own folder; write '/index.py'"),
-        ("./index.py", "include: './index.py' can match nothing: write '/index.py'"),
+        ("fn/index.py", 'include: "fn/index.py" can never match: it begins with its own folder; write "/index.py"'),
+        ("./index.py", 'include: "./index.py" can never match: write "/index.py"'),
     ],
 )  # fmt: skip
 def test_a_line_of_include_without_effect_is_an_error(tmp_path: Path, include: str, sentence: str) -> None:
@@ -144,7 +144,7 @@ def test_a_line_of_include_with_wildcards_may_stand_for_other_functions(tmp_path
     folder = make_tree(tmp_path / "fn", {"index.py": "", "lib/x": ""})
     tree = scan(code_of(folder, include=("*.py", "lib/", "*.json", "!x.py")))
     assert tree.paths == ("index.py", "lib/x")
-    assert tree.warnings == ("include: '*.json' matches no file of fn",)
+    assert tree.warnings == ('include: "*.json" matches no file of fn',)
     assert scan(code_of(folder, include=("*.py", "lib/"))).warnings == ()
 
 

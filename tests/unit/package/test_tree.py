@@ -261,7 +261,7 @@ def test_files_are_laid_as_cp_lays_them(tmp_path: Path, laid: str, local: str, p
 def test_two_lines_for_one_path_are_refused(tmp_path: Path, first: str, second: str, path: str) -> None:
     make_tree(tmp_path, {"fn/index.py": "", "one.txt": ""})
     error = refusal(code_of(tmp_path / "fn", files={first: tmp_path / "one.txt", second: tmp_path / "one.txt"}))
-    assert error.message == f"files: {first!r} and {second!r} place files at the same path, {path!r}"
+    assert error.message == f'files: "{first}" and "{second}" place files at the same path, "{path}"'
 
 
 def test_a_file_may_cover_one_of_a_folder_laid_before(tmp_path: Path) -> None:
@@ -274,7 +274,7 @@ def test_a_file_may_cover_one_of_a_folder_laid_before(tmp_path: Path) -> None:
 def test_a_path_that_is_a_file_and_a_folder_is_refused_naming_both(tmp_path: Path, laid: str, local: str) -> None:
     make_tree(tmp_path, {"fn/common/x.py": "", "fn/index.py": "", "one.py": "", "libs/a.py": ""})
     message = refusal(code_of(tmp_path / "fn", files={laid: tmp_path / local})).message
-    assert message.startswith(f"{laid!r} would be a file")
+    assert message.startswith(f'"{laid}" would be a file')
     assert local in message
     assert "fn/" in message
 

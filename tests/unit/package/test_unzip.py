@@ -78,7 +78,7 @@ def test_links_in_a_zip_are_kept_as_they_are_but_never_packed_again(tmp_path: Pa
         ("a\\x", "has a backslash"),
         ("a\nx", "has a control character"),
         ("index.py\t", "index.py in fn.zip is included twice"),  # `make_zip` strips the tab
-        ("index.py/x", "'index.py' would be a file (index.py in fn.zip) and a folder"),
+        ("index.py/x", '"index.py" would be a file (index.py in fn.zip) and a folder'),
     ],
 )
 @pytest.mark.parametrize("exclude", [(), ("nothing",)])

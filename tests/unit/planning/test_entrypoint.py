@@ -37,13 +37,13 @@ MISSING = [
     ("python312", "index", ("index.py",), "error", "names no function: write it as file.function"),
     ("python312", "index.", ("index.py",), "error", "names no function"),
     ("python312", ".handler", ("index.py",), "error", "names no function"),
-    ("python312", "index.handler", ("src/index.py",), "error", "did you mean 'src.index.handler'?"),
-    ("python312", "indx.handler", ("index.py",), "error", "did you mean 'index.handler'?"),
-    ("python312", "Index.handler", ("index.py",), "error", "did you mean 'index.handler'?"),
-    ("python312", "index.handler", ("src/index/__init__.py",), "error", "did you mean 'src.index.handler'?"),
-    ("bash-2204", "handler.sh", ("bin/handler.sh",), "error", "did you mean 'bin/handler.sh'?"),
-    ("bash", "handler", ("handler.sh",), "error", "did you mean 'handler.sh'?"),
-    ("nodejs22", "index.handler", ("src/index.js",), "error", "did you mean 'src/index.handler'?"),
+    ("python312", "index.handler", ("src/index.py",), "error", 'did you mean "src.index.handler"?'),
+    ("python312", "indx.handler", ("index.py",), "error", 'did you mean "index.handler"?'),
+    ("python312", "Index.handler", ("index.py",), "error", 'did you mean "index.handler"?'),
+    ("python312", "index.handler", ("src/index/__init__.py",), "error", 'did you mean "src.index.handler"?'),
+    ("bash-2204", "handler.sh", ("bin/handler.sh",), "error", 'did you mean "bin/handler.sh"?'),
+    ("bash", "handler", ("handler.sh",), "error", 'did you mean "handler.sh"?'),
+    ("nodejs22", "index.handler", ("src/index.js",), "error", 'did you mean "src/index.handler"?'),
     ("nodejs22", "dist/index.handler", ("src/index.ts",), "error", "no dist/index.js or dist/index.mjs"),
     ("nodejs22", "a.handler", ("index.js", "lib/package.json"), "error", "no a.js or"),
     ("nodejs22", "a.handler", ("index.js", "package.json"), "warning", "because package.json may make it in the cloud"),
@@ -56,7 +56,7 @@ MISSING = [
         "no index.go; not an error, because a Go package may be",
     ),
     ("golang123", "main.Handler", ("go.mod",), "error", "the package has no main.go"),
-    ("php82", "index.handler", ("public/index.php",), "error", "did you mean 'public/index.handler'?"),
+    ("php82", "index.handler", ("public/index.php",), "error", 'did you mean "public/index.handler"?'),
     ("php82", "index.handler", ("composer.json",), "warning", "because composer.json may make it in the cloud"),
 ]
 
@@ -75,7 +75,7 @@ def test_a_missing_entry_is_reported(
     found = missing_entry(runtime, entrypoint, paths)
     assert found is not None
     assert found[0] == severity
-    assert repr(entrypoint) in found[1]
+    assert f'"{entrypoint}"' in found[1]
     assert part in found[1]
     assert (severity == "error") != ("not an error" in found[1])
     assert sum(words in found[1] for words in ("did you mean", "write it as", "correct `entrypoint`")) <= 1
@@ -86,5 +86,5 @@ def test_a_missing_entry_is_reported(
 
 def test_nothing_is_suggested_where_nothing_is_close() -> None:
     found = missing_entry("python312", "index.handler", ("zebra.py",))
-    said = "entrypoint 'index.handler': the package has no index.py or index/__init__.py; correct `entrypoint`, or see"
+    said = 'entrypoint "index.handler": the package has no index.py or index/__init__.py; correct `entrypoint`, or see'
     assert found == ("error", f"{said} what the package has: `orchestrator package NAME`")

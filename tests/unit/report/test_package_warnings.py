@@ -20,7 +20,7 @@ from tests.builders import function, settings, source, spec
 
 NODE = Tree("a" * 64, 10, ("other.js", "package.json"), left_out=(".DS_Store", "tests/"), warnings=("it is odd",))
 MISSING = (
-    "entrypoint 'index.handler': the package has no index.js or index.mjs or index.cjs or index.ts; not an error,"
+    'entrypoint "index.handler": the package has no index.js or index.mjs or index.cjs or index.ts; not an error,'
     " because package.json may make it in the cloud"
 )
 
@@ -54,7 +54,7 @@ def test_an_entry_file_that_is_missing_is_a_warning_where_it_may_be_made(
     (unit,) = build({"f": desired}, indexed([function()], []), {"f": Tree("a" * 64, 1, (beside,))}, {}).units
     said = unit.failure.message if unit.failure is not None else unit.warnings[0]
     assert unit.action is action
-    assert said.startswith("entrypoint 'index.handler': the package has no index.")
+    assert said.startswith('entrypoint "index.handler": the package has no index.')
 
 
 def test_the_plan_says_equal_warnings_once_and_counts_what_is_left_out() -> None:

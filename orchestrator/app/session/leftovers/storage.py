@@ -34,7 +34,7 @@ def prunable(only: Collection[str], *, some: bool) -> frozenset[str]:
     """
     given = frozenset(only)
     if unknown := sorted(given - set(PRUNABLE)):
-        raise UsageError(f'--only: unknown kind "{unknown[0]}"', advice=f"write {', '.join(PRUNABLE)}")
+        raise UsageError(f'--only: unknown kind "{unknown[0]}"', advice=f"choose from {', '.join(PRUNABLE)}")
     if some and (others := sorted(given - {VERSIONS})):
         raise UsageError(
             f"--only {' and '.join(others)} cannot be combined with FUNCTIONS",

@@ -38,7 +38,7 @@ def check_saving(options: RunOptions, manifest: Manifest) -> None:
     if str(path) == "-":
         raise UsageError("--out -: a plan is saved in a file", advice="print the plan as JSON with `plan -o json`")
     if path.is_dir():
-        raise UsageError(f"--out {path}: is a folder", advice="choose a file in it")
+        raise UsageError(f"--out {path} is a folder", advice="choose a file in it")
     if path.exists() and not _is_saved_plan(path):
         raise UsageError(
             f"--out {path}: the file exists already and is not a saved plan", advice="choose another file, or remove it"

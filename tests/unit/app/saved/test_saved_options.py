@@ -72,7 +72,7 @@ def test_a_plan_is_saved_for_a_time_that_is_named_with_its_file() -> None:
     for more, said in (
         ({"upload": True}, "--upload requires --out"),
         ({"expires": "1h"}, "--expires requires --out"),
-        ({"out": Path("x"), "expires": "0s"}, "must be longer than 0"),
+        ({"out": Path("x"), "expires": "0s"}, "must be more than 0"),
         ({"out": Path("x"), "expires": "soon"}, "--expires soon: must be a duration"),
     ):
         with pytest.raises(UsageError, match=said) as error:
@@ -93,7 +93,7 @@ def test_what_cannot_be_saved_is_reported_before_anything_is_planned(tmp_path: P
     file = tmp_path / "plan.json"
     for options, reported in (
         (given("plan", out=file, upload=True), "there is no bucket to store packages in"),
-        (given("plan", out=tmp_path), ": is a folder"),
+        (given("plan", out=tmp_path), " is a folder"),
         (given("plan", out=Path("-")), "a plan is saved in a file"),
         (given("plan", out=tmp_path / "deploy.toml"), "the file exists already and is not a saved plan"),
         (given("plan", out=Path("/dev/null")), "the file exists already and is not a saved plan"),
