@@ -47,6 +47,7 @@ class RunStarted(Event):
     recorded: bool = False  # read from a bucket: calls after the last write are not among its events
     canary: int = 0  # number of units of its canary wave, which come first in its plan
     disabled: int = 0  # functions that it leaves out because the manifest disables them; of a run of all
+    left_out: int = 0  # enabled functions that its selection leaves out
     waves: tuple[int | str, ...] = ()  # of its chain; () if an earlier program did not write it
     max_failures: int | str | None = ""  # of its chain; None: not declared, "": not written
 

@@ -43,6 +43,7 @@ class RunState(FoldedUnits):
     taken_back: TakenBack = NOTHING_TAKEN_BACK  # as far as the journal shows it
     total: int = 0  # units of the first run's plan
     disabled: int = 0  # functions that the first run left out because the manifest disables them
+    left_out: int = 0  # enabled functions that the first run's selection left out
     started_at: float | None = None
     planned_s: float = 0.0  # before it started, builds included
     ended_at: float | None = None
@@ -139,7 +140,7 @@ def _run_started(state: RunState, event: RunStarted) -> None:
         state.identity = gone_on_with(state.identity, event.identity)
     else:
         state.identity, state.total, state.rollout.canary = event.identity, event.units, event.canary
-        state.disabled = event.disabled
+        state.disabled, state.left_out = event.disabled, event.left_out
     if event.approves:
         state.approve()
     state.run_id, state.verb, state.endpoint = event.run_id, event.verb, event.endpoint

@@ -19,6 +19,7 @@ from orchestrator.report.verifying_text import SKIPPED, is_verified, verdict_wor
 
 WHOLE_MAX = 60  # functions; a larger table does not show all
 SLOWEST = 20
+ROLLED_BACK = "rolled back"
 # From the least to the most important: the end of a table is what stays on the screen.
 _ORDER = ("unchanged", "deployed", "pruned", NOT_ENDED, "cancelled", "blocked", "inconclusive", "unknown", "failed")
 _HEADS = {Step.FUNCTION: "new function"}  # the names are under "function"
@@ -42,22 +43,26 @@ def outcome_counts(state: RunState) -> dict[str, int]:
     return {word: count for word, count in by_word.items() if count}
 
 
+def result_words(state: RunState) -> str:
+    """Count the functions by outcome, in words: "12 functions: 10 deployed, 1 failed, 1 unknown"."""
+    outcomes = ", ".join(f"{count} {word}" for word, count in outcome_counts(state).items())
+    gone = [versions_deleted(unit) for unit in state.units.values()]
+    of = sum(count for _, count in gone)
+    versions = f", {sum(count for count, _ in gone)} of {counted(of, 'version')} deleted" if of else ""
+    return f"{counted(max(state.total, len(state.units)), 'function')}: {outcomes or 'nothing to do'}{versions}"
+
+
 def headline(state: RunState) -> str:
     """Return how the run ended in one line: "12 functions: 10 deployed, 1 failed, 1 unknown in 8.4 s". The time
     includes planning and builds.
     """
-    total = max(state.total, len(state.units))
-    outcomes = ", ".join(f"{count} {word}" for word, count in outcome_counts(state).items())
     took = ""
     if state.started_at is not None and state.ended_at is not None:
         took = f" in {time_span(state.ended_at - state.started_at + state.planned_s)}"
     reason = f" ({state.reason})" if state.reason else ""
     skipped = f"; {SKIPPED}" if "verification" in state.rollout.skips else ""
-    gone = [versions_deleted(unit) for unit in state.units.values()]
-    of = sum(count for _, count in gone)
-    versions = f", {sum(count for count, _ in gone)} of {counted(of, 'version')} deleted" if of else ""
     where = f"environment {state.identity.environment}: " if state.identity.environment else ""
-    return f"{where}{counted(total, 'function')}: {outcomes or 'nothing to do'}{versions}{took}{reason}{skipped}"
+    return f"{where}{result_words(state)}{took}{reason}{skipped}"
 
 
 def versions_deleted(unit: UnitState) -> tuple[int, int]:

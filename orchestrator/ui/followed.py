@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from orchestrator.coordination.local_lock import alive_since
 from orchestrator.errors import UsageError
@@ -30,6 +30,12 @@ _BUSY_SHARE = 10  # reading a large run may take a tenth of the time at most
 Seen = tuple[int, int, int]
 
 
+class NextOf(Protocol):
+    """Returns the command lines that continue from a chain, see `app.session.chains.next_lines`."""
+
+    def __call__(self, run: RunState, back: RunState | None, *, alive: bool) -> tuple[str, ...]: ...
+
+
 @dataclass(slots=True)
 class _Known:
     """What was read of a chain, and what was sent to pages. `epoch` differs once the chain was pruned or the program
@@ -47,7 +53,7 @@ class _Known:
     parts: dict[str, tuple[int, Any]] = field(default_factory=dict)
     rows: list[tuple[int, list[Any]]] = field(default_factory=list)
     functions: dict[int, FunctionAccount] = field(default_factory=dict)  # by the id of the unit's state
-    shown: dict[int, FunctionAccount] = field(default_factory=dict)  # redacted copies of them
+    shown: dict[int, tuple[FunctionAccount, FunctionAccount]] = field(default_factory=dict)  # each with a redacted copy
 
     def handle(self, event: Event) -> None:
         """Handle an event. The account of the function that it is about is dropped. An event that concerns all
@@ -67,10 +73,10 @@ class _Known:
         """Copy an account to be shown. Functions that have not changed are not redacted again."""
         units = self.found.state.units.values()
         for unit, one in zip(units, account.functions, strict=True):
-            if id(unit) not in self.shown:
-                self.shown[id(unit)] = outlet.value(one)
+            if id(unit) not in self.shown or self.shown[id(unit)][0] is not one:
+                self.shown[id(unit)] = (one, outlet.value(one))
         rest = outlet.value(replace(account, functions=()))
-        return replace(rest, functions=tuple(self.shown[id(unit)] for unit in units))
+        return replace(rest, functions=tuple(self.shown[id(unit)][1] for unit in units))
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +90,9 @@ class Telling:
 class FollowedChain:
     """The chain that a run belongs to. Several pages share one; threads use it in turn."""
 
-    def __init__(self, run_id: str, state_dir: Path, outlet: Outlet) -> None:
-        self._run_id, self._state_dir, self._outlet = run_id, state_dir, outlet
+    def __init__(self, run_id: str, state_dir: Path, outlet: Outlet, next_of: NextOf) -> None:
+        """`next_of`: returns the command lines that continue from a chain."""
+        self._run_id, self._state_dir, self._outlet, self._next_of = run_id, state_dir, outlet, next_of
         self._lock = threading.Lock()
         self._known = _Known()
         self._seen: tuple[Seen, ...] = ()
@@ -137,7 +144,8 @@ class FollowedChain:
 
     def _take(self, now: float, back: RunState | None, *, alive: bool) -> None:
         known = self._known
-        account = account_of(known.found, now, alive=alive, back=back, known=known.functions)
+        lines = self._next_of(known.found.state, back, alive=alive)
+        account = account_of(known.found, now, alive=alive, back=back, known=known.functions, next_lines=lines)
         self._outlet.redactor.protect(words(ReportView(account)))
         data = page_data(known.redacted(account, self._outlet), self._outlet.redactor.value, known.texts)
         rows = data.pop("functions")

@@ -138,7 +138,8 @@ async def carry_out(
             clouds, units = planned.live.clouds.values(), len(planned.plan.units) + len(planned.settled)
             begun = journaled(
                 session, units, clouds, adopt=planned.adopt, planned_s=planned_s, rolls_back=planned.rolls_back,
-                canary=canary_size(planned.plan, planned.rollout), disabled=planned.disabled, rollout=planned.rollout,
+                canary=canary_size(planned.plan, planned.rollout), disabled=planned.disabled, left_out=planned.left_out,
+                rollout=planned.rollout,
             )  # fmt: skip
             async with begun as (bus, state, recorder):
                 tell(lease, len(functions), session, bus)

@@ -58,12 +58,12 @@ async def journaled(
     approves: str = "",
     canary: int = 0,
     disabled: int = 0,
+    left_out: int = 0,
     rollout: Rollout | None = None,
 ) -> AsyncIterator[tuple[Bus, RunState, Recorder | None]]:
-    """Begin a run: its journal, displays and record. Events go to the bus and fold into the state, which covers the
-    whole chain where the run resumes `before`.
+    """Begin a run: its journal, displays and record. Events fold into the state, of the whole chain from `before` on.
     `rolls_back`: the ID of the run that it undoes. `approves`: the ID of the paused run that it continues. `canary`,
-    `disabled`: see `RunStarted`. `rollout`: that of the plan; a chain keeps the one of its first run.
+    `disabled`, `left_out`: see `RunStarted`. `rollout`: that of the plan; a chain keeps the one of its first run.
     """
     then = RolloutState() if before is None else before.rollout
     options, identity = session.request.options, session.request.identity
@@ -84,6 +84,7 @@ async def journaled(
         approves=approves,
         canary=canary,
         disabled=disabled,
+        left_out=left_out,
         waves=rollout.waves if rollout is not None else then.waves,
         max_failures=rollout.max_failures if rollout is not None else then.max_failures,
     )

@@ -77,5 +77,5 @@ def read_account(store: Store, run_id: str, state_dir: Path) -> Account:
             found(event)
     alive = (found.state.started_at or 0.0) >= alive_since(state_dir)
     back = store.taken_back_by(found.state)
-    lines = () if alive and found.state.ended_at is None else next_lines(found.state, back)
+    lines = next_lines(found.state, back, alive=alive)
     return account_of(found, time.time(), alive=alive, back=back, next_lines=lines)

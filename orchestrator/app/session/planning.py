@@ -76,6 +76,7 @@ class Planned:
     rollout: Rollout
     undeclared: tuple[Undeclared, ...] = ()  # in searched folders, but not in the manifest
     disabled: int = 0  # functions that a plan of all excludes
+    left_out: int = 0  # enabled functions that the selection excludes
     warnings: tuple[str, ...] = ()  # about possible failures, printed already
     adopt: Adoption = NOTHING
     back: bool = False
@@ -110,7 +111,7 @@ async def plan_functions(session: Session, specs: Mapping[str, FunctionSpec]) ->
     planned = await plan_desired(session, desired, live, forced=forced, adopt=options.adopt)
     disabled = sum(not spec.enabled for spec in declared.values())
     if not whole:
-        return planned
+        return replace(planned, left_out=len(declared) - disabled - len(specs))
     return replace(planned, undeclared=undeclared(declared.values(), live, manifest.of_others), disabled=disabled)
 
 

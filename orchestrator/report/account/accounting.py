@@ -64,6 +64,7 @@ class Accounting:
         track = self.tracks.get(id(unit))
         if track is None:
             track = self.tracks[id(unit)] = Track(unit)
+        track.is_recorded = bool(self.clock.runs) and self.clock.runs[-1].started.recorded
         if not isinstance(event, UnitEnded):
             track.wave = self.clock.wave or track.wave
         return track

@@ -12,22 +12,20 @@ from orchestrator.report.account.functions import Since, causes_of, function_acc
 from orchestrator.report.account.higher import time_sentence, would_give
 from orchestrator.report.account.live_after import live_with
 from orchestrator.report.account.spent import Bounding, parts_in_order, time_spent
+from orchestrator.report.account.time_values import Lateness, LongestChain, TimePart
 from orchestrator.report.account.usage import NO_SLOTS, HeldSlot, ScopeKey, slots_in_use
 from orchestrator.report.account.values import (
     Account,
     FunctionAccount,
-    Lateness,
     LimitStep,
-    LongestChain,
     RunSpan,
     RunStop,
     ScopeAccount,
-    TimePart,
     WaveSpan,
 )
-from orchestrator.report.history import chain_word, commit_words, who
-from orchestrator.report.records import iso
-from orchestrator.report.summary import counts
+from orchestrator.report.history import chain_word, commit_words, selection_words, who
+from orchestrator.report.records import iso, unit_word
+from orchestrator.report.summary import ROLLED_BACK, counts, result_words, rollback_summary
 
 
 def account_of(
@@ -41,8 +39,7 @@ def account_of(
 ) -> Account:
     """Return the account of a chain, an empty one if nothing is known yet. `now`: seconds since the epoch, the end of a
     chain that is under way (`alive`). `back`: the rollback that took it back. `known`: functions that have not changed
-    since, by the id of their unit's state; functions that are made are added. `next_lines`: command lines that continue
-    from here.
+    since, by the id of their unit's state; functions that are made are added. `next_lines`: what continues from here.
     """
     state, clock = found.state, found.clock
     alive = alive and state.ended_at is None
@@ -53,9 +50,9 @@ def account_of(
     held = list(found.held(end))
     seconds = sum(ends[number] - run.started.at for number, run in enumerate(clock.runs))
     parts = _parts(time_spent(held, found.spells(ends), found.limits))
-    functions = _functions(found, since, known if known is not None else {}, back)
+    functions = _functions(found, since, end, known if known is not None else {}, back)
     higher = would_give(found, parts, seconds)
-    return Account(
+    account = Account(
         run_id=state.run_id,
         verb=state.verb,
         state=chain_word(state, back, alive=alive),
@@ -90,16 +87,33 @@ def account_of(
         skips=state.rollout.skips,
         next=next_lines,
     )
+    return _in_words(account, state, back)
+
+
+def _in_words(account: Account, state: RunState, back: RunState | None) -> Account:
+    """Add what `show` says too: the result, what the run was about, and what a rollback has restored of it."""
+    return replace(
+        account,
+        result=result_words(state) if state.run_id else "",
+        selection=selection_words(state.identity, state.verb),
+        left_out=state.left_out,
+        disabled=state.disabled,
+        rolls_back=state.rollout.rolls_back,
+        rolled_back=rollback_summary(back).removeprefix(f"{ROLLED_BACK} ") if back is not None else "",
+    )
 
 
 def _functions(
-    found: Accounting, since: Since, known: dict[int, FunctionAccount], back: RunState | None
+    found: Accounting, since: Since, end: float, known: dict[int, FunctionAccount], back: RunState | None
 ) -> tuple[FunctionAccount, ...]:
-    """Return the functions. A rollback is applied last: those that are known may be older than it."""
-    units = found.state.units.values()
+    """Return the functions. Those whose step is not over have changed since. A rollback is applied last: those that are
+    known may be older than it.
+    """
+    units, verb = found.state.units.values(), found.state.verb
     for unit in units:
-        if id(unit) not in known:
-            known[id(unit)] = function_account(unit, found.track_of(unit), since)
+        one = known.get(id(unit))
+        if one is None or (one.steps and one.steps[-1].to_s is None):
+            known[id(unit)] = function_account(unit, found.track_of(unit), since, end, unit_word(unit, verb))
     if back is None:
         return tuple(known[id(unit)] for unit in units)
     made = []

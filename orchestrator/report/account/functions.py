@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -37,14 +38,17 @@ class Since:
         return round(at - self.began_at, 3)
 
 
-def function_account(unit: UnitState, track: Track | None, since: Since) -> FunctionAccount:
-    """Return a function's part. `track`: None where only its plan and its outcome are known."""
+def function_account(unit: UnitState, track: Track | None, since: Since, end: float, shown: str) -> FunctionAccount:
+    """Return a function's part. `track`: None where only its plan and its outcome are known. `end`: until when a step
+    that is not over counts, in seconds since the epoch. `shown`: its outcome as people see it.
+    """
     track = track if track is not None else Track(unit)
     steps = tuple(
         StepSpan(str(one.step), one.change, since(one.at - one.seconds), since(one.at), one.ok) for one in track.steps
     )
-    if unit.outcome is None and unit.step is not None:
-        steps = (*steps, StepSpan(str(unit.step), 0, since(unit.step_since), None, ok=True))
+    begun = (unit.step, unit.step_since) if unit.step is not None else track.follows
+    if unit.outcome is None and begun is not None:
+        steps = (*steps, StepSpan(str(begun[0]), 0, since(begun[1]), None, ok=True))
     operations = tuple(_operation(one, since) for one in track.operations.values())
     began = [*(one.from_s for one in steps), *(one.accepted_s for one in operations)]
     package, (live, live_version_id) = unit.package, live_after(unit)
@@ -59,8 +63,8 @@ def function_account(unit: UnitState, track: Track | None, since: Since) -> Func
         wave=track.wave,
         started_s=min(began) if began else None,
         ended_s=since(unit.ended_at) if unit.ended_at is not None else None,
-        work_s=round(sum(one.seconds for one in track.steps if one.step is not Step.QUEUE), 3),
-        waited_s=round(sum(one.seconds for one in track.steps if one.step is Step.QUEUE), 3),
+        work_s=_seconds(track, steps, since(end), waits=False),
+        waited_s=_seconds(track, steps, since(end), waits=True),
         old_version_id=unit.base_version_id,
         new_version_id=unit.version_id,
         package_bytes=package.size_bytes if package is not None else None,
@@ -85,7 +89,15 @@ def function_account(unit: UnitState, track: Track | None, since: Since) -> Func
         warnings=unit.warnings,
         live=live,
         live_version_id=live_version_id,
+        shown=shown,
     )  # fmt: skip
+
+
+def _seconds(track: Track, steps: Sequence[StepSpan], end_s: float, *, waits: bool) -> float:
+    """Return how long it waited for slots (`waits`), or worked. `end_s`: until when a step that is not over counts."""
+    known = sum(one.seconds for one in track.steps if (one.step is Step.QUEUE) is waits)
+    opened = (end_s - one.from_s for one in steps if one.to_s is None and (one.step == Step.QUEUE) is waits)
+    return round(known + max(0.0, *opened, 0.0), 3)
 
 
 def _operation(one: Followed, since: Since) -> OperationSpan:

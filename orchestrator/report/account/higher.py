@@ -8,9 +8,9 @@ from math import ceil
 
 from orchestrator.prediction.replay import HeldWork, replayed_s
 from orchestrator.report.account.accounting import Accounting
+from orchestrator.report.account.time_values import TimePart, WouldGive
 from orchestrator.report.account.tracks import Hold
 from orchestrator.report.account.usage import ScopeKey, scope_of
-from orchestrator.report.account.values import TimePart, WouldGive
 from orchestrator.report.plain_text import time_span
 
 # Words for the part that took the most time.
@@ -27,6 +27,7 @@ _WORDS = {
     "reading back": "spent reading back the live state",
     "other": "spent on other things",
 }
+_NAMED_S = 0.05  # what is shorter is shown as 0.0 s
 _WORTH = 0.95  # a higher limit is mentioned if it takes less than this share of the time
 
 
@@ -86,7 +87,7 @@ def time_sentence(seconds: float, parts: Sequence[TimePart], higher: WouldGive |
     """Return how long the run took (`alive`: so far), where most of it went, and what a higher limit would save."""
     total = f"{time_span(seconds)} so far" if alive else time_span(seconds)
     most = max(parts, key=lambda part: part.seconds, default=None)
-    if most is None:
+    if most is None or most.seconds < _NAMED_S:
         return total
     if most.part != "bound":
         return f"{total}, of which {time_span(most.seconds)} {_WORDS[most.part]}"

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from orchestrator.report.account.live_after import NEW, NO_VERSION, NOT_KNOWN, OLD
 from orchestrator.report.account.run_facts import facts_of
-from orchestrator.report.account.values import Account, Cause, FunctionAccount, RunStop, TimePart, Verified
+from orchestrator.report.account.time_values import TimePart
+from orchestrator.report.account.values import Account, Cause, FunctionAccount, RunStop, Verified
 from orchestrator.report.account.view import ReportView
 from orchestrator.report.failures import NAMED_MAX, said_lines
 from orchestrator.report.history import facts_text
@@ -126,9 +127,7 @@ def _live(account: Account) -> ReportTable:
     """Return for each function that is not done which Version is live."""
     keys = {key for cause in account.causes for key in cause.functions}
     failed = [one for one in account.functions if one.function in keys]
-    rows = [
-        (one.function, one.outcome, _LIVE.get(one.live, one.live), one.live_version_id) for one in failed[:_LIVE_MAX]
-    ]
+    rows = [(one.function, one.shown, _LIVE.get(one.live, one.live), one.live_version_id) for one in failed[:_LIVE_MAX]]
     if len(failed) > _LIVE_MAX:
         rows.append((f"and {len(failed) - _LIVE_MAX} more", "", "", ""))
     return ReportTable(LIVE_TITLE, ("function", "outcome", "live", "version"), tuple(rows))
@@ -138,7 +137,7 @@ def _slowest(functions: Sequence[FunctionAccount]) -> ReportTable:
     slow = sorted((one for one in functions if one.work_s > 0), key=lambda one: (-one.work_s, one.function))[:SLOWEST]
     rows = tuple(
         (
-            one.function, one.outcome, time_span(one.work_s), time_span(one.waited_s),
+            one.function, one.shown, time_span(one.work_s), time_span(one.waited_s),
             _longest_step(one), str(len(one.tries)),
         )
         for one in slow
@@ -189,6 +188,7 @@ def _waves(account: Account) -> ReportTable:
 def _stop_words(stop: RunStop) -> str:
     """Return after which wave a stop came, and why. For a gate this is the last line of its output."""
     after = f"after wave {stop.wave}" if stop.wave and stop.kind != "outage" else ""
+    after = "" if stop.reason.startswith(f"wave {stop.wave} ") else after  # the reason says it
     said = stop.detail.strip().splitlines()[-1:]
     return ": ".join(part for part in (", ".join(p for p in (after, stop.verdict) if p), stop.reason, *said) if part)
 

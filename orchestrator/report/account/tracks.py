@@ -41,10 +41,13 @@ class Followed:
 
 @dataclass(slots=True)
 class Track:
-    """One function over time. `wave`: the last one in which it was worked on."""
+    """One function over time. `wave`: the last one in which it was worked on. `is_recorded`: its events are from a
+    record, which has no steps.
+    """
 
     unit: UnitState
     wave: int = 0
+    is_recorded: bool = False
     steps: list[StepFinished] = field(default_factory=list)
     tries: list[tuple[StepRetried, str]] = field(
         default_factory=list
@@ -54,7 +57,15 @@ class Track:
     holds: list[Hold] = field(default_factory=list)
 
     _open: dict[int, Hold] = field(default_factory=dict)  # by change
+    _followed: dict[int, float] = field(default_factory=dict)  # by change: since when its Operation is tracked
     _asked: dict[int, float] = field(default_factory=dict)  # by change: when its call was sent last
+
+    @property
+    def follows(self) -> tuple[Step, float] | None:
+        """The step and its start, for an Operation of an earlier run that is being tracked. A run that resumes another
+        one reports no step for it.
+        """
+        return (Step.TRACK, min(self._followed.values())) if self._followed else None
 
     @property
     def holds_any(self) -> bool:
@@ -64,6 +75,8 @@ class Track:
     def step(self, event: StepFinished) -> None:
         """Handle the end of a step. A slot is granted as the queue ends, and freed when a call is refused."""
         self.steps.append(event)
+        if event.step is Step.TRACK:
+            self._followed.pop(event.change, None)
         if event.step is Step.QUEUE:
             if event.ok:
                 self._hold(event.change, event.at, event.seconds)
@@ -82,6 +95,8 @@ class Track:
     def accepted(self, event: OperationAccepted) -> None:
         """Handle a call being accepted by the cloud."""
         self._hold(event.change, event.at)
+        if not self.is_recorded:
+            self._followed.setdefault(event.change, event.at)
         self.operations.setdefault(event.operation_id, Followed(event, self._asked.pop(event.change, None)))
 
     def done(self, event: OperationDone) -> None:
@@ -90,11 +105,20 @@ class Track:
         if found is not None:
             found.done = event
         self._free(event.change, event.at)
+        self._tracked(event.change, event.at, ok=not event.error)
 
     def let_go(self, at: float) -> None:
         """Free all slots: the unit, or the run, has ended."""
         for change in list(self._open):
             self._free(change, at)
+        for change in list(self._followed):
+            self._tracked(change, at, ok=True)
+
+    def _tracked(self, change: int, at: float, *, ok: bool) -> None:
+        """Add the step in which an Operation was tracked, where no event has: its run was killed or resumed."""
+        since = self._followed.pop(change, None)
+        if since is not None:
+            self.steps.append(StepFinished(at, self.unit.key, Step.TRACK, at - since, ok, change))
 
     def _hold(self, change: int, at: float, waited_s: float = 0.0) -> None:
         if change not in self._open:

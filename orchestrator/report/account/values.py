@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from orchestrator.report.account.time_values import Lateness, LongestChain, TimePart, WouldGive
+
 
 @dataclass(frozen=True, slots=True)
 class StepSpan:
@@ -102,7 +104,8 @@ class WhyFailed:
 class FunctionAccount:
     """One function. `work_s`: its own work, all steps except the queue; `waited_s`: the queue; `wave`: 0 for none.
     `old_version_id` and `new_version_id`: what served `$latest` before, and what was made (or found); "" for none.
-    `live` and `live_version_id`: what serves it after the run, see `live_after`.
+    `live` and `live_version_id`: what serves it after the run, see `live_after`. `shown`: its outcome as people see it,
+    which differs from `outcome` in a rollback: "rolled back".
     """
 
     function: str
@@ -130,6 +133,7 @@ class FunctionAccount:
     warnings: tuple[str, ...]
     live: str
     live_version_id: str
+    shown: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,56 +216,13 @@ class Cause:
 
 
 @dataclass(frozen=True, slots=True)
-class TimePart:
-    """A part of the time that the runs took; all parts together are that time. `part`: see `spent.PARTS`. `scope` and
-    `limit`: what bound it, for the part "bound".
-    """
-
-    part: str
-    scope: str
-    limit: int | None
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Lateness:
-    """How late Operations were seen as done, over those for which the cloud reported how long they took.
-    `cloud_s`: the sum of their lengths by the cloud; `seen_s`: the sum from acceptance until they were seen as done;
-    `late_s`: the difference.
-    """
-
-    operations: int
-    cloud_s: float
-    seen_s: float
-    late_s: float
-    worst_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class WouldGive:
-    """How long the run would have taken with another limit. The same Operations, with the same lengths, are put into so
-    many slots in the same order, wave after wave (list scheduling). What that saves is subtracted from the actual time.
-    """
-
-    scope: str
-    limit: int
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class LongestChain:
-    """The function whose own work took longest: no limit can make a run shorter than that."""
-
-    function: str
-    work_s: float
-
-
-@dataclass(frozen=True, slots=True)
 class Account:
     """A run with its whole chain. `started_at`, `ended_at`: ISO 8601 in UTC; `ended_at` None: it is under way, or was
     killed, see `state`. `seconds`: of all its runs, without the time between them; `planned_s`: of the plan before.
     `sentence`: where the time went, for people. `first_failure`: the function that failed first, "" for none. `skips`:
-    what the last run does not wait for. `next`: commands that continue from here.
+    what the last run does not wait for. `next`: commands that continue from here. `result`: the outcomes as people see
+    them. `selection`: as it was typed; `left_out`, `disabled`: how many functions that, and the manifest, left out.
+    `rolled_back`: what the rollback that took it back has restored, in words.
     """
 
     run_id: str
@@ -297,3 +258,9 @@ class Account:
     rolled_back_by: str
     skips: tuple[str, ...]
     next: tuple[str, ...]
+    result: str = ""
+    selection: str = ""
+    left_out: int = 0
+    disabled: int = 0
+    rolls_back: str = ""
+    rolled_back: str = ""

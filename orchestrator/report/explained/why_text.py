@@ -56,14 +56,14 @@ def _head(why: Explanation) -> str:
 def _now(why: Explanation) -> Iterator[str]:
     now = why.now
     if now is None:
-        yield from [f"now: {why.absent[0]}", *(f"  {one}" for one in why.absent[1:])] if why.absent else []
+        yield from [f"live state: {why.absent[0]}", *(f"  {one}" for one in why.absent[1:])] if why.absent else []
         return
     if not now.version_id:
-        yield f"now: no version yet{f', {now.status}' if now.status not in ('', 'ACTIVE') else ''}"
+        yield f"live state: no version yet{f', {now.status}' if now.status not in ('', 'ACTIVE') else ''}"
     else:
         status = f", {now.version_status}" if now.version_status not in ("", "ACTIVE") else ""
         since = f" since {_time(now.created_at)}" if now.created_at else ""
-        yield f"now: version {now.version_id}{since}{status}, {', '.join(now.tags)}"
+        yield f"live state: version {now.version_id}{since}{status}, {', '.join(now.tags)}"
         if now.made_by is not None:
             yield f"  {_maker(now.made_by)}"
             yield from [f"  why: {now.made_by.reason}"] if now.made_by.reason else []

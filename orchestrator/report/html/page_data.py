@@ -113,7 +113,7 @@ def _function(one: FunctionAccount, texts: Texts, at: WorkedTime, hide: Callable
     failure = one.failure
     row: list[Any] = [
         one.function, one.name if one.name != one.function else "", texts(one.folder_id), one.function_id,
-        texts(one.action), texts(one.reason), texts(one.outcome), one.wave, round(1000 * one.work_s),
+        texts(one.action), texts(one.reason), texts(one.shown), one.wave, round(1000 * one.work_s),
         round(1000 * one.waited_s), one.old_version_id, one.new_version_id, _steps(one.steps, texts, at),
         [_operation(each, one.new_version_id, texts, at) for each in one.operations],
         [[at(each.at_s), texts(each.step), texts(each.reason), texts(each.no_room), each.request_id]

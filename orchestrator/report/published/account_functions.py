@@ -128,6 +128,7 @@ ACCOUNT_OF_FUNCTION = keys_from(
         "warnings": "sentences about its package",
         "live": "which version serves `$latest` after the run, as far as it is known",
         "live_version_id": 'its id, "" for none, or not known',
+        "shown": 'its result in words; of a rollback, "rolled back" for `deployed`',
     },
     {
         "action": ACTION_OR_NONE,

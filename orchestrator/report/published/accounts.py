@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from orchestrator.report.account import time_values as tv
 from orchestrator.report.account import values as v
 from orchestrator.report.account.spent import PARTS
 from orchestrator.report.published.account_functions import ACCOUNT_OF_FUNCTION
@@ -95,7 +96,7 @@ _CAUSE = keys_from(
     },
 )
 _PART = keys_from(
-    v.TimePart,
+    tv.TimePart,
     "A part of the time; all parts together are `seconds` of the whole.",
     {
         "part": "what the time was spent on",
@@ -106,7 +107,7 @@ _PART = keys_from(
     {"part": among(*PARTS)},
 )
 _LATE = keys_from(
-    v.Lateness,
+    tv.Lateness,
     "How late Operations were seen as done.",
     {
         "operations": "how many operations with times from the cloud",
@@ -117,12 +118,12 @@ _LATE = keys_from(
     },
 )
 _GIVES = keys_from(
-    v.WouldGive,
+    tv.WouldGive,
     "How long the run would have taken with a higher limit.",
     {"scope": "which limit, such as folder ID", "limit": "the higher limit", "seconds": "how long"},
 )
 _LONGEST = keys_from(
-    v.LongestChain,
+    tv.LongestChain,
     "The function whose own work took longest.",
     {"function": "its key", "work_s": "how long"},
 )
@@ -163,6 +164,12 @@ REPORT = keys_from(
         "rolled_back_by": 'the rollback that took it back, "" for none',
         "skips": "what its last run does not wait for: pauses, verification",
         "next": "command lines that continue from here",
+        "result": "how many functions came to which result, in words, as `show` has it",
+        "selection": 'what was selected, as typed; "" for everything',
+        "left_out": "enabled functions that the selection leaves out; 0 for jobs and older runs",
+        "disabled": "functions that the manifest disables; of a run of all",
+        "rolls_back": 'the run that it rolls back, "" for none',
+        "rolled_back": 'what the rollback that took it back has restored, in words; "" for none',
     },
     {
         "state": STATE,
@@ -171,6 +178,8 @@ REPORT = keys_from(
         "exit_code": CODE_OR_NULL,
         "seconds": NUMBER,
         "total": COUNT,
+        "left_out": COUNT,
+        "disabled": COUNT,
         "outcomes": OUTCOME_COUNTS,
         "runs": several(_RUN),
         "parts": several(_PART),

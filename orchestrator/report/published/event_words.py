@@ -68,6 +68,7 @@ SAID: Mapping[str, Mapping[str, str]] = {
         "recorded": "it was read from its record in the bucket",
         "canary": "functions of its canary wave",
         "disabled": "functions that the manifest disables",
+        "left_out": "enabled functions that its selection leaves out; 0 for jobs",
         "waves": "sizes of the waves: counts or shares",
         "max_failures": 'how many functions may fail, null: any; "": not known',
     },

@@ -8,20 +8,27 @@ from dataclasses import replace
 import pytest
 
 from orchestrator.app.session.chains.next_lines import next_lines
-from orchestrator.journal.events import Breached, Event, RunEnded, UnitEnded
+from orchestrator.journal.events import Breached, Event, OperationAccepted, OperationDone, RunEnded, UnitEnded
 from orchestrator.journal.rollout_events import RunPaused
 from orchestrator.journal.state import RunState
-from orchestrator.model import Deployed
+from orchestrator.model import Change, ChangeKind, Deployed, Step
 from tests.runs import RUN_ID, STARTED_AT, ended, failed, planned, started
 
 T = STARTED_AT
 GOOD, BAD = UnitEnded(T + 2, "a", Deployed("new-a")), UnitEnded(T + 3, "b", failed())
+# Its new version is live, and fails its verification.
+MADE = (
+    OperationAccepted(T + 1, "a", "createVersion", "operation-a", "d4e-a", "new-a"),
+    OperationDone(T + 2, "a", "operation-a", 1.0),
+)
+BAD_A = UnitEnded(T + 3, "a", failed(step=Step.VERIFY))
 BACK = f"orchestrator rollback {RUN_ID}"
 
 
 def after(*events: Event, back: RunState | None = None) -> tuple[str, ...]:
     run = RunState()
-    for event in (started(units=2), planned("a"), planned("b"), *events):
+    plan = replace(planned("a"), changes=(Change(ChangeKind.VERSION),))
+    for event in (started(units=2), plan, planned("b"), *events):
         run.apply(event)
     return next_lines(run, back)
 
@@ -33,6 +40,7 @@ def after(*events: Event, back: RunState | None = None) -> tuple[str, ...]:
         ([GOOD, BAD, ended(1)], ("orchestrator deploy --failed", BACK)),
         ([BAD, ended(1)], ("orchestrator deploy --failed",)),
         ([GOOD, BAD, Breached(T + 3, "1 of 2 failed"), ended(1)], ("orchestrator deploy", BACK)),
+        ([*MADE, BAD_A, Breached(T + 3, "1 of 2 failed"), ended(1)], ("orchestrator deploy", BACK)),
         ([GOOD], (f"orchestrator resume {RUN_ID}", BACK)),
         ([GOOD, ended(3)], (f"orchestrator resume {RUN_ID}", BACK)),
         ([GOOD, RunPaused(T + 3, "it waits for approval", 1), ended(3)], (f"orchestrator promote {RUN_ID}", BACK)),
@@ -46,6 +54,15 @@ def test_the_usual_command_comes_first(events: Sequence[Event], lines: tuple[str
 def test_nothing_follows_a_rollback_or_no_run() -> None:
     assert after(GOOD, BAD, ended(1), back=RunState()) == ()
     assert next_lines(RunState(), None) == ()
+
+
+def test_nothing_follows_a_run_that_is_under_way() -> None:
+    run = RunState()
+    for event in (started(units=2), planned("a"), planned("b"), GOOD):
+        run.apply(event)
+    assert next_lines(run, None, alive=True) == ()
+    run.apply(ended(3))
+    assert next_lines(run, None, alive=True) == (f"orchestrator resume {RUN_ID}", BACK)
 
 
 def test_a_rollback_that_failed_is_repeated_for_the_same_run() -> None:

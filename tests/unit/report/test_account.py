@@ -16,6 +16,7 @@ from orchestrator.journal.events import (
     Requested,
     StepFinished,
     StepRetried,
+    StepStarted,
     UnitEnded,
 )
 from orchestrator.journal.rollout_events import (
@@ -29,7 +30,8 @@ from orchestrator.journal.rollout_events import (
 )
 from orchestrator.model import Blocked, Cancelled, Deployed, Step, Unknown, Verdict
 from orchestrator.prediction.replay import HeldWork, replayed_s
-from orchestrator.report.account.values import Account, TimePart
+from orchestrator.report.account.time_values import TimePart
+from orchestrator.report.account.values import Account
 from tests.runs import RUN_ID, STARTED_AT, account, ended, failed, planned, started, whole_run
 
 T = STARTED_AT
@@ -337,6 +339,46 @@ def test_what_a_record_of_another_machine_lacks_is_not_made_up() -> None:
     (one,) = found.functions
     assert (one.steps, one.operations[0].asked_s, one.operations[0].late_s) == ((), None, None)
     assert [scope.slots for scope in found.scopes if scope.kind == "folder"] == [((0.1, 1), (5.0, 0))]
+
+
+def killed_and_resumed(end: float = 4.0) -> list[Event]:
+    """A run that is killed during an Operation, and one that resumes it and sees its end 100 s later, without steps."""
+    first = [started(), planned("a"), *operation("a", 0, 0, 5)[:4], LimitChanged(T + 3.1, "cloud b1c", 9, "declared")]
+    again = replace(started("R2", at=T + 100), resumes=RUN_ID)
+    accepted = replace(operation("a", 0, 0, 5)[3], at=T + 100)
+    done = [OperationDone(T + 100 + end, "a", "op-a", 50.0), UnitEnded(T + 100 + end, "a", Deployed("new-a"))]
+    return [*first, again, planned("a", at=T + 100), accepted, *done, ended(at=T + 101 + end)]
+
+
+def test_an_operation_that_another_run_tracked_is_work_of_its_function() -> None:
+    events = killed_and_resumed()
+    (one,) = account(events).functions
+    assert [(step.step, step.from_s, step.to_s) for step in one.steps] == [
+        ("queue", 0.0, 0.0), ("create", 0.0, 0.1), ("track", 0.1, 3.1), ("track", 100.0, 104.0)
+    ]  # fmt: skip
+    assert one.work_s == 7.1
+    (one,) = account(events[:10], T + 102, alive=True).functions  # it is resumed, and not over
+    assert (one.steps[-1].step, one.steps[-1].to_s, one.work_s) == ("track", None, 5.1)
+
+
+def test_a_step_that_is_not_over_is_work_too() -> None:
+    begun = [started(), planned("a"), StepStarted(T, "a", Step.QUEUE), StepFinished(T + 2, "a", Step.QUEUE, 2.0)]
+    (one,) = account([*begun, StepStarted(T + 2, "a", Step.CREATE)], T + 9, alive=True).functions
+    assert (one.work_s, one.waited_s) == (7.0, 2.0)
+    (one,) = account([started(), planned("a"), StepStarted(T, "a", Step.QUEUE)], T + 9, alive=True).functions
+    assert (one.work_s, one.waited_s) == (0.0, 9.0)
+
+
+def test_what_a_rollback_has_done_is_said_as_show_says_it() -> None:
+    run = [replace(started(), verb="rollback", rolls_back="R1"), planned("a"), *operation("a", 0, 0, 5), ended()]
+    found = account(run)
+    assert (found.result, found.rolls_back, dict(found.outcomes)) == (
+        "1 function: 1 rolled back",
+        "R1",
+        {"deployed": 1},
+    )
+    (one,) = found.functions
+    assert (one.shown, one.outcome) == ("rolled back", "deployed")
 
 
 def test_verifications_are_reported() -> None:

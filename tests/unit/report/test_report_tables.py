@@ -7,8 +7,15 @@ from dataclasses import replace
 import pytest
 
 from orchestrator.journal.condition_events import LimitChanged
-from orchestrator.journal.events import UnitEnded
-from orchestrator.journal.rollout_events import GateBegan, GateEnded, PauseBegan, VersionVerified, WaveStarted
+from orchestrator.journal.events import OperationAccepted, RunEnded, UnitEnded
+from orchestrator.journal.rollout_events import (
+    GateBegan,
+    GateEnded,
+    PauseBegan,
+    RunPaused,
+    VersionVerified,
+    WaveStarted,
+)
 from orchestrator.model import Change, ChangeKind, Step, Verdict
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.redactor import Redactor
@@ -17,6 +24,7 @@ from orchestrator.report.account.tables import part_words, tables_of
 from orchestrator.report.account.values import Account
 from orchestrator.report.account.view import ReportView
 from orchestrator.report.formats import FORMATS
+from orchestrator.report.html.page_data import page_data
 from tests.runs import STARTED_AT, account, ended, failed, planned, started
 from tests.unit.report.test_account import limits, operation, run_of
 
@@ -131,6 +139,7 @@ def test_a_limit_that_changed_is_named_with_both_values() -> None:
          "passed 0, failed 0, inconclusive 0, not reached 1, not declared 1"),
         ({"a": ["createVersion"], "b": ["createVersion"]}, ("verification",), "verification is skipped (--no-verify)"),
         ({"a": ["update"]}, (), "nothing to verify: no new versions"),
+        ({"a": ["createVersion"]}, (), "nothing to verify: no new versions"),  # it was not reached
         ({}, (), ""),
     ],
 )  # fmt: skip
@@ -138,8 +147,37 @@ def test_verifications_are_counted(kinds: dict[str, list[str]], skips: tuple[str
     plans = [
         replace(planned(key), changes=tuple(Change(ChangeKind(kind)) for kind in some)) for key, some in kinds.items()
     ]
-    found = account([started(units=len(plans)), *plans, ended(1)])
+    made = [OperationAccepted(T + 1, "b", "createVersion", "o", "d4e-b", "new-b")] if "b" in kinds else []
+    found = account([started(units=len(plans)), *plans, *made, ended(1)])
     assert facts_of(replace(found, skips=skips))["verification"] == said
+
+
+def test_every_form_says_the_result_in_the_words_of_show() -> None:
+    begun = replace(started(units=1, at=T), verb="rollback", rolls_back="R1", left_out=3, planned_s=2.0)
+    found = account([begun, planned("a"), *operation("a", 0, 0, 5), ended()])
+    assert facts_of(found)["left out"] == "3 functions by the selection"
+    assert facts_of(replace(found, left_out=0, disabled=1))["left out"] == "1 function with enabled = false"
+    for form in ("text", "markdown"):
+        text = reported(found, form)
+        for said in ("1 function: 1 rolled back", "run R1", "2.0 s before it began", "3 functions by the selection"):
+            assert said in text, (form, said)
+        assert "deployed" not in text
+        assert "verification" not in text
+    page = page_data(found, lambda value: value)
+    assert ["result", "1 function: 1 rolled back"] in page["facts"]
+    assert page["texts"][page["functions"][0][6]] == "rolled back"
+
+
+def test_why_it_paused_is_said_once() -> None:
+    paused = RunPaused(T + 6, "wave 1 of 2 has ended: it waits for approval", 1)
+    found = account([started(), WaveStarted(T, 1, 2, 1), planned("a"), *operation("a", 0, 0, 5), paused, ended(3)])
+    text = reported(found, "text")
+    assert "after wave 1" not in text
+    assert text.count("wave 1 of 2 has ended: it waits for approval") == 1
+    found = account([started(), WaveStarted(T, 1, 2, 1), planned("a"), *operation("a", 0, 0, 5), paused,
+                     RunEnded(T + 7, 3, paused.reason)])  # fmt: skip
+    assert facts_of(found)["paused"] == paused.reason
+    assert "stopped" not in facts_of(found)
 
 
 def test_what_to_do_next_is_in_every_form() -> None:

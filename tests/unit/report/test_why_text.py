@@ -83,4 +83,4 @@ def test_what_there_is_none_of_stands_where_it_would() -> None:
     text = why_text(
         Explanation(Subject("auth", "auth", "b1g"), absent=("it is not live", "nobody declares it")), width=None
     )
-    assert "\nnow: it is not live\n  nobody declares it" in text
+    assert "\nlive state: it is not live\n  nobody declares it" in text

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.app.session.chains.next_lines import next_lines
 from orchestrator.errors import UsageError
 from orchestrator.journal.condition_events import LimitChanged, SlotRefused
 from orchestrator.journal.events import Event, OperationAccepted, Requested, UnitEnded
@@ -78,13 +79,13 @@ def test_bit_by_bit_it_is_the_same_as_at_once(tmp_path: Path) -> None:
     for number, event in enumerate(chain()):
         writer.write([event])
         writer.journal.flush()
-        follows = follows or FollowedChain(RUN_ID, tmp_path, outlet)
+        follows = follows or FollowedChain(RUN_ID, tmp_path, outlet, next_lines)
         reported = follows.changes_since(known, NOW + number, 0.0)
         if reported is not None:
             take_in(data, json.loads(reported.data))
             known = reported.id
         fresh = dict[str, Any]()
-        whole = FollowedChain(RUN_ID, tmp_path, outlet).changes_since("", NOW + number, 0.0)
+        whole = FollowedChain(RUN_ID, tmp_path, outlet, next_lines).changes_since("", NOW + number, 0.0)
         assert whole is not None
         take_in(fresh, json.loads(whole.data))
         assert words(data) == words(fresh), (number, event)
@@ -96,7 +97,7 @@ def test_bit_by_bit_it_is_the_same_as_at_once(tmp_path: Path) -> None:
 def test_it_looks_no_more_often_than_it_may(tmp_path: Path) -> None:
     writer = Writer(tmp_path)
     writer.write([started(units=2), *deployment("one")])
-    follows = FollowedChain(RUN_ID, tmp_path, Outlet(Redactor()))
+    follows = FollowedChain(RUN_ID, tmp_path, Outlet(Redactor()), next_lines)
     first = follows.changes_since("", NOW, 10.0)
     assert first is not None
     writer.write(deployment("two"))
@@ -108,15 +109,25 @@ def test_it_looks_no_more_often_than_it_may(tmp_path: Path) -> None:
     writer.store.close()
 
 
+def test_what_to_do_next_is_said(tmp_path: Path) -> None:
+    writer = Writer(tmp_path)
+    writer.write([started(units=1), planned("one")])
+    writer.journal.flush()
+    told = FollowedChain(RUN_ID, tmp_path, Outlet(Redactor()), next_lines).changes_since("", NOW, 0.0)
+    assert told is not None
+    assert ["next", f"`orchestrator resume {RUN_ID}`"] in json.loads(told.data)["facts"]  # no process carries it out
+    writer.store.close()
+
+
 def test_texts_are_redacted_and_a_run_that_is_nowhere_is_said(tmp_path: Path) -> None:
     redactor = Redactor()
     redactor.add_variables({"API_TOKEN": "hunter2hunter2"})
     writer = Writer(tmp_path)
     writer.write(whole_run("one")[:-1])
     writer.write(deployment("two", outcome=failed("no hunter2hunter2 here")))
-    reported = FollowedChain(RUN_ID, tmp_path, Outlet(redactor)).changes_since("", NOW, 0.0)
+    reported = FollowedChain(RUN_ID, tmp_path, Outlet(redactor), next_lines).changes_since("", NOW, 0.0)
     assert reported is not None
     assert "hunter2hunter2" not in reported.data
     with pytest.raises(UsageError, match="run nowhere is no longer in the journal"):
-        FollowedChain("nowhere", tmp_path, Outlet(redactor)).changes_since("", NOW, 0.0)
+        FollowedChain("nowhere", tmp_path, Outlet(redactor), next_lines).changes_since("", NOW, 0.0)
     writer.store.close()

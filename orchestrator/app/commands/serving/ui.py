@@ -17,6 +17,7 @@ import anyio
 
 from orchestrator.app.commands.serving.acting import PageActions
 from orchestrator.app.commands.serving.asking import AskedVerbs
+from orchestrator.app.session.chains.next_lines import next_lines
 from orchestrator.app.session.known_run import known_runs
 from orchestrator.app.session.options import RunOptions, read_place, state_dir_of
 from orchestrator.errors import Exit, OrchestratorError
@@ -116,4 +117,4 @@ def sources_of(options: RunOptions, outlet: Outlet, *, may_act: bool = False) ->
 
 def _follow(environment: str, state_dir: Path, outlet: Outlet, named: str) -> FollowedChain:
     with open_store(state_dir, read_only=True) as store:
-        return FollowedChain(store.find(named, environment), state_dir, outlet)
+        return FollowedChain(store.find(named, environment), state_dir, outlet, next_lines)

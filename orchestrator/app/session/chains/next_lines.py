@@ -10,13 +10,14 @@ from orchestrator.model import Deployed
 from orchestrator.planning.resume import failed, prunes
 
 
-def next_lines(run: RunState, back: RunState | None) -> tuple[str, ...]:
+def next_lines(run: RunState, back: RunState | None, *, alive: bool = False) -> tuple[str, ...]:
     """Return the command lines that continue from a chain that has ended or was killed, the usual one first. `back`:
-    the rollback that took it back.
+    the rollback that took it back. `alive`: a process may be carrying it out.
 
     | the chain                           | the first line                 | and then            |
     | ---                                 | ---                            | ---                 |
     | has no run yet, or is done          | none                           |                     |
+    | is under way                        | none                           |                     |
     | was rolled back                     | none                           |                     |
     | is paused                           | `promote`                      | `rollback` of it    |
     | was killed or interrupted, unless   | `resume`                       | `rollback` of it    |
@@ -24,9 +25,11 @@ def next_lines(run: RunState, back: RunState | None) -> tuple[str, ...]:
     | was stopped by a breach             | its command again, as a new run| `rollback` of it    |
     | has failed functions                | its command with --failed      | `rollback` of it    |
 
-    A rollback is named if the run has deployed something, and is neither a prune nor a rollback itself.
+    A rollback is named if the run has changed something, and is neither a prune nor a rollback itself.
     """
     if not run.run_id or back is not None or run.exit_code in (Exit.DONE, Exit.ROLLED_BACK):
+        return ()
+    if alive and run.ended_at is None:
         return ()
     lines = []
     if run.rollout.paused is not None and not run.given_up:
@@ -38,7 +41,10 @@ def next_lines(run: RunState, back: RunState | None) -> tuple[str, ...]:
     elif failed(run):
         more = () if prunes(run) else again_of(run)
         lines.append(line_of(run.verb, run.identity, run.endpoint, *more))
-    changed = any(isinstance(unit.outcome, Deployed) for unit in run.units.values())
+    changed = any(
+        isinstance(unit.outcome, Deployed) or any(one.outcome == "done" for one in unit.changes)
+        for unit in run.units.values()
+    )
     if changed and not prunes(run) and not run.rollout.rolls_back and not run.rollout.rollback:
         lines.append(rollback_line(run.run_id))
     return tuple(lines)
