@@ -68,6 +68,8 @@ def test_a_name_is_free_again_once_its_function_has_another_or_is_gone() -> None
         ({"folderId": None}, "folderId"),
         ({"name": "Upper"}, "name"),
         ({"name": "ab"}, "name"),
+        ({"name": "a" * 64}, "name"),
+        ({"name": "abc-"}, "name"),
         ({"labels": {"Team": "x"}}, "labels key 'Team'"),
         ({"labels": {"team": "X"}}, "labels.team"),
         ({"labels": {f"a{number}": "" for number in range(65)}}, "labels"),
