@@ -95,7 +95,8 @@ def test_a_handler_that_raises_or_takes_too_long(on_cloud: OnCloud) -> None:
         assert (answer.status, "x-function-error" in answer.headers) == (504, False)
         answer = await call()
         assert (answer.status, answer.headers["x-function-error"]) == (502, "true")
-        assert json.loads(answer.body)["errorType"] == "KeyError"
+        error = json.loads(answer.body)
+        assert (error.keys(), error["errorType"]) == ({"errorMessage", "errorType", "stackTrace"}, "KeyError")
 
     on_cloud(program)
 

@@ -98,6 +98,7 @@ OF_A_FUNCTION = [
     ('mounts = [{ name = "d", bucket = "b" }]', "mounts[0].bucket", "3 to 63"),
     ('mounts = [{ name = "d", disk_size = "1500MB" }]', "mounts[0].disk_size", "whole number of gigabytes"),
     ('mounts = [{ name = "d", disk_size = "1GB", block_size = "5KB" }]', "mounts[0].block_size", '"128KB"'),
+    ('mounts = [{ name = "d", disk_size = "1GB", block_size = "256KB" }]', "mounts[0].block_size", '"128KB"'),
     (
         'mounts = [{ name = "d", bucket = "bbb", block_size = "4KB" }]',
         "mounts[0].block_size",

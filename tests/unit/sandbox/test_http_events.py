@@ -49,7 +49,10 @@ def test_an_event_has_what_the_docs_say() -> None:
         ({"statusCode": 200, "headers": {"a": "0"}, "multiValueHeaders": {"A": ["1", "2"]}}, 200,
          (("A", "1"), ("A", "2")), b""),
         ({"statusCode": 200, "headers": {"X-Request-Id": "f", "X-Function-Error": "true", "Host": "h"}}, 200, (), b""),
-        ({"statusCode": 200, "headers": {"Server": "s"}}, 200, (("X-Yf-Remapped-Server", "s"),), b""),
+        *(
+            ({"statusCode": 200, "headers": {name: "s"}}, 200, ((f"X-Yf-Remapped-{name}", "s"),), b"")
+            for name in ("Content-MD5", "Date", "Server", "WWW-Authenticate")
+        ),
     ],
 )  # fmt: skip
 def test_an_answer(result: Any, status: int, headers: Any, body: bytes) -> None:

@@ -99,6 +99,8 @@ BAD: list[tuple[dict[str, Any], str, bool]] = [
         True,
     ),
     ({"tmpfsSize": str(GIB // 2)}, "tmpfsSize", False),
+    ({"tmpfsSize": str(GIB // 2), "resources": {"memory": str(GIB - GIB // 8)}}, "tmpfsSize", False),
+    ({"tmpfsSize": str(GIB // 2 - 1), "resources": {"memory": str(GIB)}}, "tmpfsSize", False),
     ({"tmpfsSize": str(GIB), "resources": {"memory": str(GIB)}}, "tmpfsSize", False),
     ({"concurrency": "17"}, "concurrency", True),
     ({"concurrency": "2"}, "concurrency", False),
