@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 import anyio
 
+from orchestrator.cloud.answers import retry_after_s
 from orchestrator.cloud.transport import Transport
 from orchestrator.errors import CloudError
 
-ANSWER_MAX_BYTES = 64 * 1024  # the content is ignored
 BACK_OFF_S = (1.0, 2.0, 4.0, 8.0, 8.0)
 _AGAIN = (408, 425, 429)  # and all from 500
 SIGNATURE = "X-Orchestrator-Signature"
@@ -43,21 +43,35 @@ def signature(secret: str, at_s: int, body: bytes) -> str:
     return f"sha256={signed.hexdigest()}"
 
 
-async def deliver(transport: Transport, post: Post, clock: Callable[[], float] = time.time) -> str:
+def _unheard(_why: str) -> None:
+    """Ignore why an attempt failed."""
+
+
+async def deliver(
+    transport: Transport, post: Post, clock: Callable[[], float] = time.time, failed: Callable[[str], None] = _unheard
+) -> str:
     """Post until it is accepted (2xx) or refused for good. Returns why it was not accepted, "" if it was. The caller
-    limits the time.
+    limits the time. `failed` is called with the reason after each attempt that is repeated.
     """
-    why = ""
     for wait_s in (*BACK_OFF_S, None):
-        why, again = await _once(transport, post, int(clock()))
-        if not why or not again or wait_s is None:
-            return why
-        await anyio.sleep(wait_s)
-    return why
+        tried = await _once(transport, post, int(clock()))
+        if not tried.why or not tried.again or wait_s is None:
+            break
+        failed(tried.why)
+        await anyio.sleep(max(wait_s, tried.after_s))
+    return tried.why
 
 
-async def _once(transport: Transport, post: Post, at_s: int) -> tuple[str, bool]:
-    """Try once. Returns why it was not accepted, and whether it may be accepted later."""
+@dataclass(frozen=True, slots=True)
+class _Try:
+    """Why an attempt was not accepted, "" if it was; whether a later one may be, and after how many seconds."""
+
+    why: str = ""
+    again: bool = False
+    after_s: float = 0.0
+
+
+async def _once(transport: Transport, post: Post, at_s: int) -> _Try:
     headers = {
         "Content-Type": "application/json",
         "Idempotency-Key": post.key,
@@ -69,18 +83,15 @@ async def _once(transport: Transport, post: Post, at_s: int) -> tuple[str, bool]
     try:
         raw = await transport.exchange(
             "POST", post.url, name="notification", content=post.body, extra_headers=headers,
-            connect_limit_s=post.timeout_s, total_limit_s=post.timeout_s, answer_max_bytes=ANSWER_MAX_BYTES,
+            connect_limit_s=post.timeout_s, total_limit_s=post.timeout_s, unread=True,
         )  # fmt: skip
     except CloudError as error:
-        if error.http_status is None:
-            return error.message, True
-        return ("", False) if _is_taken(error.http_status) else (f"HTTP {error.http_status}", False)
-    if _is_taken(raw.status):
-        return "", False
+        return _Try(error.message, again=True)
+    except ValueError:  # of a URL that the libraries cannot read; their texts quote it
+        return _Try("its url is not a valid address")
+    if 200 <= raw.status < 300:
+        return _Try()
     if 300 <= raw.status < 400:
-        return f"HTTP {raw.status}: the address has moved, and redirects are not followed", False
-    return f"HTTP {raw.status}", raw.status in _AGAIN or raw.status >= 500
-
-
-def _is_taken(status: int) -> bool:
-    return 200 <= status < 300
+        return _Try(f"HTTP {raw.status}: the address has moved, and redirects are not followed")
+    again = raw.status in _AGAIN or raw.status >= 500
+    return _Try(f"HTTP {raw.status}", again, retry_after_s(raw.headers, at_s) or 0.0)

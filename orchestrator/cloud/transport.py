@@ -107,9 +107,11 @@ class Transport:
         direct: bool = False,
         guard: Guard = unguarded,
         answer_max_bytes: int | None = None,
+        unread: bool = False,
     ) -> answers.Raw:
         """Send once and read the whole answer, of any kind. `direct`: bypass any proxy. `guard`: the last await before
-        the request is sent, after the connection is made; its errors pass through.
+        the request is sent, after the connection is made; its errors pass through. `unread`: the status and headers are
+        all that counts, so the content is not read.
 
         Raises `CloudError` if there is no whole answer. Redirects are not followed.
         """
@@ -128,7 +130,11 @@ class Transport:
                 timeout=aiohttp.ClientTimeout(total=total_limit_s, sock_connect=connect_limit_s),
                 trace_request_ctx=attempt,
             ) as response:
-                found = await _bounded(response, answer_max_bytes or bounds.ANSWER_MAX_BYTES, name, client_request_id)
+                max_bytes, found = answer_max_bytes or bounds.ANSWER_MAX_BYTES, b""
+                if unread:
+                    response.close()
+                else:
+                    found = await _bounded(response, max_bytes, name, client_request_id)
         except (aiohttp.ClientError, OSError) as error:
             sent = attempt.sent and not before_sending(error)
             message, advice = explain(error, target, proxy, total_limit_s, sent=sent)

@@ -10,9 +10,10 @@ import anyio
 import orjson
 import pytest
 from aiohttp import web
+from anyio.abc import SocketAttribute, SocketStream
 
 from orchestrator.cloud import hooks
-from orchestrator.cloud.hooks import ANSWER_MAX_BYTES, Post, deliver
+from orchestrator.cloud.hooks import Post, deliver
 from orchestrator.cloud.transport import open_transport
 from tests import idle_time
 from tests.flow.httpserver import VERSION, Seen, Server, serving
@@ -75,10 +76,63 @@ def test_no_redirect_is_followed() -> None:
     assert [seen.path for seen in server.seen] == ["/hook"]
 
 
-@pytest.mark.parametrize(("status", "why"), [(200, ""), (400, "HTTP 400")])
-def test_a_large_answer_is_not_read(status: int, why: str) -> None:
-    reported, server = delivered(lambda _: web.Response(status=status, body=b"x" * (2 * ANSWER_MAX_BYTES)))
-    assert (reported, len(server.seen)) == (why, 1)
+@pytest.mark.parametrize(
+    ("status", "why", "tries"), [(200, "", 1), (400, "HTTP 400", 1), (500, "HTTP 500", 3)]
+)  # fmt: skip
+def test_a_large_answer_is_not_read(status: int, why: str, tries: int) -> None:
+    reported, server = delivered(lambda _: web.Response(status=status, body=b"x" * 10_000_000))
+    assert (reported, len(server.seen)) == (why, tries)
+
+
+@pytest.mark.parametrize(
+    "head", [b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", b"HTTP/1.1 202 OK\r\nContent-Encoding: gzip\r\n\r\nx"]
+)
+def test_what_was_accepted_is_not_sent_again_because_the_rest_of_the_answer_is_missing(head: bytes) -> None:
+    async def main() -> tuple[str, int]:
+        tries, listener = 0, await anyio.create_tcp_listener(local_host="127.0.0.1")
+
+        async def answer(stream: SocketStream) -> None:
+            nonlocal tries
+            tries += 1
+            async with stream:
+                await stream.receive()
+                await stream.send(head)
+                await anyio.sleep_forever()
+
+        async with open_transport({}, version=VERSION) as transport, anyio.create_task_group() as group:
+            group.start_soon(listener.serve, answer)
+            port = listener.extra(SocketAttribute.local_port)
+            why = await deliver(transport, Post(f"http://127.0.0.1:{port}/", BODY, "failed", "k", timeout_s=5.0))
+            group.cancel_scope.cancel()
+        await listener.aclose()
+        return why, tries
+
+    assert anyio.run(main) == ("", 1)
+
+
+@pytest.mark.parametrize(("after", "waited_s"), [("7", 7.0), ("0", 1.0), ("soon", 1.0), (None, 1.0)])
+def test_a_receiver_says_when_it_wants_the_next_attempt(
+    after: str | None, waited_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    monkeypatch.setattr(hooks, "BACK_OFF_S", (1.0, 2.0))
+    monkeypatch.setattr(anyio, "sleep", sleep)
+    left, headers = [429, 200], {"Retry-After": after} if after else {}
+    why, _ = delivered(lambda _: web.Response(status=left.pop(0), headers=headers))
+    assert (why, slept) == ("", [waited_s])
+
+
+@pytest.mark.parametrize("url", ["https://[::1", "https://127.0.0.1:99999/", "http://a..b/", "http://\u00fc:9/"])
+def test_a_url_that_no_library_can_read_is_reported_and_not_quoted(url: str) -> None:
+    async def main() -> str:
+        async with open_transport({}, version=VERSION) as transport:
+            return await deliver(transport, Post(f"{url}/secret", BODY, "failed", "k"))
+
+    assert anyio.run(main) == "its url is not a valid address"
 
 
 def test_a_slow_receiver_costs_its_limit() -> None:

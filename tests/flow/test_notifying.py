@@ -37,7 +37,11 @@ class Commands:
         self.reported.append((anyio.current_time(), request.command[0], request.facts["ORCHESTRATOR_NOTICE"]))
         self.bodies.append(request.stdin)
         await anyio.sleep(float(request.command[0]))
-        return CommandEnd(int(request.command[0] == "1"), "no\nroute", 0.0)
+        if request.command[0] == "2":
+            raise RuntimeError("a mistake of ours")
+        return CommandEnd(
+            int(request.command[0] in ("1", "3")), "no\nroute" + "e" * int(request.command[0] == "3") * 999, 0.0
+        )
 
 
 def reported(
@@ -102,3 +106,13 @@ def test_a_command_that_fails_is_said_with_its_last_line_and_not_run_again() -> 
 
 def test_a_run_that_follows_on_another_tells_nobody() -> None:
     assert reported([*RUN, ended(0)], "0", follows=True)[0] == []
+
+
+def test_a_mistake_of_this_program_in_one_fails_nothing_and_is_reported() -> None:
+    _, lost, _ = reported([*RUN, ended(1)], "0", "2")
+    assert lost == ["notify.2 was not notified of failed: this program failed: RuntimeError: a mistake of ours"]
+
+
+def test_a_long_line_of_a_command_is_cut_off() -> None:
+    _, (lost,), _ = reported([*RUN, ended(1)], "3")
+    assert len(lost) < 400

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
@@ -11,7 +12,7 @@ from orchestrator.manifest.fields import StrictTable, a_key, list_key, needed_li
 from orchestrator.manifest.rollout import rollout_fields as r
 
 
-def _hook(url: str) -> str:
+def _address(url: str) -> str:
     if url and not url.startswith(("http://", "https://")):
         raise ValueError("must be a URL that begins with https:// or http://")
     if any(character.isspace() or not character.isprintable() for character in url):
@@ -19,10 +20,27 @@ def _hook(url: str) -> str:
     return url
 
 
+def _hook(url: str) -> str:
+    if not _address(url).isascii():
+        raise ValueError("must be ASCII: write a host in its xn-- form, and other characters as %XX")
+    if url and not _has_host(url):
+        raise ValueError("is not a valid address: write https://HOST/PATH or https://HOST:PORT/PATH")
+    return url
+
+
+def _has_host(url: str) -> bool:
+    """Return whether a URL has a host that can be looked up, and a port if it has a colon after it."""
+    try:
+        found = urlsplit(url)
+        return bool(found.hostname and found.hostname.encode("idna")) and found.port != 0
+    except ValueError:
+        return False
+
+
 def _link(url: str) -> str:
     if not url:
         raise ValueError("must be a URL; leave out the key for no link")
-    return _hook(url)
+    return _address(url)
 
 
 HookUrl = Annotated[str, AfterValidator(_hook)]

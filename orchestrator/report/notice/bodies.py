@@ -13,6 +13,7 @@ from typing import Any
 from orchestrator.model import Notify
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.report.plain_text import counted
+from orchestrator.report.records import outcome_word
 
 TELEGRAM_MAX = 4096
 SLACK_MAX = 3000  # of 40,000: more is not readable in a chat
@@ -34,12 +35,15 @@ def body_of(hook: Notify, document: Mapping[str, Any], outlet: Outlet) -> bytes:
 
 
 def _lines(document: Mapping[str, Any]) -> Iterator[str]:
+    verb = document["verb"]
     where = f" {document['environment']}" if document["environment"] else ""
     sandbox = " (sandbox)" if document["sandbox"] else ""
     none = "nothing to do" if not document["exit_code"] else "no outcome" if document["run_id"] else "no run began"
-    counts = ", ".join(f"{count} {name}" for name, count in document["outcomes"].items()) or none
+    counts = ", ".join(f"{count} {outcome_word(name, verb)}" for name, count in document["outcomes"].items()) or none
     kind = _WORDS.get(document["kind"], document["kind"])
-    yield f"{kind}: {document['verb']}{where}{sandbox}: {counts}"
+    yield f"{kind}: {verb}{where}{sandbox}: {counts}"
+    if document["selection"]:
+        yield f"selected: {document['selection']}"
     if document["reason"]:
         yield document["reason"]
     for cause in document["causes"]:

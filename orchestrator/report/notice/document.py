@@ -12,7 +12,7 @@ from orchestrator.journal.rollout_events import RunPaused
 from orchestrator.journal.state import RunState
 from orchestrator.model import Notify
 from orchestrator.report.failures import NAMED_MAX, Cause, causes
-from orchestrator.report.history import who
+from orchestrator.report.history import selection_words, who
 from orchestrator.report.records import iso
 from orchestrator.report.summary import counts
 
@@ -116,6 +116,7 @@ def _about(identity: Identity, kind: str, run_id: str, verb: str, endpoint: str,
         "verb": verb,
         "job": identity.selection.job,
         "environment": identity.environment,
+        "selection": _cut(selection_words(identity, verb)),
         "folders": list(identity.folders),
         "endpoint": endpoint,
         "sandbox": endpoint == SANDBOX,

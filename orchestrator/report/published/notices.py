@@ -37,6 +37,7 @@ NOTIFICATION = keys(
         "verb": (TEXT, "the command that started it: deploy, rollback, prune, or `run NAME`"),
         "job": (TEXT, 'its job, "" for none'),
         "environment": (TEXT, 'the environment of the manifest, "" for none'),
+        "selection": (TEXT, 'what the command named, as typed: the run left out the rest; "" for all functions'),
         "folders": (TEXTS, "ids of all folders that the manifest, or the job, is about"),
         "endpoint": (TEXT, 'the installation; "sandbox" for the embedded one'),
         "sandbox": (FLAG, "it is in the embedded sandbox"),

@@ -26,6 +26,7 @@ from orchestrator.resilience.stop import Stop
 END_S = 30.0  # how long the end of a command waits for all notifications
 CALLED_OFF_S = 3.0  # the same after a stop: a CI kills after ten seconds
 _LOOK_S = 0.25
+_SAID_MAX = 300  # characters of a command's last line
 _log = structlog.get_logger()
 
 
@@ -53,6 +54,7 @@ class Sending:
         self._transport = transport
         self._group = group
         self._left: dict[tuple[str, str], Callable[[str], None]] = {}  # in flight: how to report a failure
+        self._failed: dict[tuple[str, str], str] = {}  # of those: why the latest attempt failed
         self._idle = anyio.Event()
 
     def start(self, hook: Notify, kind: str, document: Mapping[str, Any]) -> None:
@@ -63,7 +65,10 @@ class Sending:
 
     async def _sent(self, hook: Notify, kind: str, body: bytes) -> None:
         structlog.contextvars.unbind_contextvars("function", "step", "operation_id")  # of the event that caused it
-        why = await (self._run(hook, kind, body) if hook.command else self._post(hook, kind, body))
+        try:
+            why = await (self._run(hook, kind, body) if hook.command else self._post(hook, kind, body))
+        except Exception as error:  # noqa: BLE001 - the fence: no notification fails a run
+            why = f"this program failed: {type(error).__name__}: {error}"
         lost = self._left.pop((hook.name, kind))
         if why:
             lost(why)
@@ -74,7 +79,8 @@ class Sending:
 
     async def _post(self, hook: Notify, kind: str, body: bytes) -> str:
         post = Post(hook.url, body, kind, f"{self._sender.key}:{kind}", hook.secret, hook.timeout_s)
-        return await deliver(self._transport, post, self._sender.clock)
+        failed = partial(self._failed.__setitem__, (hook.name, kind))
+        return await deliver(self._transport, post, self._sender.clock, failed)
 
     async def _run(self, hook: Notify, kind: str, body: bytes) -> str:
         commands, environment = self._sender.commands, self._sender.environment
@@ -85,7 +91,7 @@ class Sending:
         end = await commands.run(CommandRequest(hook.command, hook.folder, facts, body, hook.timeout_s))
         if end.status is None:
             return f"the command was ended after {as_duration(hook.timeout_s)}"
-        said = f": {end.output.splitlines()[-1]}" if end.output.strip() else ""
+        said = f": {end.output.splitlines()[-1][:_SAID_MAX]}" if end.output.strip() else ""
         return f"the command ended with exit status {end.status}{said}" if end.status else ""
 
     def _lost(self, name: str, kind: str, why: str) -> None:
@@ -100,8 +106,9 @@ class Sending:
             with anyio.move_on_after(_LOOK_S):
                 await self._idle.wait()
             waited_s += _LOOK_S
-        for lost in self._left.values():
-            lost(f"not accepted within {as_duration(round(waited_s))}")
+        for one, lost in self._left.items():
+            why = self._failed.get(one, "")
+            lost(f"not accepted within {as_duration(round(waited_s))}" + (f": {why}" if why else ""))
 
 
 @asynccontextmanager

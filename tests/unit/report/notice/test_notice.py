@@ -79,6 +79,29 @@ def test_bodies_are_as_they_were_published(name: str) -> None:
     assert "hunter2" not in str(found)
 
 
+@pytest.mark.parametrize(
+    ("selection", "said"),
+    [
+        (Selection(patterns=("auth", "b*"), labels=("team=a",)), "auth b* --label team=a"),
+        (Selection(left_by="failed"), "--failed"), (Selection(parameters={"to": "x"}), "--param to=x"),
+        (Selection(patterns=("f" * 2000,)), "f" * 600 + "…"),
+    ],
+)  # fmt: skip
+def test_a_run_of_some_functions_says_of_which(selection: Selection, said: str) -> None:
+    first = replace(started(units=1), identity=replace(IDENTITY, selection=selection))
+    state = fold([first, *deployment("auth"), ended(0)])
+    assert body(Notify("o", ("done",), "https://x"), "done", state)["selection"] == said
+    text = body(Notify("o", ("done",), "https://x", format="slack"), "done", state)["text"]
+    assert text.splitlines()[:2] == ["done: deploy prod: 1 deployed", f"selected: {said}"]
+
+
+def test_a_text_of_a_rollback_counts_what_it_rolled_back() -> None:
+    first = replace(started(units=1), verb="rollback", rolls_back="R1")
+    state = fold([first, *deployment("auth"), ended(0)])
+    text = body(Notify("o", ("rolled_back",), "https://x", format="slack"), "rolled_back", state)["text"]
+    assert text.startswith("rolled back: rollback: 1 rolled back\n")
+
+
 @pytest.mark.parametrize(("format", "most"), [("telegram", TELEGRAM_MAX), ("slack", SLACK_MAX)])
 def test_a_text_is_as_long_as_a_chat_takes(format: str, most: int) -> None:
     keys = [f"f{chr(97 + number)}" for number in range(20)]
