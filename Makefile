@@ -3,6 +3,10 @@
 PYTHON ?= python3
 # More workers than cores: many tests wait for processes, and for time to pass.
 WORKERS ?= $(shell $(PYTHON) -c "import os; print(min(3 * os.cpu_count(), 16))")
+# Tests run in a random order, which is the same wherever a commit is tested: an order of one machine does not fail later
+# on another. Other orders: make test SEED=7.
+SEED ?= $(shell git log -1 --format=%ct 2> /dev/null || echo 1)
+PYTEST = -m pytest -q -n $(WORKERS) --dist worksteal --randomly-seed=$(SEED)
 AXE = 4.14.1
 CONSTRAINTS = -c constraints.txt
 # Print errors only: a build warns in 40 lines about folders that are not packages.
@@ -27,16 +31,16 @@ demo-rollback: .venv-demo/installed
 	cd examples/rollback && { RELEASE=second ../../.venv-demo/bin/orchestrator deploy --sandbox --yes; test $$? = 5; }
 
 test: .venv-test/installed
-	.venv-test/bin/python -m pytest -q -n $(WORKERS) --dist worksteal
+	.venv-test/bin/python $(PYTEST)
 
 # Further seeds and cases of the suites that `make test` begins: everything marked `long`, and nothing else.
 long: .venv-test/installed
-	.venv-test/bin/python -m pytest -q -n $(WORKERS) --dist worksteal -m long
+	.venv-test/bin/python $(PYTEST) -m long
 
 # The same with every second seed, but all mutants, steps and rows: as much as there is time for on each push.
 long-share: .venv-test/installed
 	@echo "every second long seed; make long runs all of them"
-	SEEDS_EVERY=2 .venv-test/bin/python -m pytest -q -n $(WORKERS) --dist worksteal -m long
+	SEEDS_EVERY=2 .venv-test/bin/python $(PYTEST) -m long
 
 # In a real browser: Debian's chromium, or the one in BROWSER. Fails without one. The accessibility checker, axe-core,
 # comes from npm.
@@ -75,7 +79,7 @@ pages: .venv-test/installed
 
 # With exactly the lowest versions that pyproject.toml declares, which people may have installed.
 floors: .venv-floors/installed
-	.venv-floors/bin/python -m pytest -q -n $(WORKERS) --dist worksteal --ignore tests/speed --ignore tests/simulation
+	.venv-floors/bin/python $(PYTEST) --ignore tests/speed --ignore tests/simulation
 
 .venv-demo/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv-demo

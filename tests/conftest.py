@@ -17,6 +17,7 @@ from hypothesis.internal.conjecture import providers
 
 from tests import idle_time
 from tests.long import left_out
+from tests.surroundings import neutral
 
 # Tests do not assert time: a busy machine takes longer, and is not wrong. Examples are drawn from a fixed seed, so that
 # a change fails only for its own reasons. `make draws` looks for new cases.
@@ -53,6 +54,9 @@ def _ignore_no_signal_for_others() -> None:
 
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Prepare the process, then import some test modules."""
+    kept = neutral(os.environ)
+    os.environ.clear()
+    os.environ.update(kept)
     _ignore_no_signal_for_others()
     _draw_the_same_everywhere()
     _import_a_share(session)

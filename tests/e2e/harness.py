@@ -32,6 +32,7 @@ from orchestrator.sandbox.http.server import Options, Sandbox, open_sandbox
 from tests.e2e.forked import HASTE, Forked
 from tests.pages.verbs_page import calls_since, known_end
 from tests.published import published_events, published_output
+from tests.surroundings import neutral
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = (sys.executable, "-m", "orchestrator")
@@ -41,11 +42,6 @@ RECORD = Path(tempfile.mkdtemp(prefix="orchestrator-e2e-")) / "calls.ndjson"  # 
 # For tests that wait until a machine counts as dead: after 10 s instead of 30 s. tests/flow uses the same figures.
 HASTY = {HASTE: "3"}
 Process = subprocess.Popen[Any] | Forked
-_FOREIGN = ("YC_", "AWS_", "ORCHESTRATOR_", "GITHUB_", "GITLAB_", "CI_", "OTEL_")
-_OURS = {
-    "http_proxy", "https_proxy", "all_proxy", "no_proxy", "ci", "no_color", "force_color", "columns", "lines",
-    "ssl_cert_file", "pythondontwritebytecode",
-}  # fmt: skip
 
 
 def daily(hours_east: int = 0) -> str:
@@ -57,12 +53,10 @@ def daily(hours_east: int = 0) -> str:
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return an environment without this machine's own settings."""
-    kept = {
-        name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN) and name.lower() not in _OURS
-    }
+    kept = neutral(os.environ)
     # No test waits for a network.
     kept["ORCHESTRATOR_START_TIMEOUT"] = "0s"
-    return kept | {"TERM": "xterm", "TZ": "UTC", "ORCHESTRATOR_RECORD": str(RECORD)} | dict(extra or {})
+    return kept | {"TZ": "UTC", "ORCHESTRATOR_RECORD": str(RECORD)} | dict(extra or {})
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,7 +73,7 @@ def test_it_tells_what_the_commands_tell_and_ends_with_ctrl_c(project: Project) 
 
 def test_a_run_is_paused_and_resumed_from_the_page(project: Project) -> None:
     project.write(18)
-    log, slow = project.root / "events.ndjson", {"ORCHESTRATOR_DURATIONS": "fixed:1"}
+    log, slow = project.root / "events.ndjson", {"ORCHESTRATOR_DURATIONS": "fixed:4"}
     deploy = ("deploy", "--sandbox", "--yes", "--events", str(log))
     with (
         page(project, "--allow-actions") as (served, url),  # before the run, which could end until the page is there

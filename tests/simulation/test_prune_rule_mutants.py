@@ -271,7 +271,7 @@ MUTANTS: list[tuple[Break, str]] = [
 
 def noticed(nodes: str, folder: Path) -> bool:
     """Return whether these tests fail now, in files under ``folder``."""
-    options = ["-x", "-q", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
+    options = ["-x", "-q", "-p", "no:randomly", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
     # A folder of its own: by default pytest also tidies the one that all runs of this user share,
     # where runs at the same time delete each other's entries during a listing.
     options += ["--basetemp", str(folder / "inner")]
