@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 from collections.abc import Mapping
 
 _FOREIGN = ("YC_", "AWS_", "ORCHESTRATOR_", "GITHUB_", "GITLAB_", "CI_", "OTEL_")
@@ -15,8 +16,16 @@ _OURS = {
 
 
 def neutral(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return an environment without this machine's own settings, of a common terminal."""
+    """Return an environment without this machine's own settings, of a common terminal, and of a user with a name."""
     kept = {
         name: value for name, value in environ.items() if not name.startswith(_FOREIGN) and name.lower() not in _OURS
     }
-    return kept | {"TERM": "xterm"}
+    return kept | {"TERM": "xterm", "LOGNAME": _user()}
+
+
+def _user() -> str:
+    """The name of the user, or any in a container where users have only numbers."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "tests"
