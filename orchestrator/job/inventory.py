@@ -118,7 +118,7 @@ def _is_unstated(spec: FunctionSpec, inside: frozenset[str]) -> bool:
 
 
 def _key(function: Function, *, alone: bool) -> str:
-    if not function.name:  # the API allows it
+    if not function.name:  # cloud-api#functions
         return function.id
     return function.name if alone else f"{function.folder_id}/{function.name}"
 

@@ -13,7 +13,7 @@ from orchestrator.version.runtimes import allows_concurrency
 
 Values = Mapping[str, Any]
 
-ENVIRONMENT_MAX_BYTES = 4096  # names and values, and names of secrets' variables (functions-limits)
+ENVIRONMENT_MAX_BYTES = 4096  # names and values, and names of secrets' variables (cloud-api#limits)
 LONG_TIMEOUT_S = 600  # longer timeouts need long-lived functions, a preview on request
 
 

@@ -11,7 +11,7 @@ from orchestrator.model.declared import FunctionSpec
 from orchestrator.model.live import Function, Tree
 from orchestrator.model.packed import FileChanges
 
-LATEST = "$latest"  # the cloud moves it to every new Version by itself
+LATEST = "$latest"  # the cloud moves it to every new Version (cloud-api#tags)
 
 
 class Action(StrEnum):

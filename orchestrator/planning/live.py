@@ -181,7 +181,7 @@ class _Reader:
         try:
             return await self._world.read(call)
         except CloudError as error:
-            # the cloud refuses a tag as an ID, and an ID as a tag
+            # a tag is no ID, and an ID need not have the form of a tag (cloud-api#fields)
             if error.code in (Code.NOT_FOUND, Code.INVALID_ARGUMENT):
                 return None
             raise

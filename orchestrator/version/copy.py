@@ -69,7 +69,7 @@ def same_again(function: Function, version: Version, place: Place, **changes: An
     `changes`.
     """
     return FunctionSpec(
-        key=function.name or function.id,  # the API allows functions without a name
+        key=function.name or function.id,  # a name may be empty (cloud-api#functions)
         name=function.name,
         folder_id=function.folder_id,
         settings=replace(settings_of(version), **changes),
@@ -159,7 +159,7 @@ def as_it_is(former: Json, other: Json) -> dict[str, Any]:
     names = {path.partition(".")[0] for path in unknown.keys() - own} | set(unreadable_fields(former))
     names |= {"storageMounts"} if former.get("storageMounts") else set()  # known, and read as mounts
     found = {name: _without(former[name], name, own) for name in sorted(names)}
-    if names & {"mounts", "storageMounts"}:  # the cloud may show deprecated mounts in both fields
+    if names & {"mounts", "storageMounts"}:  # shown in both fields, maybe (cloud-api#fields)
         mounts, older = former.get("mounts"), former.get("storageMounts")
         seen = {one.get("name") for one in mounts or () if isinstance(one, Mapping)} if isinstance(mounts, list) else ()
         if isinstance(older, list):

@@ -77,7 +77,7 @@ def _readings(rows: tuple[Field, ...], sent: Json, raw: Json, *, same: bool) -> 
         forms.append({name: BY_API[name].codec.bare(value) for name, value in as_live.items()})
     if rows[0].filled_in is FilledIn.ALL:
         forms.append(dict.fromkeys(row.api for row in rows))
-    if "mounts" in as_live and "storageMounts" in as_live:  # the cloud may show deprecated mounts in both fields
+    if "mounts" in as_live and "storageMounts" in as_live:  # shown in both fields, maybe (cloud-api#fields)
         older = {one["mountPointName"] for one in as_live["storageMounts"]}
         forms.append({**as_live, "mounts": [one for one in as_live["mounts"] if one["name"] not in older]})
     for form in forms:

@@ -21,7 +21,7 @@ VERIFY_MAX_S = 600.0
 GATE_MAX_S = 3600.0
 HOOK_MAX_S = 30.0  # for the response to a notification: the end of a run waits that long for all of them
 
-# Headers that the cloud removes from requests (its page on invoking), or that we or the call itself set.
+# Headers that the cloud removes from requests (cloud-api#invocation), or that we or the call itself set.
 NEVER_ARRIVES = frozenset({
     "expect", "te", "trailer", "upgrade", "proxy-authenticate", "authorization", "connection", "content-md5",
     "max-forwards", "server", "transfer-encoding", "www-authenticate", "cookie",

@@ -82,6 +82,12 @@ def test_a_function_that_breaks_a_rule_is_refused(fields: dict[str, Any], field:
     assert f"error: {field}: " in refused.value.message
 
 
+def test_functions_may_have_no_name() -> None:
+    desk = Desk()
+    first, second = (desk.cloud.functions.create({"folderId": FOLDER, "name": ""}) for _ in range(2))
+    assert first["metadata"]["functionId"] != second["metadata"]["functionId"]
+
+
 def test_a_cloud_has_a_number_of_functions() -> None:
     desk = Desk(quotas=Quotas(functions_per_cloud=1), settings=CloudSettings(clouds={"b1gother": "other"}))
     desk.function()
