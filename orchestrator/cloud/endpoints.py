@@ -66,7 +66,7 @@ def clean_endpoint(endpoint: str, *, example: str = "https://api.cloud.yandex.ne
     except ValueError:
         sound = False
     if not sound or parts.username or parts.query or parts.fragment:
-        raise StartError(f"the endpoint {endpoint!r} is not a URL such as {example}", advice=f"check {check}")
+        raise StartError(f"the endpoint {endpoint} is not a URL such as {example}", advice=f"check {check}")
     return clean
 
 

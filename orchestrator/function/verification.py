@@ -34,7 +34,7 @@ _PLATFORM: Mapping[int, tuple[Verdict | None, str]] = {
     504: (Verdict.FAILED, "it did not answer within its own timeout"),
 }
 _BUSY = 429
-_DECLARED = "it answered: fix either the function or what `verify` expects of it"
+_DECLARED = "fix the function, or correct what `verify` expects of it"
 
 
 @dataclass(frozen=True, slots=True)

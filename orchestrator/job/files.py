@@ -132,7 +132,7 @@ class FileJob:
 
     def _wrong(self, function: str, found: object, desired: str) -> JobError:
         return JobError(
-            f'job "{self.name}": {function}() gave {type(found).__name__}, not {desired}', advice=f"mend {self._path}"
+            f'job "{self.name}": {function}() gave {type(found).__name__}, not {desired}', advice=f"fix {self._path}"
         )
 
     def _guarded(self, work: Callable[[], T]) -> T:

@@ -224,17 +224,17 @@ class Store(BegunCommands, DeployedFunctions, FunctionRuns):
         fitting = [run_id for run_id in ids if run_id.startswith(text)] if text else []
         if len(fitting) == 1:
             return fitting[0]
-        what = f"{len(fitting)} runs begin with {text!r}" if fitting else f"there is no run {text!r}"
+        what = f'{len(fitting)} runs begin with "{text}"' if fitting else f'there is no run "{text}"'
         shown = fitting or ids
         more = f" and {len(shown) - _KNOWN_SHOWN} more" if len(shown) > _KNOWN_SHOWN else ""
         why = f"; for a function, use `orchestrator why {text}`" if not text[:1].isdigit() else ""
-        raise UsageError(what, advice=f"known runs, the newest first: {', '.join(shown[:_KNOWN_SHOWN])}{more}{why}")
+        raise UsageError(what, advice=f"known runs, newest first: {', '.join(shown[:_KNOWN_SHOWN])}{more}{why}")
 
     def _last_in(self, environment: str) -> str:
         found = next((run.id for run in self.runs() if run.identity.is_in(environment)), None)
         if found is None:
             where = "without an environment" if environment == NONE else f"in the environment {environment}"
-            raise UsageError(f"no run yet {where}", advice="`orchestrator runs` lists them all")
+            raise UsageError(f"no run yet {where}", advice="`orchestrator runs` lists all runs")
         return found
 
 

@@ -22,6 +22,7 @@ from orchestrator.version.rings import RINGS
 
 # The meaning of patterns, for people. The patterns are the API's (cloud-api#fields, #functions). Where it gives none,
 # ours only reject what cannot be an ID or an address.
+BUCKET_NAME = "^[-.0-9a-zA-Z]{3,63}$"
 PATTERNS = {
     "^[a-z][-a-z0-9]{1,61}[a-z0-9]$": (
         "must have 3 to 63 lower-case letters, digits and hyphens, begin with a letter and not end with a hyphen"
@@ -31,7 +32,7 @@ PATTERNS = {
     "^[a-z0-9][-a-z0-9]*$": "must be a runtime ID such as python312: lower-case letters, digits and hyphens",
     "^[a-zA-Z][a-zA-Z0-9_]*$": "must begin with a letter and contain only letters, digits and underscores",
     "^[a-z][-_0-9a-z]*$": "must begin with a lower-case letter and contain only lower-case letters, digits, - and _",
-    "^[-.0-9a-zA-Z]{3,63}$": "must be a bucket name: 3 to 63 letters, digits, dots and hyphens",
+    BUCKET_NAME: "must be a bucket name: 3 to 63 letters, digits, dots and hyphens",
     "^[-_0-9a-zA-Z]{1,100}$": "must have 1 to 100 letters, digits, - and _",
     "^[0-9a-fA-F]{64}$": "must be a SHA-256 in hex: 64 characters",
     "^[a-zA-Z][-a-zA-Z0-9_.]{0,63}$": "must begin with a letter and have at most 64 letters, digits, -, _ and dots",
@@ -58,7 +59,7 @@ Text = Annotated[str, StringConstraints(pattern="^[^\x00]+$")]
 Runtime = Annotated[str, StringConstraints(pattern="^[a-z0-9][-a-z0-9]*$")]
 Variable = Annotated[str, StringConstraints(pattern="^[a-zA-Z][a-zA-Z0-9_]*$")]
 VariableValue = Annotated[str, StringConstraints(max_length=4096)]
-BucketName = Annotated[str, StringConstraints(pattern="^[-.0-9a-zA-Z]{3,63}$")]
+BucketName = Annotated[str, StringConstraints(pattern=BUCKET_NAME)]
 MountName = Annotated[str, StringConstraints(pattern="^[-_0-9a-zA-Z]{1,100}$")]
 Sha256 = Annotated[str, StringConstraints(to_lower=True, pattern="^[0-9a-fA-F]{64}$")]
 LogDestination = Annotated[str, StringConstraints(pattern="^[a-zA-Z][-a-zA-Z0-9_.]{0,63}$")]

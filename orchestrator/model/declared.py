@@ -229,10 +229,11 @@ class CloudAddress:
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """No `bucket`: packages are sent inline."""
+    """No `bucket`: packages are sent inline. `bucket_from`: the option or variable that sets it, "" for the file."""
 
     bucket: str | None = None
     prefix: str = ""
+    bucket_from: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -276,7 +276,7 @@ def _of_file(name: str, folder: Path) -> Iterator[Listed]:
         text = _all_of(sys.stdin) if name == "-" else Path(folder, name).read_text("utf-8-sig")
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise UsageError(f"the list of functions {name} cannot be read: {why}", advice="check @FILE") from error
+        raise UsageError(f"the list of functions {name} cannot be read: {why}", advice=f"check @{name}") from error
     found = [
         Listed(stripped, f"{name}:{number}")
         for number, line in enumerate(text.removeprefix("\ufeff").splitlines(), 1)

@@ -32,13 +32,13 @@ def actions(tmp_path: Path) -> PageActions:
 @pytest.mark.parametrize(
     ("act", "reported"),
     [
-        (Act("resume", "--give-up", ""), "there is no run '--give-up'"),
-        (Act("resume", RUN_ID[:8], "prod"), f"there is no run '{RUN_ID[:8]}'"),  # only a complete ID is accepted
+        (Act("resume", "--give-up", ""), 'there is no run "--give-up"'),
+        (Act("resume", RUN_ID[:8], "prod"), f'there is no run "{RUN_ID[:8]}"'),  # only a complete ID is accepted
         (Act("resume", RUN_ID, ""), "the run belongs to the environment prod"),
         (Act("rollback", RUN_ID, "Prod"), "the run belongs to the environment prod"),
         (Act("pause", RUN_ID, ""), "the run belongs to the environment prod"),
-        (Act("deploy", RUN_ID, "prod"), "'deploy' is not an action of the page"),
-        (Act("stop", RUN_ID, "prod"), "'stop' is not an action of the page"),
+        (Act("deploy", RUN_ID, "prod"), '"deploy" is not an action of the page'),
+        (Act("stop", RUN_ID, "prod"), '"stop" is not an action of the page'),
         (Act("pause", RUN_ID, "prod"), "this run is not in progress on this machine"),
     ],
 )

@@ -239,7 +239,7 @@ WHOSE_RUN = [
     (("runs", "--all"), 0, "RUN", 0, "RUN"),
     (("show",), 0, "run RUN", 2, "OTHERS"),
     (("show", "RUN"), 0, "run RUN", 0, "run RUN"),
-    (("show", "nope"), 2, "there is no run 'nope'", 2, "OTHERS"),
+    (("show", "nope"), 2, 'there is no run "nope"', 2, "OTHERS"),
     (("why", "f000"), 0, "RUN", 0, "RUN"),
     (("resume",), 0, "nothing to resume", 2, "OTHERS"),
     (("resume", "RUN"), 0, "nothing to resume", 0, "nothing to resume"),

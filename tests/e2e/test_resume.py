@@ -226,7 +226,7 @@ def test_a_run_at_another_endpoint_is_not_resumed_here(cloud: Cloud, project: Pr
     assert f"used {cloud.url}" in end.err
 
 
-@pytest.mark.parametrize(("given", "message"), [("nope", "there is no run 'nope'"), ("last", "no runs yet")])
+@pytest.mark.parametrize(("given", "message"), [("nope", 'there is no run "nope"'), ("last", "no runs yet")])
 def test_runs_that_are_not_there(project: Project, cloud: Cloud, given: str, message: str) -> None:
     project.write(1)
     if given == "nope":

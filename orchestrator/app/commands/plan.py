@@ -13,6 +13,7 @@ from orchestrator.app.session.options import RunOptions, given_of, read_options
 from orchestrator.errors import CloudError, Exit, ManifestError, NotHereError, OrchestratorError, UsageError
 from orchestrator.manifest.environments.choosing import EVERY, ManifestChoice
 from orchestrator.manifest.load import Looks, survey
+from orchestrator.manifest.variables.given_by import as_given, without
 from orchestrator.model import Plan
 from orchestrator.report.environment_views import EnvironmentPlan, EnvironmentsView
 from orchestrator.report.messages import Messages, with_facts
@@ -47,8 +48,8 @@ def _plan_all(options: RunOptions, messages: Messages) -> CommandResult:
     found = survey(options.config, os.environ, choice=choice, looks=looks)
     if not found.manifest.environments:
         raise UsageError(
-            f"--env {EVERY}: {found.manifest.path.name} has no environments",
-            advice="declare [environments.NAME] there, or remove --env (ORCHESTRATOR_ENV)",
+            f"{as_given('--env', EVERY)}: {found.manifest.path.name} declares no environments",
+            advice=f"declare [environments.NAME] there, or {without('--env', EVERY)}",
         )
     names = found.manifest.environments
     plans = tuple(_plan_one(replace(options, environment=name), messages, looks) for name in names)

@@ -52,7 +52,13 @@ async def about(invocation: Invocation, request: Request, binding: Binding | Non
     now = Now(options.verb, endpoint_of(options, request.manifest), about_now, request.state_dir, option)
     fetched = await fetch(invocation)  # work of other machines, left undone or given up, counts too
     check_not_cut_off(options, now)
-    return replace(request, left=left_by_last(options, now, elsewhere=fetched.said))
+    left = left_by_last(options, now, elsewhere=fetched.said)
+    if left.newer:
+        what = "no failures" if option == "failed" else "nothing undone"
+        invocation.messages.mention(
+            f"--{option} selects from run {left.run.run_id}: the last run, {left.newer}, has {what}"
+        )
+    return replace(request, left=left)
 
 
 def as_last(options: RunOptions) -> RunOptions:

@@ -15,6 +15,7 @@ from orchestrator.errors import UsageError
 from orchestrator.journal.identity import NONE
 from orchestrator.manifest.environments.choosing import ManifestChoice
 from orchestrator.manifest.includes.upward import nearest_manifest
+from orchestrator.manifest.variables.given_by import as_given, source_of
 from orchestrator.manifest.variables.scoped import ENVIRONMENT
 from orchestrator.model import CloudAddress, Manifest, Storage
 from orchestrator.version.adoption import NOTHING, Adoption
@@ -169,16 +170,28 @@ def read_options(verb: str, given: Mapping[str, Any]) -> RunOptions:
         ("--failed", "--undone", options.failed and options.undone),
     ):
         if both:
-            raise UsageError(f"{one} and {other} cannot be combined", advice="keep only one of them")
+            raise UsageError(
+                f"{source_of(one)} and {source_of(other)} cannot be combined", advice="keep only one of them"
+            )
     _check_saving(options, expires=expires)
     past = bool(options.since) + bool(options.to) + bool(options.run)
     if past > 1:
         raise UsageError("RUN, --since and --to cannot be combined", advice="keep only one of them")
+    if options.bucket:
+        _check_bucket_name(options.bucket)
     if options.since:
         parse_time(options.since, 0.0)
     if options.simulate and not options.dry_run:
         raise UsageError("--simulate requires --dry-run", advice="it predicts a run without changing anything")
     return options
+
+
+def _check_bucket_name(bucket: str) -> None:
+    """Raise `UsageError` for what the manifest would not accept as a bucket either."""
+    from orchestrator.manifest.fields import BUCKET_NAME, PATTERNS  # noqa: PLC0415 - pydantic is slow to import
+
+    if not re.fullmatch(BUCKET_NAME, bucket):
+        raise UsageError(f"{as_given('--bucket', bucket)} is not valid", advice=f"it {PATTERNS[BUCKET_NAME]}")
 
 
 # Options that shape a plan. A saved plan includes them, so they cannot be given with it.
@@ -233,7 +246,9 @@ def address_of(manifest: Manifest, endpoint: str | None) -> CloudAddress:
 
 def storage_of(manifest: Manifest, bucket: str | None) -> Storage:
     """Return the storage with `--bucket` in place of the file's."""
-    return replace(manifest.storage, bucket=bucket) if bucket else manifest.storage
+    if not bucket:
+        return manifest.storage
+    return replace(manifest.storage, bucket=bucket, bucket_from=source_of("--bucket", bucket))
 
 
 def environ_of_commands(manifest: Manifest) -> dict[str, str]:

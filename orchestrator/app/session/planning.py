@@ -216,7 +216,8 @@ async def plan_desired(
     require_promote(desired.specs.values(), desired.rollout)
     world = session.world
     if any(isinstance(spec.code, SourceCode) for spec in desired.specs.values()):
-        await check_bucket(world)  # after a first call: a refused token is best reported by the API's own client
+        # After a first call: a refused token is best reported by the API's own client.
+        await check_bucket(world, session.request.manifest)
     try:
         resolved = await resolve_names(world, desired.specs, live)
     except CloudError as error:

@@ -18,6 +18,7 @@ from orchestrator.cloud.endpoints import clean_endpoint
 from orchestrator.errors import Exit, UsageError
 from orchestrator.journal.identity import HIDDEN, Identity, Selection
 from orchestrator.journal.state import RunState
+from orchestrator.manifest.variables.given_by import source_of
 from orchestrator.model import Manifest
 from orchestrator.report.history import who
 
@@ -44,7 +45,13 @@ class Now:
 
 def endpoint_of(options: RunOptions, manifest: Manifest) -> str:
     """Return the endpoint of these options as stored in the journal. Raises `StartError` for an invalid URL."""
-    return SANDBOX if options.sandbox else clean_endpoint(address_of(manifest, options.endpoint).endpoint)
+    return (
+        SANDBOX
+        if options.sandbox
+        else clean_endpoint(
+            address_of(manifest, options.endpoint).endpoint, check=source_of("--endpoint", options.endpoint)
+        )
+    )
 
 
 def with_disabled(identity: Identity, manifest: Manifest) -> Identity:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from orchestrator.errors import UsageError
+from orchestrator.manifest.variables.given_by import as_given
 from orchestrator.model.units import duration
 from orchestrator.version.adoption import EVERYTHING, Adoption, adoption_of
 
 _YES, _NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off", "")
 _NUMBER = re.compile(r"\d+(\.\d+)?", re.ASCII)
+
+
+def is_on(variable: str) -> bool:
+    """Return whether an environment variable of a flag is set, for verbs without that flag."""
+    return os.environ.get(variable, "").lower() in (*_YES, "t", "y")
 
 
 def typed_names(option: str, given: Iterable[str]) -> tuple[str, ...]:
@@ -66,7 +73,7 @@ def seconds(option: str, text: str) -> float:
     try:
         return duration(float(text) if _NUMBER.fullmatch(text) else text)
     except ValueError as error:
-        raise UsageError(f"{option} {text}: {error}") from error
+        raise UsageError(f"{as_given(option, text)}: {error}") from error
 
 
 def parse_time(text: str, now_s: float) -> datetime:
@@ -78,6 +85,7 @@ def parse_time(text: str, now_s: float) -> datetime:
             return datetime.fromtimestamp(now_s - duration(text), UTC)
         except ValueError as error:
             raise UsageError(
-                f"--since {text}: not a time", advice='write 2026-03-01T03:00:00Z, or "2h" for two hours ago'
+                f"{as_given('--since', text)}: not a time",
+                advice='write 2026-03-01T03:00:00Z, or "2h" for two hours ago',
             ) from error
     return at if at.tzinfo is not None else at.replace(tzinfo=UTC)

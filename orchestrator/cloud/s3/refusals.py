@@ -17,7 +17,7 @@ _CHECK_KEYS = "check YC_STORAGE_ACCESS_KEY and YC_STORAGE_SECRET_KEY (or the AWS
 _CHECK_TOKEN = "get another IAM token, or use static keys (YC_STORAGE_ACCESS_KEY, YC_STORAGE_SECRET_KEY)"  # noqa: S105 - a sentence
 _CHECK_ROLE = "give the account the role storage.uploader on the bucket {bucket} or its folder"
 _CHECK_DELETE = "give the account the role storage.editor on the bucket {bucket} or its folder"
-_CHECK_BUCKET = "create the bucket {bucket}, or correct `bucket` in [storage] of the manifest"
+_CHECK_BUCKET = "create the bucket {bucket}, or correct its name"
 _LATER = "try again in a while"
 DELETE = "delete object"  # the call that needs more rights than the others
 
@@ -75,7 +75,7 @@ _BREAKS: tuple[tuple[type[Exception], bool, str, str], ...] = (
      "set SSL_CERT_FILE to a file with the certificate authority that signed it (a company's proxy has its own)"),
     (boto.ConnectTimeoutError, False, "no connection to {host} within the time limit", _CHECK_NETWORK),
     (boto.EndpointConnectionError, False, "no connection to {host}: {reason}", _CHECK_NETWORK),
-    (boto.ParamValidationError, False, "{reason}", "correct `bucket` and `prefix` in [storage] of the manifest"),
+    (boto.ParamValidationError, False, "{reason}", "correct the bucket's name, or `prefix` in [storage]"),
     (boto.ReadTimeoutError, True, "{host} did not answer within the time limit", _LATER),
     (boto.ConnectionClosedError, True, "the connection to {host} broke: {reason}", _LATER),
     (boto.HTTPClientError, True, "the connection to {host} broke: {reason}", _LATER),

@@ -9,6 +9,7 @@ from typing import Any
 from orchestrator.errors import UsageError
 from orchestrator.manifest.findings import Findings, did_you_mean
 from orchestrator.manifest.toml_files import SourceFile
+from orchestrator.manifest.variables.given_by import as_given, without
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +82,8 @@ def chosen_environment(main: SourceFile, choice: ManifestChoice, findings: Findi
         )
     if named and not declared:
         raise UsageError(
-            f"--env {named}: {main.shown} declares no environments",
-            advice=f"leave out --env (ORCHESTRATOR_ENV); only `plan` accepts {EVERY}"
-            if named == EVERY
-            else f"declare [environments.{named}] there, or leave out --env (ORCHESTRATOR_ENV)",
+            f"{as_given('--env', named)}: {main.shown} declares no environments",
+            advice=f"{'' if named == EVERY else f'declare [environments.{named}] there, or '}{without('--env', named)}",
         )
     if named and named not in declared:
         raise UsageError(

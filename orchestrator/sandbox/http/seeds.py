@@ -79,7 +79,9 @@ def read_seeds(paths: Iterable[Path]) -> Seeded:
                 name = (table, str(row.get("folder_id", "")), str(row.get("name", row.get("id"))))
                 if named.setdefault(name, str(row.get("id"))) == str(row.get("id")):
                     _add(place, found, table, row)
-        except (OSError, ValueError, TypeError) as error:
+        except OSError as error:
+            raise StartError(f"the seeds in {path} cannot be read: {error.strerror}", advice="check --seed") from error
+        except (ValueError, TypeError) as error:
             raise StartError(f"the seeds in {path} cannot be used: {error}", advice="fix that file") from error
     return found
 

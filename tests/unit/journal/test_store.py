@@ -151,7 +151,7 @@ def test_an_id_that_others_begin_with_is_found_exactly(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "message"), [("2026", "2 runs begin with '2026'"), ("x", "no run 'x'"), ("", "no run ''")]
+    ("text", "message"), [("2026", '2 runs begin with "2026"'), ("x", 'no run "x"'), ("", 'no run ""')]
 )
 def test_what_names_no_run_is_answered_with_those_there_are(tmp_path: Path, text: str, message: str) -> None:
     write(tmp_path, "2026-a", "2026-b")

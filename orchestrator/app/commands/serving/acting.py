@@ -64,7 +64,7 @@ class PageActions:
             pid = interrupt_run(self._state_dir, run.started_at)
             return self._outlet.json({"verb": PAUSE, "run": run.id, "pid": pid})
         if act.verb not in _VERBS:
-            raise UsageError(f"{act.verb!r} is not an action of the page", advice=f"{PAUSE}, {', '.join(_VERBS)}")
+            raise UsageError(f'"{act.verb}" is not an action of the page', advice=f"{PAUSE}, {', '.join(_VERBS)}")
         if any(one.process.poll() is None for one in self._begun):
             raise UsageError("a command of this page is running", advice="wait until it ends")
         begun = self._start(act)
@@ -78,7 +78,7 @@ class PageActions:
     def _run(self, act: Act) -> RunSummary:
         run = next((one for one in known_runs(self._options) if one.id == act.run), None)
         if run is None:
-            raise UsageError(f"there is no run {act.run!r}", advice="see the list of runs")
+            raise UsageError(f'there is no run "{act.run}"', advice="see the list of runs")
         environment = run.identity.environment
         if environment and act.environment != environment:
             raise UsageError(f"the run belongs to the environment {environment}", advice="type that name to confirm")

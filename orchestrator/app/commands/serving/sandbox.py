@@ -69,9 +69,7 @@ def _settings(given: Mapping[str, Any]) -> CloudSettings:
     creating = given["creating"]
     share = creating.removesuffix("%") if creating.endswith("%") else ""
     if share and not (share.isdecimal() and int(share) <= 100):
-        raise UsageError(
-            f"{creating!r} is not a share of the versions", advice="fix --creating: write 80%, for example"
-        )
+        raise UsageError(f"--creating {creating}: must be a share such as 80%, hidden, visible, or a duration")
     delayed = creating not in ("hidden", "visible") and not share
     return CloudSettings(
         creating_visible=creating != "hidden",
@@ -96,4 +94,4 @@ def _read(option: str, parse: Callable[[Any], T], value: Any) -> T:
     try:
         return parse(value)
     except ValueError as error:
-        raise UsageError(str(error), advice=f"mend {option}") from error
+        raise UsageError(str(error), advice=f"correct {option}") from error

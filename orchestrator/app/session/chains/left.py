@@ -22,13 +22,16 @@ from orchestrator.report.plain_text import counted
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """What the earlier chain left: the functions that an option selects. `said`: why there are none."""
+    """What the earlier chain left: the functions that an option selects. `said`: why there are none. `newer`: the last
+    run, where it has none and they are of an older one.
+    """
 
     run: RunState
     option: str
     units: Mapping[str, UnitState] = field(default_factory=dict)
     said: str = ""
     exit: Exit = Exit.DONE
+    newer: str = ""
 
 
 def left_by_last(options: RunOptions, now: Now, *, elsewhere: str = "") -> Left:
@@ -43,7 +46,7 @@ def left_by_last(options: RunOptions, now: Now, *, elsewhere: str = "") -> Left:
     for run, left in found:
         units = {key: unit for key, unit in left.items() if now.option == "undone" or key in failed(run)}
         if units:
-            return Left(run, now.option, units)
+            return Left(run, now.option, units, newer="" if run is found[0][0] else found[0][0].run_id)
     newest = found[0][0]
     run, left = next((one for one in found if one[1]), found[0])
     what = "failed" if now.option == "failed" else "was left undone"

@@ -38,7 +38,7 @@ def last_paused(store: Store, state_dir: Path, environment: str = "") -> str:
                     f"no run is paused{f' in the environment {then.environment}' if then.environment else ''}",
                     advice=f"continue the last one {where} with `{promote_line(run.run_id)}`",
                 )
-    raise UsageError("no run is paused", advice="`orchestrator runs` lists all of them")
+    raise UsageError("no run is paused", advice="`orchestrator runs` lists all runs")
 
 
 def check_paused(store: Store, run: RunState, state_dir: Path) -> None:

@@ -8,8 +8,9 @@ from orchestrator.cloud.connect import Connection
 from orchestrator.cloud.keys import static_keys
 from orchestrator.cloud.storage import S3ObjectStore, S3Records
 from orchestrator.engine.world import World
-from orchestrator.errors import CloudError, StartError
-from orchestrator.model import BucketPackage, FunctionSpec
+from orchestrator.errors import CloudError, Code, StartError
+from orchestrator.manifest.toml_files import place_of
+from orchestrator.model import BucketPackage, FunctionSpec, Manifest
 
 
 def names_an_object(spec: FunctionSpec) -> bool:
@@ -29,14 +30,21 @@ def object_store(connection: Connection, environ: Mapping[str, str]) -> S3Object
     )
 
 
-async def check_bucket(world: World) -> None:
-    """Check that the bucket for packages, if any, can be used. Raises `StartError`."""
-    if world.store is None or world.storage.bucket is None:
+async def check_bucket(world: World, manifest: Manifest) -> None:
+    """Check that the bucket for packages, if any, can be used. Raises `StartError`, which says where its name is set if
+    there is no such bucket.
+    """
+    storage = world.storage
+    if world.store is None or storage.bucket is None:
         return
     try:
-        await world.store.check(world.storage.bucket)
+        await world.store.check(storage.bucket)
     except CloudError as error:
-        raise StartError(error.message, advice=error.advice) from error
+        advice = error.advice
+        if error.code in (Code.NOT_FOUND, Code.INVALID_ARGUMENT):
+            place = place_of(manifest.path, ("storage", "bucket"), manifest.environment)
+            advice += f" in {storage.bucket_from or f'[storage] ({place.file}:{place.line})'}"
+        raise StartError(error.message, advice=advice) from error
 
 
 def bucket_records(world: World) -> S3Records | None:

@@ -15,6 +15,7 @@ from orchestrator.app.session.options import RunOptions, storage_of
 from orchestrator.app.session.records.recording import recorded_events, recorded_runs
 from orchestrator.app.session.session import Session, open_session
 from orchestrator.app.session.taking_up import Differs, Now, difference, endpoint_of, same_manifest
+from orchestrator.app.session.typed import is_on
 from orchestrator.errors import CloudError, Exit, OrchestratorError, StartError, UsageError
 from orchestrator.journal.events import RunStarted
 from orchestrator.journal.identity import Identity
@@ -61,7 +62,8 @@ async def fetch(invocation: Invocation, named: str = "") -> Fetched:
     options = invocation.options
     try:
         request = read_request(invocation)
-        if options.sandbox or storage_of(request.manifest, options.bucket).bucket is None:
+        in_sandbox = options.sandbox or is_on("ORCHESTRATOR_SANDBOX")  # `resume`, `show` and others have no --sandbox
+        if in_sandbox or storage_of(request.manifest, options.bucket).bucket is None:
             return NOT_FETCHED
         now = Now("", endpoint_of(options, request.manifest), identity_of(options, request.manifest), request.state_dir)
         async with AsyncExitStack() as stack:

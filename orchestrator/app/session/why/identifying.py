@@ -67,7 +67,7 @@ async def identify(asked: str, known: Known) -> None:
         known.spec, known.names = spec, replace(known.names, key=spec.key)
         return
     if known.function is None and known.session is not None and not known.unknown:
-        known.absent.append("it is not live in any folder of the manifest")
+        known.absent.append("not in any folder of the manifest")
     known.absent.append(f"{known.request.manifest.path.name} does not declare it: `deploy` does not change it")
 
 
