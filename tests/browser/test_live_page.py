@@ -20,7 +20,7 @@ from orchestrator.redaction.safe import Safe
 from orchestrator.ui.server import Act, Answered
 from tests.browser.chrome import Chrome
 from tests.browser.test_report_page import LONG_TASK_MS, READY, ROWS
-from tests.runs import RUN_ID, STARTED_AT, deployment, ended, failed, started
+from tests.runs import RUN_ID, STARTED_AT, deployment, ended, failed, planned, started
 from tests.ui import Page, Writer, served
 from tests.unit.report.test_page import ATTEMPTS
 
@@ -245,6 +245,43 @@ def test_an_action_is_asked_about_and_wants_the_environment_typed(tmp_path: Path
         assert await chrome.js("window.had === undefined")
 
     in_browser(tmp_path, play, verbs=verbs, actions=acting)
+
+
+def test_a_double_click_acts_once_and_the_question_names_the_functions(tmp_path: Path) -> None:
+    acting = Acting()
+
+    async def play(chrome: Chrome, page: Page, writer: Writer) -> None:
+        writer.write([started(units=3), *deployment("one"), planned("two"), planned("<b>three</b>"), ended(3)])
+        await chrome.open(page.url, READY)
+        await chrome.js(f"location.hash = '#/run/{RUN_ID}'")
+        await chrome.until(f"{READY} && document.querySelector('.acts button')")
+        await chrome.click(".acts button")
+        await chrome.until("document.querySelector('dialog[open]')")
+        assert await chrome.js("document.querySelector('dialog .about').innerText") == (
+            "2 functions left: two, <b>three</b>"
+        )
+        await chrome.js("(() => { const one = document.querySelector('.agree'); one.click(); one.click(); })()")
+        await chrome.until("document.querySelector('#begun summary')")
+        await chrome.frame()
+        assert acting.begun == [Act("resume", RUN_ID, "")]
+
+    in_browser(tmp_path, play, actions=acting)
+
+
+def test_the_address_of_a_later_start_works_in_the_same_tab(tmp_path: Path) -> None:
+    """Only the fragment differs, so the browser does not load the page again by itself."""
+
+    async def play(chrome: Chrome, page: Page, writer: Writer) -> None:
+        writer.write([started(units=1), *deployment("one"), ended()])
+        await chrome.call("Page.navigate", url=f"{page.address}#token=of-an-earlier-start")
+        await chrome.until("document.getElementById('trouble')?.innerText.includes('does not have the token')")
+        await chrome.js(f"location.href = {page.url!r}")
+        await chrome.until(f"document.documentElement && {READY} && document.querySelector('a[href^=\"#/run/\"]')")
+        assert page.token not in await chrome.js("location.href")
+        assert await chrome.js("document.getElementById('trouble').innerText") == ""
+        chrome.errors[:] = [one for one in chrome.errors if "401" not in one]  # the browser reports this itself
+
+    in_browser(tmp_path, play)
 
 
 def test_a_page_that_only_looks_has_no_buttons_to_act(tmp_path: Path) -> None:

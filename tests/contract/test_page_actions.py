@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import subprocess
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -49,6 +51,35 @@ def test_what_is_not_meant_is_not_begun(tmp_path: Path, act: Act, reported: str)
     assert caught.value.message == reported
     assert json.loads(page.started()) == {"allowed": True, "actions": []}
     assert not (tmp_path / "state" / "ui").exists()
+
+
+def test_a_double_click_begins_one_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requests are handled in threads of their own. Two windows that act at once are the same."""
+    page, begun = actions(tmp_path), list[Any]()
+    both = threading.Barrier(2)
+
+    class Command:
+        pid = 1
+
+        def __init__(self, command: list[str], **_how: Any) -> None:
+            begun.append(command)
+
+        def poll(self) -> None:
+            return None
+
+    monkeypatch.setattr(subprocess, "Popen", Command)
+
+    def click(_: int) -> str:
+        both.wait(10)
+        try:
+            return page.begin(Act("resume", RUN_ID, "prod"))
+        except UsageError as error:
+            return error.message
+
+    with ThreadPoolExecutor(2) as threads:
+        told = list(threads.map(click, range(2)))
+    assert len(begun) == 1
+    assert "a command of this page is running" in told
 
 
 def test_the_newest_logs_of_commands_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,13 +63,14 @@ const timelineSection = (functions, view, timeline) => {
   const button = (words, label, act) => make("button", { type: "button", "aria-label": label, title: label, onclick: act }, words);
   const drawn = section("timeline", "Timeline",
     make("div", { class: "controls" },
-      make("label", { for: "search" }, "Search "), search, make("label", { for: "outcome" }, "Outcome "), outcome,
-      make("label", { for: "order" }, "Sort by "), order,
+      ...[["search", "Search ", search], ["outcome", "Outcome ", outcome], ["order", "Sort by ", order]]
+        .map(([name, words, control]) => make("span", { class: "pair" }, make("label", { for: name }, words), control)),
       make("span", { class: "zoom" }, button("+", "Zoom in", () => view.zoom(0.5)), button("−", "Zoom out", () => view.zoom(2)),
         button("◀", "Earlier", () => view.move(-0.3)), button("▶", "Later", () => view.move(0.3)), button("all", "All of the time", () => view.all()))),
     told,
-    make("p", { class: "legend" }, STEPS.map(([kind, words]) => [make("i", { class: kind, "aria-hidden": "true" }), words])),
+    make("p", { class: "legend" }, STEPS.map(([kind, words]) => make("span", { class: "pair" }, make("i", { class: kind, "aria-hidden": "true" }), words))),
     timeline.list,
+    make("p", { class: "printed" }, "The timeline is for screens: it is left out on paper. The output of orchestrator report --json has every step."),
     make("p", { id: "timeline-keys", class: "hint" },
       "Arrow keys move and scroll in time, + and − zoom, 0 shows all, Enter opens a function. Ctrl + wheel zooms too."));
   offer();

@@ -74,7 +74,8 @@ class Timeline {
       this.bars(row.canvas, this.shown[number], size, colour);
     }
     for (const row of this.rows) row.element.hidden = !row.used;
-    if (!this.shown.length) this.list.removeAttribute("aria-activedescendant");
+    // The marked row is no element while it is out of sight.
+    if (this.at < first || this.at >= last) this.list.removeAttribute("aria-activedescendant");
     this.drawAxis(width, colour);
   }
 
@@ -98,7 +99,7 @@ class Timeline {
     const texts = [one.key, one.outcome, span(one.work), span(one.waited)];
     row.cells.forEach((cell, at) => { cell.textContent = texts[at]; });
     row.cells[0].title = one.key;
-    row.cells[1].dataset.outcome = one.outcome;
+    row.cells[1].dataset.outcome = row.cells[1].title = one.outcome;
     row.told.textContent = one.spans.map((each) => `${each.step} ${span(each.to - each.from)}${each.ok ? "" : " failed"}`).join(", ");
   }
 

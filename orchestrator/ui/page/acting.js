@@ -1,24 +1,38 @@
 "use strict";
-/* The actions on a run, if the program allows them. Each needs a confirmation. If the run is in an environment, its
-   name must be typed. */
+/* The actions on a run, if the program allows them. Each needs a confirmation, which names the functions that it is
+   about. If the run is in an environment, its name must be typed. */
 
 const ACTS = {
   pause: { words: "Pause", states: ["running"],
-    asks: "Nothing new starts. Operations in flight settle. Resume continues the run." },
+    asks: "Nothing new starts. Operations in flight settle. Resume continues the run.", of: [["not ended"], "not ended yet"] },
   resume: { words: "Resume", states: ["interrupted"],
-    asks: "Operations in flight are tracked to their end. The rest is planned again and done: `orchestrator resume`." },
+    asks: "Operations in flight are tracked to their end. The rest is planned again and done: `orchestrator resume`.",
+    of: [["not ended", "cancelled", "unknown", "inconclusive"], "left"] },
   promote: { words: "Promote", states: ["paused"],
-    asks: "The remaining waves are planned again and done, with their pauses and gates: `orchestrator promote`." },
+    asks: "The remaining waves are planned again and done, with their pauses and gates: `orchestrator promote`.",
+    of: [["not ended", "cancelled", "unknown", "inconclusive"], "left"] },
   rollback: { words: "Roll back", states: ["done", "failed", "interrupted", "paused"],
     asks: "What the run has changed is rolled back, for all functions at once: `orchestrator rollback`." },
 };
 const LOOK_AT_ACTS_MS = 1500;
+const OUTCOME_AT = 6; // in the row of a function, see page_data.py
+
+/* How many functions an action is about, and which. Null for a rollback, whose plan is shown. */
+const aboutWords = (verb, data) => {
+  if (!ACTS[verb].of) return null;
+  const [outcomes, words] = ACTS[verb].of;
+  const keys = data.functions.filter((row) => outcomes.includes(data.texts[row[OUTCOME_AT]])).map((row) => row[0]);
+  const more = keys.length - NAMED;
+  const named = keys.length ? `: ${keys.slice(0, NAMED).join(", ")}${more > 0 ? ` and ${more.toLocaleString("en")} more` : ""}` : "";
+  return make("p", { class: "about" }, `${count(keys.length, "function")} ${words}${named}`);
+};
 
 /* Asks in a dialog. `environment`: the name that must be typed, "" for none; `act`: called after the confirmation. */
 const askToAct = (verb, data, act) => {
   const { words, asks } = ACTS[verb];
   const before = document.activeElement;
   const ends = new AbortController();
+  let agreed = false;
   const agree = make("button", { type: "submit", class: "agree", disabled: Boolean(data.environment) }, words);
   const typed = make("input", { id: "typed", autocomplete: "off", spellcheck: "false",
     oninput: () => { agree.disabled = typed.value !== data.environment; } });
@@ -27,8 +41,14 @@ const askToAct = (verb, data, act) => {
     ends.abort();
     dialog.remove();
     if (before && before.isConnected) before.focus();
-  } }, make("form", { onsubmit: (event) => { event.preventDefault(); if (!agree.disabled) { close(); act(data.environment); } } },
-    make("h2", { id: "act-title" }, `${words}: run ${data.run}`), make("p", {}, asks),
+  } }, make("form", { onsubmit: (event) => {
+    event.preventDefault();
+    if (agree.disabled || agreed) return; // once: a dialog that is closing still gets the second click of a double click
+    agreed = true;
+    close();
+    act(data.environment);
+  } },
+    make("h2", { id: "act-title" }, `${words}: run ${data.run}`), make("p", {}, commands(asks)), aboutWords(verb, data),
     verb === "rollback" ? wayBack(data.run, ends.signal) : null,
     data.environment ? [make("label", { for: "typed" }, `The run is in the environment ${data.environment}. Type its name to confirm. `), typed] : null,
     make("p", { class: "choice" }, make("button", { type: "button", onclick: close }, "Cancel"), agree)));
@@ -72,6 +92,7 @@ class ActBar {
       await asked("api/actions", { "Content-Type": "application/json" }, this.ends.signal,
         JSON.stringify({ verb, run: this.data.run, environment }));
       this.wrong(null);
+      if (verb === "pause") this.buttons.replaceChildren(make("p", { role: "status" }, "Pausing: nothing new starts, Operations in flight settle."));
       this.look();
     } catch (error) {
       if (!this.ends.signal.aborted) this.wrong(error);
@@ -106,6 +127,7 @@ class ActBar {
     this.begun.replaceChildren(make("h2", { id: "begun-title" }, "Started from this page"), ...actions.map((one, at) =>
       make("details", { open: at === 0 }, make("summary", {}, `${one.verb} ${one.run}: ${one.exit_code === null ? `running, process ${one.pid}` : one.ended}`),
         make("pre", { tabindex: "0" }, one.said || "No output."))));
+    for (const output of this.begun.querySelectorAll("pre")) output.scrollTop = output.scrollHeight; // its result is at the end
   }
 
   leave() {

@@ -75,7 +75,7 @@ const whyParts = (why) => {
       leanTable(["run", "waits for", "who", "advice"], why.waits.map((one) => [runLink(one.run_id), one.words || one.for, one.who, one.advice]), { caption: "Waits", unseen: true })) : null,
     why.runs.length ? section("history", "Past runs", leanTable(["run", "outcome", "action", "reason", "began", "by", "verb", "version"],
       why.runs.map((run) => [run.elsewhere ? run.run_id : runLink(run.run_id),
-        [run.outcome, run.why, run.advice, run.rolled_back_by && `rolled back by ${run.rolled_back_by}`].filter(Boolean).join("\n"),
+        [outcomeWord(run.outcome, run.verb), run.why, run.advice, run.rolled_back_by && `rolled back by ${run.rolled_back_by}`].filter(Boolean).join("\n"),
         run.action, run.reason, when(run.started_at), run.by, run.verb, id(run.version_id)]),
       { caption: "The last runs with this function", unseen: true })) : null,
     why.settings.length ? section("settings", "Settings", leanTable(["setting", "state", "desired", "live", "from", "line"],
@@ -88,7 +88,7 @@ class PlanPage extends Asking {
   constructor(box, wrong) {
     const { form } = askForm("Functions", "functions", "all; names, globs, label:K=V", "Plan", (words) =>
       this.ask(`api/plan?functions=${encodeURIComponent(words)}`, "Planning: running builds, reading sources and the cloud …", planParts));
-    super(box, wrong, "What a deploy would do", make("p", { class: "hint" }, "This changes nothing: it is `orchestrator plan`."), form);
+    super(box, wrong, "What a deploy would do", make("p", { class: "hint" }, commands("This changes nothing: it is `orchestrator plan`.")), form);
   }
 }
 

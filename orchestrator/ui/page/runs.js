@@ -3,14 +3,18 @@
 
 const LOOK_AGAIN_MS = 3000;
 
-const when = (iso) => (iso ? new Date(iso).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" }) : "");
+/* A time as reports have it: 2026-11-28 14:37:41 UTC. */
+const when = (iso) => (iso ? `${new Date(iso).toISOString().slice(0, 19).replace("T", " ")} UTC` : "");
 
 const lasted = (run) => {
   if (!run.ended_at) return "";
   return span(new Date(run.ended_at) - new Date(run.started_at));
 };
 
-const outcomeWords = (run) => Object.entries(run.outcomes).map(([name, number]) => `${number.toLocaleString("en")} ${name}`).join(", ");
+/* The words of `orchestrator runs`: what a rollback has deployed is rolled back. */
+const outcomeWord = (name, verb) => (verb === "rollback" && name === "deployed" ? "rolled back" : name);
+const outcomeWords = (run) => Object.entries(run.outcomes)
+  .map(([name, number]) => `${number.toLocaleString("en")} ${outcomeWord(name, run.verb)}`).join(", ");
 
 /* A table without empty columns. */
 const leanTable = (head, rows, options) => {

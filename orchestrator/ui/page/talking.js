@@ -2,14 +2,16 @@
 /* Requests to the program that served this page. The token is in the fragment of the address, which is not sent. It is
    kept for this tab only, and removed from the address, so that it is in no history and no screenshot. */
 
-const TOKEN = (() => {
+/* Takes the token out of the address. Returns whether there was one. */
+const takeToken = () => {
   const given = new URLSearchParams(location.hash.slice(1)).get("token");
-  if (given) {
-    sessionStorage.setItem("token", given);
-    history.replaceState(null, "", location.pathname + location.search);
-  }
-  return given || sessionStorage.getItem("token") || "";
-})();
+  if (!given) return false;
+  sessionStorage.setItem("token", given);
+  history.replaceState(null, "", location.pathname + location.search);
+  return true;
+};
+takeToken();
+const TOKEN = sessionStorage.getItem("token") || "";
 
 const NO_TOKEN = { error: "this page does not have the token of the running program",
   advice: "open the address that `orchestrator ui` printed" };
@@ -63,16 +65,18 @@ const hearEvents = async (path, hear, lost, signal) => {
   while (!signal.aborted) {
     try {
       const answer = await asked(path, id ? { "Last-Event-ID": id } : {}, signal);
+      lost(null); // it is connected, although there may be nothing new to say
+      tries = 0;
       const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
       let text = "";
       for (let part = await reader.read(); !part.done; part = await reader.read()) {
+        let sought = Math.max(0, text.length - 1); // a large event comes in many parts
         text += part.value;
-        for (let end = text.indexOf("\n\n"); end >= 0; end = text.indexOf("\n\n")) {
+        for (let end = text.indexOf("\n\n", sought); end >= 0; end = text.indexOf("\n\n", sought)) {
           const told = readEvent(text.slice(0, end));
           text = text.slice(end + 2);
+          sought = 0;
           if (told.data === null) continue;
-          lost(null);
-          tries = 0;
           id = told.id || id;
           hear(told.event, JSON.parse(told.data));
           if (told.event === "gone") return;

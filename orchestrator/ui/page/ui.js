@@ -6,7 +6,7 @@ const trouble = make("div", { id: "trouble", role: "alert" });
 let part = null;
 
 const wrong = (error) => {
-  const words = error ? [make("p", { class: "message" }, error.message), error.advice ? make("p", {}, error.advice) : null,
+  const words = error ? [make("p", { class: "message" }, commands(error.message)), error.advice ? make("p", {}, commands(error.advice)) : null,
     error.detail ? make("pre", {}, error.detail) : null] : [];
   if (trouble.dataset.told === (error ? error.message : "")) return;
   trouble.dataset.told = error ? error.message : "";
@@ -41,5 +41,6 @@ const links = [["#/", "Runs"], ["#/why", "Functions"], ["#/plan", "Plan"], ["#/j
   .map(([href, words]) => make("a", { href }, words));
 
 document.body.append(make("nav", { "aria-label": "Pages" }, links), trouble, shown);
-window.addEventListener("hashchange", route);
+/* The address of a later start, opened in the same tab, changes only the fragment. */
+window.addEventListener("hashchange", () => { if (takeToken()) location.reload(); else route(); });
 route();

@@ -10,6 +10,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -54,11 +55,16 @@ class PageActions:
         self._options, self._outlet = options, outlet
         self._state_dir = state_dir_of(options.config, options.state_dir).absolute()
         self._begun: list[_Begun] = []
+        self._lock = threading.Lock()  # requests are handled in threads: a double click is two of them
 
     def begin(self, act: Act) -> Safe:
         """Start a command, or pause a run. Raises `UsageError` where there is no such action, or it is impossible for
         this run now.
         """
+        with self._lock:
+            return self._begin(act)
+
+    def _begin(self, act: Act) -> Safe:
         run = self._run(act)
         if act.verb == PAUSE:
             pid = interrupt_run(self._state_dir, run.started_at)
