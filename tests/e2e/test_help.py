@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator import __version__
 from orchestrator.cli import cli
 from tests.e2e.harness import Cloud, Project, environment, run
 
@@ -57,7 +58,7 @@ def test_every_option_says_its_environment_variable(tmp_path: Path, verb: str) -
 
 def test_version_is_the_programs(tmp_path: Path) -> None:
     end = run(tmp_path, "--version")
-    assert (end.code, end.out, end.err) == (0, "orchestrator, version 0.1.0\n", "")
+    assert (end.code, end.out, end.err) == (0, f"orchestrator, version {__version__}\n", "")
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import importlib.metadata
+import re
 import tomllib
 from pathlib import Path
 
@@ -72,6 +73,13 @@ def test_the_command_and_the_installed_distribution_have_that_version() -> None:
     printed = CliRunner().invoke(cli, ["--version"]).output
     assert printed == f"orchestrator, version {orchestrator.__version__}\n"
     assert importlib.metadata.version("orchestrator") == orchestrator.__version__, "install it again"
+
+
+def test_pages_for_users_have_that_version() -> None:
+    named = re.compile(r"orchestrator-([\d.]+\d)-py3|VERSION=([\d.]+\d)|This is version ([\d.]+\d)")
+    for page, count in (("README.md", 1), ("docs/install.md", 6)):
+        found = [next(filter(None, one)) for one in named.findall((ROOT / page).read_text("utf-8"))]
+        assert found == [orchestrator.__version__] * count, page
 
 
 def test_requests_and_records_have_that_version_too() -> None:
