@@ -19,6 +19,7 @@ from orchestrator.errors import Exit
 from orchestrator.journal.folder import FILE
 from orchestrator.journal.recent import RecentRun, recent_runs
 from orchestrator.manifest.declared.declared_names import DeclaredNames, declared_names
+from orchestrator.manifest.declared.job_parameters import declared_parameters
 from orchestrator.manifest.includes.upward import nearest_manifest
 
 Item = CompletionItem
@@ -27,6 +28,7 @@ PART = "part"  # a type of `CompletionItem`: the word continues, so no space fol
 _LABEL = "label:"
 _GOES_ON = ("resume", "promote")  # commands for unfinished runs
 _WITH_DISABLED = ("render", "package", "why")  # commands that accept a disabled function
+_SELECTING = ("functions", "select")  # parameters of jobs that select functions
 _ENDED = {Exit.DONE: "done", Exit.INTERRUPTED: "interrupted", Exit.ROLLED_BACK: "rolled back"}
 _QUOTAS = ("operations_per_function", "operations_per_folder", "operations_per_cloud", "requests_per_second")
 
@@ -97,13 +99,17 @@ def _taken_back(context: click.Context, word: str) -> Iterator[Item]:
 
 def _runs(context: click.Context, word: str) -> Iterator[Item]:
     """Offer IDs of runs, newest first. `resume` and `promote` get only runs that may be unfinished."""
-    state = context.params.get("state")
-    folder = _typed_path(state) if state is not None else _manifest(context).absolute().parent / ".orchestrator"
     if "last".startswith(word):
         yield Item("last", help="the last one")
-    for run in recent_runs(folder / FILE, context.params.get("environment") or ""):
+    for run in _recent(context):
         if run.id.startswith(word) and (context.info_name not in _GOES_ON or run.exit_code in (None, Exit.INTERRUPTED)):
             yield Item(run.id, help=_in_words(run))
+
+
+def _recent(context: click.Context) -> tuple[RecentRun, ...]:
+    state = context.params.get("state")
+    folder = _typed_path(state) if state is not None else _manifest(context).absolute().parent / ".orchestrator"
+    return recent_runs(folder / FILE, context.params.get("environment") or "")
 
 
 def _in_words(run: RecentRun) -> str:
@@ -121,6 +127,29 @@ def _runs_and_files(context: click.Context, word: str) -> Iterator[Item]:
 def _jobs(context: click.Context, word: str) -> Iterator[Item]:
     jobs = _names(context).jobs
     yield from (Item(name, help=what or None) for name, what in jobs.items() if name.startswith(word))
+
+
+def _job_of(context: click.Context) -> str:
+    """Return the job that a command is about: its own, or that of the run to continue. "" for none."""
+    if "run" not in context.params:
+        return str(context.params.get("job") or "")
+    run = str(context.params["run"] or "last")
+    found = (one.verb for one in _recent(context) if run == "last" or one.id.startswith(run))
+    return next(found, "").removeprefix("run ")
+
+
+def _parameters(context: click.Context, word: str) -> Iterator[Item]:
+    """Offer KEY= of the job's parameters, then functions for those that select them."""
+    job = _job_of(context)
+    key, sign, value = word.partition("=")
+    if sign:
+        functions = _listed(_functions)(context, value) if key in _SELECTING else ()
+        yield from _after(f"{key}=", functions)
+    elif job:
+        run = _names(context).jobs.get(job) or job
+        for name, what in declared_parameters(run, _manifest(context).absolute().parent).items():
+            if name.startswith(word):
+                yield Item(f"{name}=", PART, what or None)
 
 
 def _environments(context: click.Context, word: str) -> Iterator[Item]:
@@ -191,6 +220,7 @@ OFFERS: Mapping[str, Offer] = {
     "environment": _environments,
     "labels": _labels,
     "variables": _variables,
+    "param": _parameters,
     "adopt": _adopted,
     **dict.fromkeys(("again", "no_way_back", "lossy", "wider"), _listed(_functions)),
     "only": _of_words("versions", "packages", "records"),
@@ -203,7 +233,7 @@ OFFERS: Mapping[str, Offer] = {
 # Free values, which cannot be completed: texts, numbers, durations, times, IDs in the cloud.
 FREE = frozenset(
     {
-        "param", "endpoint", "bucket", "buckets", "lock_timeout", "start_timeout", "max_outage", "run_key", "since",
+        "endpoint", "bucket", "buckets", "lock_timeout", "start_timeout", "max_outage", "run_key", "since",
         "to", "expires", "keep", "runs", "port", "folders", "cloud_id", "latency", "quota_changes", "poll_interval",
         "faults",
     }
@@ -225,4 +255,15 @@ def add_offers(group: click.Group) -> None:
 
 
 def _given(offer: Offer, context: click.Context, word: str) -> list[Item]:
+    _place_words(context)
     return list(offer(context, word))
+
+
+def _place_words(context: click.Context) -> None:
+    """Set the arguments before an option whose value is being typed: click parses none of them then, and leaves their
+    words in `args`.
+    """
+    left = list(context.args)
+    for parameter in context.command.params if left else ():
+        if isinstance(parameter, click.Argument) and parameter.name and left:
+            context.params[parameter.name] = left.pop(0) if parameter.nargs == 1 else tuple(left)

@@ -18,9 +18,9 @@ from typing import Any, TypeVar
 
 import structlog
 
-import orchestrator
 from orchestrator.errors import OrchestratorError, UsageError
 from orchestrator.job.contract import COMMON, Desired, Job, JobError, Parameter, text, texts
+from orchestrator.manifest.declared.job_parameters import builtin_folder
 from orchestrator.manifest.rollout.rollout_tables import RolloutTable
 from orchestrator.manifest.rollout.rollout_values import rollout
 from orchestrator.manifest.values import frozen
@@ -44,18 +44,11 @@ def known_jobs(project: Path) -> Mapping[str, Path]:
 
 def builtin_jobs() -> dict[str, Path]:
     """Return the files of the built-in jobs by name."""
-    return _files(_builtin_folder())
+    return _files(builtin_folder())
 
 
 def _files(folder: Path) -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.py")) if _NAME.fullmatch(path.stem)}
-
-
-def _builtin_folder() -> Path:
-    """Return the folder of the built-in jobs: inside the installed package, or beside it in a checkout."""
-    package = Path(orchestrator.__file__).parent
-    inside = package / "jobs"
-    return inside if inside.is_dir() else package.parent / "jobs"
 
 
 def find_job(name: str, project: Path) -> FileJob:

@@ -79,6 +79,7 @@ def test_bash_completes_words_as_they_are_meant(folder: Path) -> None:
     lines = [
         "orchestrator dep\twor\t",
         "orchestrator run n\t",
+        "orchestrator run n\t-p for\tfalse",
         "orchestrator deploy --env=p\tapi-logi\t",
         "orchestrator deploy label:t\td\t'!api-logo\t",
         'orchestrator deploy -l "team=\t',
@@ -92,12 +93,25 @@ def test_bash_completes_words_as_they_are_meant(folder: Path) -> None:
     assert (folder / "typed").read_text().split("end\n")[:-1] == [
         "deploy\nworker\n",
         "run\nnight ly\n",
+        "run\nnight ly\n-p\nforce=false\n",
         "deploy\n--env=prod\napi-login\n",
         "deploy\nlabel:team=data core\n!api-logout\n",
         "deploy\n-l\nteam=data core\n",
         "plan\n-c\ndeploy.toml\n-o\njson\n@deploy.toml\n",
         f"deploy\n-c\n{folder}/deploy.toml\nworker\n",
     ]
+
+
+def test_bash_of_macos_has_neither_mapfile_nor_compopt(folder: Path) -> None:
+    bash = Bash(folder)
+    lines = ["orchestrator dep\twor\tx", 'orchestrator deploy "wor\t', "orchestrator run n\t-p for\tfalse"]
+    try:
+        bash.type(["enable -n mapfile compopt", ". ./script", *lines])
+    finally:
+        bash.close()
+    assert (folder / "typed").read_text().split("end\n")[:-1] == [
+        "deploy\nworker\nx\n", "deploy\nworker\n", "run\nnight ly\n-p\nforce=false\n",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

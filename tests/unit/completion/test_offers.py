@@ -98,6 +98,16 @@ def in_zsh(found: list[str]) -> list[tuple[str, str, str]]:
         ("orchestrator plan --env ", "plain", ["dev", "prod", "all"]),
         ("orchestrator run ", "plain", ["nightly"]),
         ("orchestrator why --job n", "plain", ["nightly"]),
+        ("orchestrator run nightly -p fo", "part", ["folders=", "force="]),
+        ("orchestrator run nightly --param=fo", "part", ["folders=", "force="]),
+        ("orchestrator why off --job nightly -p fo", "part", ["folders=", "force="]),
+        ("orchestrator run runtime_upgrade -p t", "part", ["to="]),
+        ("orchestrator run nightly -p select=api-login,my", "plain", ["api-login,my\\ fun"]),
+        ("orchestrator run nightly -p force=", "plain", []),
+        ("orchestrator run -p ", "plain", []),
+        ("orchestrator run nowhere -p ", "plain", []),
+        ("orchestrator run ../prune -p ", "plain", []),
+        ("orchestrator rollback last a:b --again ap", "plain", ["api-login"]),
         ("orchestrator prune --only versions,p", "plain", ["versions,packages"]),
         ("orchestrator plan -o ", "plain", ["text", "json", "markdown"]),
         ("orchestrator plan --output=js", "plain", ["json"]),
@@ -125,12 +135,14 @@ def test_zsh_and_fish_are_offered_the_same_in_their_ways(ask: Asking) -> None:
     assert ask("fish", "orchestrator plan -c de") == ["file", "de"]
 
 
-def begin(folder: Path, run_id: str, at: float, exit_code: int | None, environment: str = "") -> None:
+def begin(
+    folder: Path, run_id: str, at: float, exit_code: int | None, environment: str = "", verb: str = "deploy"
+) -> None:
     with open_store(folder / ".orchestrator") as store:
         identity = Identity(environment=environment)
         store.start_run(
             RunStarted(
-                at, run_id, verb="deploy", endpoint="x", units=3, program="1", schema=1, manifest="", identity=identity
+                at, run_id, verb=verb, endpoint="x", units=3, program="1", schema=1, manifest="", identity=identity
             )
         )
         store._connection.execute("UPDATE runs SET exit_code = ?, ended_at = ? WHERE id = ?", (exit_code, at, run_id))
@@ -151,6 +163,16 @@ def test_runs_are_offered_newest_first_and_said(ask: Asking, folder: Path) -> No
     assert (kind, run_id) == ("plain", "20260103-c")
     assert words.startswith("1970-01-1")
     assert words.endswith("deploy, 3 functions, no end yet")
+
+
+def test_parameters_of_a_run_to_continue_are_those_of_its_job(ask: Asking, folder: Path) -> None:
+    begin(folder, "20260101-a", 1_000_000.0, None, verb="run nightly")
+    begin(folder, "20260102-b", 1_100_000.0, None)
+    assert ask("bash", "orchestrator resume 20260101 -p fo") == ["part", "folders=", "force="]
+    assert ask("bash", "orchestrator resume -p fo") == ["plain"]
+    assert ask("zsh", "orchestrator resume 20260101 -p forc") == [
+        "part", "force=", "make new versions of unchanged functions too",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("content", [b"", b"no database", None])
