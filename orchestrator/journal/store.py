@@ -31,6 +31,7 @@ from orchestrator.journal.runs import RunSummary
 from orchestrator.journal.schema import MIGRATIONS, damaged, migrate, translated, version_of
 from orchestrator.journal.state import RunState, ids_of_chain, read_chain
 from orchestrator.journal.summaries import read_summaries
+from orchestrator.model.command_line import command_line
 
 _BUSY_TIMEOUT_S = 5.0  # for moments when another process opens, closes or migrates the file
 _KNOWN_SHOWN = 10
@@ -227,14 +228,14 @@ class Store(BegunCommands, DeployedFunctions, FunctionRuns):
         what = f'{len(fitting)} runs begin with "{text}"' if fitting else f'there is no run "{text}"'
         shown = fitting or ids
         more = f" and {len(shown) - _KNOWN_SHOWN} more" if len(shown) > _KNOWN_SHOWN else ""
-        why = f"; for a function, use `orchestrator why {text}`" if not text[:1].isdigit() else ""
+        why = f"; for a function, use `{command_line('why', text)}`" if not text[:1].isdigit() else ""
         raise UsageError(what, advice=f"known runs, newest first: {', '.join(shown[:_KNOWN_SHOWN])}{more}{why}")
 
     def _last_in(self, environment: str) -> str:
         found = next((run.id for run in self.runs() if run.identity.is_in(environment)), None)
         if found is None:
             where = "without an environment" if environment == NONE else f"in the environment {environment}"
-            raise UsageError(f"no run yet {where}", advice="`orchestrator runs` lists all runs")
+            raise UsageError(f"no run yet {where}", advice=f"`{command_line('runs')}` lists all runs")
         return found
 
 

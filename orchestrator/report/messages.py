@@ -20,7 +20,7 @@ from orchestrator.report.formats import FORMATS
 from orchestrator.report.plan_text import plan_counts, plan_text
 from orchestrator.report.prunes.storage import pruning_text
 from orchestrator.report.streams import is_terminal, terminal_width, write_data, write_message
-from orchestrator.report.views import Builds, CommandResult, PlanView, PruneView, within, words
+from orchestrator.report.views import Builds, CommandResult, DocumentView, PlanView, PruneView, within, words
 
 
 class Messages:
@@ -90,6 +90,7 @@ class Messages:
         """Write the error that ends the command: every mistake, the error, the next step."""
         self.ci.failed(error)
         mistakes = error.listed if isinstance(error, ManifestError) else ()
+        self._say_incomplete()
         if self._log is None:
             for mistake in mistakes:
                 self.say(str(mistake))
@@ -101,6 +102,11 @@ class Messages:
             self._log.error(mistake.rule, file=mistake.file, line=mistake.line, key=mistake.key)
         facts = {"advice": error.advice} if error.advice else {}
         self._log.error(error.message, exit_code=int(error.exit), **facts)
+
+    def _say_incomplete(self) -> None:
+        for warning in self.incomplete:
+            self.warn(warning)
+        self.incomplete.clear()
 
     def usage(self, text: str) -> CommandResult:
         """Write what is wrong with the command line. `text` may have several lines."""
@@ -146,13 +152,13 @@ class Messages:
                 view = within(result.view, self.environment)
                 self.outlet.redactor.protect(words(view))
                 self.ci.finished(view)
-                write_data(FORMATS[format]()(view, terminal_width(), self.outlet))
+                shown = FORMATS[format]()(view, terminal_width(), self.outlet)
+                write_data(shown, is_json=format == "json" or isinstance(view, DocumentView))
         except OrchestratorError as error:
             if not result.has_run:
                 raise
             self.warn(f"{error.message}; use `orchestrator show` to see the result")
-        for warning in self.incomplete:
-            self.warn(warning)
+        self._say_incomplete()
         if result.next_step:
             self.say(result.next_step)
         return int(result.exit)

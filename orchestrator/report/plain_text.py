@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from orchestrator.redaction.safe import one_line
 
 _GAP = "  "
+_WIDE = "\ufe0f"  # makes the character before it an emoji, which terminals may draw in two cells
 _LEAST = 12  # cells that a shortened column keeps
 
 
@@ -34,6 +35,8 @@ def cells(text: str) -> int:
 
 
 def _cells_of(character: str) -> int:
+    if character == _WIDE:
+        return 1
     if unicodedata.combining(character) or unicodedata.category(character) in ("Cf", "Mn", "Me"):
         return 0
     return 2 if unicodedata.east_asian_width(character) in ("W", "F") else 1
@@ -45,7 +48,7 @@ def shorten(text: str, width: int) -> str:
         return text
     if width <= 1:
         return "…"[:width]
-    head, tail = _first(text, (width - 1) - (width - 1) // 2), _first(text[::-1], (width - 1) // 2)[::-1]
+    head, tail = first_cells(text, (width - 1) - (width - 1) // 2), first_cells(text[::-1], (width - 1) // 2)[::-1]
     return f"{head}…{tail}"
 
 
@@ -53,10 +56,11 @@ def cut_end(text: str, width: int) -> str:
     """Cut the end of a text that is wider than `width` cells."""
     if cells(text) <= width:
         return text
-    return f"{_first(text, width - 1)}…" if width > 0 else ""
+    return f"{first_cells(text, width - 1)}…" if width > 0 else ""
 
 
-def _first(text: str, width: int) -> str:
+def first_cells(text: str, width: int) -> str:
+    """Return as much of a text as fits into so many cells."""
     taken = 0
     for index, character in enumerate(text):
         taken += _cells_of(character)

@@ -5,6 +5,7 @@ Keep the imports light: every command needs this.
 
 from __future__ import annotations
 
+import codecs
 import io
 import os
 import shutil
@@ -12,8 +13,8 @@ import stat
 import sys
 import threading
 import traceback
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
 from orchestrator.errors import OrchestratorError
@@ -23,8 +24,54 @@ if TYPE_CHECKING:
     from orchestrator.redaction.safe import Safe
 
 
+_SPELLED = "orchestrator-spelled"  # the error handler of our streams
+# Our own characters, as encodings without them get them.
+_INSTEAD = {"…": "...", "→": "->", "×": "x", "·": "-", "≤": "<=", "≥": ">="}
+_DUMB = ("", "dumb", "unknown")  # values of TERM without control of the cursor; "" also if it is not set
+_DRAWN: list[TextIO] = []  # where the cursor is hidden
+
+
+def _spelled(error: UnicodeError) -> tuple[str, int]:
+    """Return what is written for characters that an encoding lacks: our own by their looks, others as JSON does."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    lost = error.object[error.start : error.end]
+    return "".join(_INSTEAD.get(one) or _escape(one) for one in lost), error.end
+
+
+def _escape(character: str) -> str:
+    return "".join(f"\\u{pair:04x}" for pair in memoryview(character.encode("utf-16", "surrogatepass")[2:]).cast("H"))
+
+
+codecs.register_error(_SPELLED, _spelled)
+
+
+def as_written(text: str, stream: TextIO) -> str:
+    """Return a text as it appears on a stream, with what its encoding lacks spelled otherwise."""
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    return text if text.isascii() else text.encode(encoding, _SPELLED).decode(encoding)
+
+
+@contextmanager
+def cursor_hidden(stream: TextIO) -> Iterator[None]:
+    """Note that a display hides the cursor meanwhile, and shows it at its end."""
+    _DRAWN.append(stream)
+    try:
+        yield
+    finally:
+        _DRAWN.remove(stream)
+
+
+def show_cursor() -> None:
+    """Show the cursor again where the program leaves without ending its displays."""
+    for stream in _DRAWN:
+        with suppress(OSError, ValueError):
+            stream.write("\x1b[?25h\n")
+            stream.flush()
+
+
 def open_streams() -> None:
-    """Open streams that are closed to nowhere, and escape characters that an encoding lacks.
+    """Open streams that are closed to nowhere, and spell characters that an encoding lacks.
 
     The number of a closed stream would otherwise go to the next file that is opened, for example the journal.
     """
@@ -35,8 +82,9 @@ def open_streams() -> None:
                 os.dup2(descriptor, number)
                 os.close(descriptor)
             setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115 - a file descriptor that stays open until exit
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=_SPELLED)
 
 
 def write_message(text: Safe, *, end: str = "\n") -> None:
@@ -57,19 +105,26 @@ def tell_crashes(outlet: Outlet) -> None:
     sys.unraisablehook = lambda args: tell_crash(args.exc_type, args.exc_value, args.exc_traceback)
 
 
-def write_data(text: Safe) -> None:
-    """Write data to stdout. A reader that went away (`… | head -1`) is not an error, and no reason to stop.
+def write_data(text: Safe, *, is_json: bool = False) -> None:
+    """Write data to stdout. A reader that went away (`… | head -1`) is not an error, and no reason to stop. JSON reads
+    back equal in every encoding.
 
     Raises `OrchestratorError` if stdout cannot be written, for example on a full disk.
     """
+    shown = "".join(one if one.isascii() else _escape(one) for one in text) if is_json and _lacks(text) else text
     try:
-        sys.stdout.write(f"{text}\n")
+        sys.stdout.write(f"{shown}\n")
         sys.stdout.flush()
     except OSError as error:
         # Everything that is written from here on, also at exit, is dropped.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if not isinstance(error, BrokenPipeError):
             raise OrchestratorError(f"cannot write to standard output: {error.strerror}") from error
+
+
+def _lacks(text: str) -> bool:
+    """Return whether the encoding of stdout lacks a character of a text."""
+    return not text.isascii() and as_written(text, sys.stdout) != text
 
 
 def terminal_width() -> int | None:
@@ -115,11 +170,13 @@ def is_file(stream: TextIO) -> bool:
 
 def is_terminal(stream: TextIO, environ: Mapping[str, str] = os.environ) -> bool:
     """Return whether a display may move the cursor there: on a terminal that is neither dumb nor a CI's log."""
-    if environ.get("TERM", "") == "dumb" or environ.get("CI", "").lower() not in ("", "0", "false"):
+    if environ.get("TERM", "") in _DUMB or environ.get("CI", "").lower() not in ("", "0", "false"):
         return False
     return Unbroken(stream).isatty()
 
 
 def may_colour(stream: TextIO, environ: Mapping[str, str] = os.environ) -> bool:
-    """Return whether colours may be used there (no-color.org: any value of NO_COLOR forbids them)."""
-    return not environ.get("NO_COLOR") and environ.get("TERM", "") != "dumb" and Unbroken(stream).isatty()
+    """Return whether colours may be used there (no-color.org, force-color.org: any value counts, NO_COLOR first)."""
+    if environ.get("NO_COLOR"):
+        return False
+    return bool(environ.get("FORCE_COLOR")) or (environ.get("TERM", "") not in _DUMB and Unbroken(stream).isatty())

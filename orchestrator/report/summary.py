@@ -10,6 +10,7 @@ from orchestrator.journal.runs import RunSummary
 from orchestrator.journal.state import RunState
 from orchestrator.journal.unit_state import UnitState
 from orchestrator.model import Action, Blocked, ChangeKind, Failed, Pruned, Step
+from orchestrator.model.command_line import line_of_run
 from orchestrator.report.failures import NAMED_MAX
 from orchestrator.report.history import commit_words, selection_words, state_word, who
 from orchestrator.report.plain_text import aligned, counted, named, time_span
@@ -160,7 +161,7 @@ def run_table(
     run = state.run_id or "last"
     return (
         f"{text}\n\nshowing {len(shown)} of {len(units)} functions (failed, unknown, blocked, {SLOWEST} slowest);"
-        f" see all: `orchestrator show {run} --all`"
+        f" see all: `{line_of_run('show', run, '--all')}`"
     )
 
 

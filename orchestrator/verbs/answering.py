@@ -11,6 +11,7 @@ from click.core import ParameterSource
 
 from orchestrator.errors import OrchestratorError
 from orchestrator.manifest.includes.upward import NAME, nearest_manifest
+from orchestrator.model.command_line import Typed, typed_with
 from orchestrator.report.streams import tell_crashes
 from orchestrator.verbs.ci_options import files_for_ci
 
@@ -23,11 +24,31 @@ def answer(command: Callable[[Any], Any], output: str = "text") -> int:
     tell_crashes(messages.outlet)
     if found := _found_above():
         messages.say(f"using {found}")
-    try:
-        return messages.finish(command(messages), output)
-    except OrchestratorError as error:
-        messages.fail(error)
-        return error.exit
+    with typed_with(_typed()):
+        try:
+            return messages.finish(command(messages), output)
+        except OrchestratorError as error:
+            messages.fail(error)
+            return error.exit
+        finally:
+            messages.ci.end_group()  # also after a crash
+
+
+def _typed() -> Typed:
+    """Return the options that decide where runs are found, as far as they were typed."""
+    context = click.get_current_context(silent=True)
+    if context is None:
+        return Typed()
+    given = {
+        name: str(context.params[name])
+        for name in ("config", "state", "bucket")
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    }
+    config, usual = Path(given.get("config", NAME)), nearest_manifest()
+    is_there = usual.is_file() and config.absolute().parent == usual.absolute().parent
+    is_elsewhere = "config" in given and "state" not in given and not is_there
+    others = tuple(part for name in ("state", "bucket") if name in given for part in (f"--{name}", given[name]))
+    return Typed("" if str(config) == NAME else str(config), is_elsewhere, others)
 
 
 def _found_above() -> str:

@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Any
 
 from orchestrator.model import Failure, Json, SettingChange, Settings, Version
+from orchestrator.model.command_line import command_line
 from orchestrator.version.body import settings_fields
 from orchestrator.version.codec import names_behind, only_asked
 from orchestrator.version.compare import differences, setting_changes
@@ -210,7 +211,9 @@ def refused(
     besides = "; ".join((*loss.besides[:_SHOWN_MAX], *([f"{more} more"] if more > 0 else [])))
     changed = f", and change {besides}" if besides else ""
     keep = f'keep its code with `version_id = "{version_id}"` in place of its source'
-    declare = f"declare {'its settings' if loss.code else 'it'} in deploy.toml with `orchestrator import --update`"
+    declare = (
+        f"declare {'its settings' if loss.code else 'it'} in deploy.toml with `{command_line('import', '--update')}`"
+    )
     ways = " and ".join((*([declare] if loss.settings or loss.back else []), *([keep] if loss.code else [])))
     return Failure(
         f"{label}, and the new version would {taken}{changed}{former}",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import getpass
 import json
+import re
+import shlex
 import shutil
 import signal
 import socket
@@ -60,6 +62,26 @@ def test_a_run_remembers_what_it_was_about(tmp_path: Path, project: Project) -> 
         subprocess.run([*git, "pack-refs", "--all"], cwd=project.root, check=True)
         assert run(project.root, "deploy", "--yes", environ=cloud.environ()).code == 0
         assert shown(project)["commit"] == head.stdout.strip()
+
+
+def test_the_next_command_can_be_pasted_as_it_is(project: Project) -> None:
+    build = f'build = {{ command = "test -e {project.root}/fixed", folder = "." }}'
+    project.write(1, more=f'[functions.bad]\nsource = "src/f000"\n{build}\n[rollout]\nmax_failures = 5\n')
+    (project.root / "a b").mkdir()
+    project.manifest.rename(project.root / "a b" / "my deploy.toml")
+    (project.root / "src").rename(project.root / "a b" / "src")
+    place = ("-c", "a b/my deploy.toml", "--state", "s t")
+
+    def pasted(end: harness.Ended) -> harness.Ended:
+        (line,) = re.findall(r"`(orchestrator [^`]*)`", end.err.splitlines()[-1])
+        return run(project.root, *shlex.split(line)[1:], "--yes")
+
+    failed = run(project.root, "deploy", "--sandbox", "--yes", *place)
+    assert failed.code == 1
+    again = pasted(failed)
+    assert "1 function: 1 failed" in again.out, "only what failed is tried again"
+    (project.root / "fixed").touch()
+    assert pasted(again).code == 0
 
 
 @pytest.mark.parametrize("plain", [True, False])

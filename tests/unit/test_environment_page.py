@@ -10,7 +10,7 @@ from tests.pages import DOCS
 
 ROOT = Path(__file__).parents[2]
 _PREFIXES = "YC|AWS|OTEL|ORCHESTRATOR|GITHUB|GITLAB|CI|SSL"
-_NAME = re.compile(rf"\b((?:{_PREFIXES})_[A-Z0-9_]*[A-Z0-9])\b|\"(NO_COLOR|NO_PROXY|TERM|CI|BROWSER)\"")
+_NAME = re.compile(rf"\b((?:{_PREFIXES})_[A-Z0-9_]*[A-Z0-9])\b|\"(NO_COLOR|FORCE_COLOR|NO_PROXY|TERM|CI|BROWSER)\"")
 # Put together in the code, or read by a constant of a library.
 WRITTEN_ELSE = {
     *verify_facts("", "", "", "", "", ""),

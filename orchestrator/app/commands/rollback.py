@@ -15,7 +15,7 @@ from orchestrator.app.session.chain import chain_of
 from orchestrator.app.session.chains.finding import find_run, say_where, with_others
 from orchestrator.app.session.chosen import request_to_change
 from orchestrator.app.session.cut_off import begin, takes_back
-from orchestrator.app.session.identity import identity_of, resume_line, rollback_line
+from orchestrator.app.session.identity import identity_of, import_line, resume_line, rollback_line
 from orchestrator.app.session.invocation import Invocation, invoke
 from orchestrator.app.session.opening.request import Request
 from orchestrator.app.session.options import ROLLBACK, SANDBOX, RunOptions, read_options, state_dir_of
@@ -88,7 +88,7 @@ async def _rollback(invocation: Invocation) -> CommandResult:
         if to_resume(run):
             messages.say(f"it is not finished: run `{resume_line(run.run_id)}` to continue")
             return CommandResult(Exit.INTERRUPTED)
-        messages.say(f"to restore what was live before it, run `orchestrator rollback {run.run_id}`")
+        messages.say(f"to restore what was live before it, run `{rollback_line(run.run_id)}`")
         return CommandResult(Exit.DONE)
     if prunes(run):
         raise UsageError(
@@ -121,8 +121,7 @@ def _written(request: Request, run: RunState) -> str:
     """
     if not run.identity.selection.update_manifest:
         return ""
-    chosen = f" --env {request.manifest.environment}" if request.manifest.environment else ""
-    line = " ".join([f"orchestrator import --update{chosen}", *request.options.patterns])
+    line = import_line(request.manifest.environment, *request.options.patterns)
     return (
         f"run {run.run_id} wrote its changes into the manifest, and they are still there: the next deploy makes them"
         f" again. `{line} --dry-run` shows the lines; without --dry-run it reverts them"
@@ -192,7 +191,7 @@ def _check(run: RunState, now: Now) -> None:
     if found is not None and found[0] is not Differs.FOLDERS:
         raise UsageError(
             f"run {run.run_id} cannot be rolled back here: {found[1]}",
-            advice=f"run `orchestrator rollback {run.run_id}`",
+            advice=f"run `{rollback_line(run.run_id)}`",
         )
 
 

@@ -11,7 +11,7 @@ from orchestrator import __version__
 from orchestrator.app.session.chains.left import about_the_same
 from orchestrator.app.session.chains.still_left import still_left
 from orchestrator.app.session.execution import Earlier
-from orchestrator.app.session.identity import line_of, next_step
+from orchestrator.app.session.identity import again_line, line_of, next_step
 from orchestrator.app.session.invocation import Invocation
 from orchestrator.app.session.options import RunOptions, state_dir_of
 from orchestrator.app.session.session import new_run_id
@@ -27,6 +27,7 @@ from orchestrator.journal.state import RunState
 from orchestrator.journal.store import Store, open_store
 from orchestrator.journal.unit_state import UnitState
 from orchestrator.model import Action, Blocked, Cancelled, Failed, Inconclusive, Unknown
+from orchestrator.model.command_line import command_line
 from orchestrator.planning.back.touched import touched_by
 from orchestrator.planning.resume import ended_by_rollback, left_of, outcomes_of, prunes_on, to_resume, undone
 from orchestrator.planning.resume import failed as failed_of
@@ -62,11 +63,6 @@ def _left_to_resume(run: RunState) -> dict[str, UnitState]:
     return {key: unit for key, unit in left.items() if not run.taken_back.by(unit)}
 
 
-def again_of(before: RunState) -> tuple[str, ...]:
-    """Return the arguments after the verb that retry the failures of a run."""
-    return (before.rollout.rolls_back,) if before.rollout.rolls_back else ("--failed",)
-
-
 def nothing_left(before: RunState, messages: Messages) -> CommandResult:
     """Report why there is nothing to resume, and exit as the chain of runs did."""
     run = f"run {before.run_id}"
@@ -85,11 +81,10 @@ def nothing_left(before: RunState, messages: Messages) -> CommandResult:
         return CommandResult(max(code, Exit.FAILED))
     again = ""
     if number := len(failed_of(before)):
-        line = line_of(before.verb, before.identity, before.endpoint, *again_of(before))
-        tries = f"retry with `{line}`"
+        tries = f"retry with `{again_line(before)}`"
         if all(is_changed_since(unit.outcome) for unit in failed_of(before).values()):
             plan = before.identity.selection.plan
-            tries = f"plan {plan} cannot be applied to them any more: `orchestrator plan` shows why"
+            tries = f"plan {plan} cannot be applied to them any more: `{command_line('plan')}` shows why"
         again = f"; {counted(number, 'function')} failed: {tries}"
     back = Counter(outcome.reason for outcome in ended_by_rollback(before).values())
     reasons = "".join(f"; of {counted(number, 'function')}: {reason}" for reason, number in back.items())

@@ -30,9 +30,9 @@ from orchestrator.journal.kept.begun import Begun
 from orchestrator.journal.run_journal import RunJournal
 from orchestrator.journal.state import RunState
 from orchestrator.journal.store import Store, open_store
+from orchestrator.model.command_line import line_of_run
 
 _FORCE = "--force"
-_GIVE_UP = "forget it with `orchestrator resume --give-up`"
 
 
 def begin(invocation: Invocation, request: Request, *, run_id: str = "") -> int:
@@ -124,7 +124,7 @@ def check_not_cut_off(options: RunOptions, now: Now) -> None:
         for one in store.begun():
             again = _covers(now, one, forced=options.force)
             if one.verb == verb and _is_same(now, one) and not again:
-                raise InterruptedRunError(_sentence(one), advice=f"run it again, or {_GIVE_UP}")
+                raise InterruptedRunError(_sentence(one), advice=f"run it again, or {_forget()}")
 
 
 async def check_resume(invocation: Invocation, *, giving_up: bool) -> bool:
@@ -146,9 +146,13 @@ async def check_resume(invocation: Invocation, *, giving_up: bool) -> bool:
                 invocation.messages.say(f"forgotten: `{one.line}`, which was killed while planning")
             return True
     if found:
-        older = "resume an older run by its ID: `orchestrator resume RUN`"
-        raise InterruptedRunError(_sentence(found[0]), advice=f"run it again, or {_GIVE_UP}; {older}")
+        older = f"resume an older run by its ID: `{line_of_run('resume', 'RUN')}`"
+        raise InterruptedRunError(_sentence(found[0]), advice=f"run it again, or {_forget()}; {older}")
     return False
+
+
+def _forget() -> str:
+    return f"forget it with `{line_of_run('resume', '--give-up')}`"
 
 
 def _of_the_last(options: RunOptions) -> list[Begun]:

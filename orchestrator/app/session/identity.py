@@ -5,7 +5,6 @@ from __future__ import annotations
 import getpass
 import os
 import re
-import shlex
 import socket
 from contextlib import suppress
 from dataclasses import replace
@@ -17,6 +16,8 @@ from orchestrator.job.binding import Binding, part_of
 from orchestrator.journal.identity import HIDDEN, NONE, Identity, Selection
 from orchestrator.journal.state import RunState
 from orchestrator.model import CloudAddress, Manifest
+from orchestrator.model.command_line import command_line, line_of_run
+from orchestrator.planning.resume import prunes
 from orchestrator.redaction.patterns import is_secret_name, is_secret_variable
 from orchestrator.redaction.redactor import Redactor
 
@@ -96,7 +97,7 @@ def _commit(tree: Path) -> str:
 def line_of(verb: str, identity: Identity, endpoint: str, *more: str) -> str:
     """Return the command line that starts a run of that verb again. `more`: further arguments."""
     selection = identity.selection
-    words = ["orchestrator", *verb.split(" ", 1)]
+    words = verb.split(" ", 1)
     words += _manifest(identity.manifest)
     takes_up = bool({"--failed", "--undone"} & {*more, f"--{identity.selection.left_by}"}) or verb == ROLLBACK
     environment = identity.environment or (NONE if identity.outside and takes_up else "")
@@ -105,8 +106,12 @@ def line_of(verb: str, identity: Identity, endpoint: str, *more: str) -> str:
     given = dict(selection.parameters)
     if selection.plan_file:  # the plan file defines the selection, and what is done already
         more = tuple(one for one in more if one not in ("--failed", "--undone"))
-        return shlex.join([*words, "--plan", _shortly(Path(selection.plan_file)), *more, *_reaching(endpoint)])
-    words += [given.pop(RUN)] if verb == ROLLBACK and RUN in given else []
+        words += ["--plan", _shortly(Path(selection.plan_file))]
+        return command_line(*words, *more, *_reaching(endpoint))
+    if verb == ROLLBACK:  # the run comes before the functions
+        of = given.pop(RUN, "")
+        words += more or ([of] if of else [])
+        more = ()
     words += selection.patterns
     words += [part for label in selection.labels for part in ("--label", label)]
     if verb == PRUNE:
@@ -117,8 +122,7 @@ def line_of(verb: str, identity: Identity, endpoint: str, *more: str) -> str:
         words += [part for name, value in given.items() for part in ("--param", f"{name}={value}")]
     words += ["--update-manifest"] if selection.update_manifest else []
     words += [f"--{selection.left_by}"] if selection.left_by and f"--{selection.left_by}" not in more else []
-    words += [*more, *_reaching(endpoint)]
-    return shlex.join(words)
+    return command_line(*words, *more, *_reaching(endpoint))
 
 
 def reaching_of(manifest: str, state_dir: Path | None, endpoint: str) -> tuple[str, ...]:
@@ -140,25 +144,37 @@ def _shortly(path: Path) -> str:
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
+def again_line(run: RunState) -> str:
+    """Return the command line that tries again what has failed in a chain."""
+    back = run.rollout.rolls_back
+    more = (back,) if back else () if run.verb in (ROLLBACK, PRUNE) or prunes(run) else ("--failed",)
+    return line_of(run.verb, run.identity, run.endpoint, *more)
+
+
 def undone_line(run: RunState) -> str:
     """Return the command line of a new run of what a chain has left undone, for all functions."""
     selection = replace(run.identity.selection, patterns=(), labels=(), left_by="")
     return line_of(run.verb, replace(run.identity, selection=selection), run.endpoint, "--undone")
 
 
-def resume_line(run_id: str, *more: str) -> str:
-    """Return the command line that resumes a run."""
-    return shlex.join(["orchestrator", "resume", run_id, *more])
+def resume_line(run_id: str, *more: str, manifest: str = "") -> str:
+    """Return the command line that resumes a run. `manifest`: that of the run, where it is not the typed one."""
+    return line_of_run("resume", run_id, *more, manifest=_shortly(Path(manifest)) if manifest else "")
 
 
 def promote_line(run_id: str) -> str:
     """Return the command line that continues a paused run."""
-    return shlex.join(["orchestrator", "promote", run_id])
+    return line_of_run("promote", run_id)
 
 
 def rollback_line(run_id: str) -> str:
     """Return the command line that undoes the changes of a run."""
-    return shlex.join(["orchestrator", "rollback", run_id])
+    return command_line("rollback", run_id)
+
+
+def import_line(environment: str, *patterns: str) -> str:
+    """Return the command line that writes into the manifest what is live."""
+    return command_line("import", "--update", *(["--env", environment] if environment else []), *patterns)
 
 
 def paused_ways(run_id: str) -> str:
@@ -177,12 +193,13 @@ def next_step(state: RunState, *, kept: bool = True) -> str:
     is still in a journal or a bucket, so that it can be resumed.
     """
     line = f"`{line_of(state.verb, state.identity, state.endpoint)}`"
+    resume = f"`{line_of_run('resume')}`"
     if state.rollout.paused is not None and not state.given_up and kept:
         return paused_ways(state.run_id)
     if state.owes_rollback and kept:
-        return "continue the rollback with `orchestrator resume`"
+        return f"continue the rollback with {resume}"
     if state.breach:
-        follow = "`orchestrator resume` reads the unknown outcomes and starts nothing; "
+        follow = f"{resume} reads the unknown outcomes and starts nothing; "
         back = "; what was rolled back is blocked until it changes, or until `--again NAMES` accepts it as it is"
         of_plan = bool(state.identity.selection.plan)
         other = "; fixes in the manifest or in a source need a new plan" if of_plan else ""
@@ -191,9 +208,17 @@ def next_step(state: RunState, *, kept: bool = True) -> str:
             f" waves and a new budget of failures{other}{back if state.rollout.rollback else ''}"
         )
     if state.exit_code != Exit.INTERRUPTED and not state.outcomes.get("cancelled"):
-        return ""
+        return _retry(state) if kept else ""
     if not kept:
         return (
             f"this run was not recorded, so it cannot be resumed: {line} compares with the live state and does the rest"
         )
-    return "continue with `orchestrator resume`: calls that were sent are found and not repeated"
+    return f"continue with {resume}: calls that were sent are found and not repeated"
+
+
+def _retry(state: RunState) -> str:
+    """Return how to try again what has failed, "" where nothing has. What is blocked says itself what to do."""
+    number = state.outcomes.get("failed", 0)
+    if not number or state.given_up:
+        return ""
+    return f"after the fix, retry {'it' if number == 1 else f'the {number} that failed'} with `{again_line(state)}`"

@@ -24,6 +24,7 @@ from orchestrator.errors import Exit, InterruptedRunError, OrchestratorError
 from orchestrator.manifest.load import Looks
 from orchestrator.model.units import as_duration
 from orchestrator.report.messages import Messages
+from orchestrator.report.streams import show_cursor
 from orchestrator.report.views import CommandResult
 from orchestrator.resilience.groups import ungrouped
 from orchestrator.resilience.stop import Stop, StoppedError
@@ -149,6 +150,7 @@ def _listen(heard: socket.socket, loop: int, say: Callable[[str], None]) -> None
 def _leave_in(seconds: float, say: Callable[[str], None]) -> None:
     def leave() -> None:
         say("leaving by force: a part of this program does not end; the journal is intact")
+        show_cursor()
         os._exit(Exit.INTERRUPTED)
 
     timer = threading.Timer(seconds, leave)

@@ -109,7 +109,8 @@ def check_same(run: RunState, now: Now) -> None:
         return
     kind, how = found
     if not now.option:
-        line = resume_line(run.run_id)
+        own = manifest_of(run, now.state_dir)
+        line = resume_line(run.run_id, manifest=str(own or ""))
     else:
         line = line_of(now.verb, _as_it_was(run, now), run.endpoint, f"--{now.option}")
     give_up = resume_line(run.run_id, "--give-up")

@@ -71,6 +71,29 @@ def shown_findings(units: Sequence[UnitState], places: Mapping[str, Place]) -> l
     return shown
 
 
+def at_most_ten(found: Sequence[Finding]) -> list[Finding]:
+    """Return findings for GitHub: above ten, equal ones once, and the rest as a number."""
+    if len(found) <= ANNOTATIONS_MAX:
+        return list(found)
+    same = dict[tuple[str, str], list[Finding]]()
+    for one in found:
+        same.setdefault((one.check, one.text), []).append(one)
+    groups = list(same.values())
+    most = ANNOTATIONS_MAX - (len(groups) > ANNOTATIONS_MAX)
+    shown = [group[0] if len(group) == 1 else _of_several(group) for group in groups[:most]]
+    if more := sum(map(len, groups[most:])):
+        what = counted(more, "more function" if found[0].is_function else "more mistake")
+        shown.append(Finding("", 0, what, "", "see the job's log and summary", is_function=found[0].is_function))
+    return shown
+
+
+def _of_several(group: Sequence[Finding]) -> Finding:
+    first = group[0]
+    about = counted(len(group), "function" if first.is_function else "key")
+    text = f"{named([one.about for one in group], NAMED_MAX)}\n{first.text}"
+    return Finding(first.file, first.line, first.check, about, text, is_function=first.is_function)
+
+
 def _of_each(found: Iterable[Cause], places: Mapping[str, Place]) -> list[Finding]:
     return [_of_unit(cause, unit, places) for cause in found for unit in cause.units]
 

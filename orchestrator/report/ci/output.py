@@ -20,6 +20,7 @@ from orchestrator.redaction.patterns import LEAST
 from orchestrator.redaction.safe import Safe
 from orchestrator.report.ci.annotations import (
     Finding,
+    at_most_ten,
     findings_of_mistakes,
     findings_of_plan,
     findings_of_run,
@@ -105,7 +106,7 @@ class CiOutput:
         if not self.is_plain or self._files.kind is CiKind.NONE:
             return
         self._groups += 1
-        self._group = f"orchestrator_{self._groups}"
+        self._group = f"orchestrator_{int(self._clock())}_{self._groups}"  # of this command alone
         shown = self._outlet.line(title)
         if self._files.kind is CiKind.GITHUB:
             write_message(github_command("group", shown))
@@ -162,7 +163,7 @@ class CiOutput:
     def _annotate(self, findings: Sequence[Finding]) -> None:
         if not self._commands_github:
             return
-        for one in findings:
+        for one in at_most_ten(findings):
             shown = self._outlet.value(one)
             file = self._files.path_of(shown.file) if shown.file else ""
             text, title = self._outlet.rendered(shown.text), self._outlet.rendered(shown.title)

@@ -44,8 +44,12 @@ class CiFiles:
     def path_of(self, file: str) -> str:
         """Return a file's path relative to the repository's root, with slashes. A path outside it is unchanged."""
         path = Path(os.path.abspath(file))  # noqa: PTH100 - keeps the names of symbolic links
-        if self.root is not None and path.is_relative_to(self.root):
-            return path.relative_to(self.root).as_posix()
+        if self.root is None:
+            return file
+        # The root may be named by a link, and the working folder, to which the path is relative, never is.
+        for root in (self.root, self.root.resolve()):
+            if path.is_relative_to(root):
+                return path.relative_to(root).as_posix()
         return file
 
 

@@ -19,12 +19,13 @@ from orchestrator.model import Step
 from orchestrator.model.units import MB
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.redactor import Redactor
-from orchestrator.report.display.doing import DOING, doing
+from orchestrator.report.display.doing import DOING, counted_doing, doing
 from orchestrator.report.display.frame import Drawn, HeadPart, Line, build_lines, frame, head
 from orchestrator.report.display.live_counts import LiveCounts
-from orchestrator.report.plain_text import time_span
+from orchestrator.report.display.suspension import Suspension
+from orchestrator.report.plain_text import first_cells, time_span
 from orchestrator.report.records import NOT_ENDED
-from orchestrator.report.streams import Unbroken, is_terminal, may_colour
+from orchestrator.report.streams import Unbroken, as_written, cursor_hidden, is_terminal, may_colour
 from orchestrator.report.summary import counts
 from orchestrator.report.views import Builds
 
@@ -50,15 +51,17 @@ async def draw(stream: TextIO, environ: Mapping[str, str], region: Region, over:
 
     # Lines fit the width already. soft_wrap keeps log lines above the region in one piece.
     coloured = may_colour(stream, environ)
-    console = Console(
-        file=cast("TextIO", _Fixed(stream)), force_terminal=True, no_color=not coloured,
+    console = Console(  # is_terminal has decided already: no other variable changes that
+        file=cast("TextIO", _Fixed(stream)), force_terminal=True, force_interactive=True, no_color=not coloured,
         soft_wrap=True, highlight=False, markup=False, emoji=False,
     )  # fmt: skip
     # redirect_stderr: what is written to stderr during the run, mostly logs, appears above the region
     live = Live(console=console, auto_refresh=False, transient=True, redirect_stdout=False, redirect_stderr=True)
     drawn: object = None
-    with live:
+    with cursor_hidden(stream), live, Suspension(live) as suspension:
         while True:
+            if suspension.happened():
+                drawn = None
             size = _window(stream)
             console.size = ConsoleDimensions(*size)
             lines = region(*size)
@@ -66,7 +69,8 @@ async def draw(stream: TextIO, environ: Mapping[str, str], region: Region, over:
                 drawn = (size, lines)
                 shown = Text(no_wrap=True, overflow="crop")
                 for number, line in enumerate(lines):
-                    shown.append("\n" if number else "").append(line.text, line.style if coloured else None)
+                    text = first_cells(as_written(line.text, stream), max(1, size[0] - 1))
+                    shown.append("\n" if number else "").append(text, line.style if coloured else None)
                 live.update(shown, refresh=True)
             if await over():
                 return
@@ -193,7 +197,7 @@ class Progress:
         bad = [text for name, text in by_name.items() if name not in _AS_PLANNED]
         at = [f"{state.steps[step]} {DOING[step]}" for step in Step if step in state.steps and step is not Step.TRACK]
         running = Counter(doing(unit) for unit in self._counts.working.values() if unit.step is Step.TRACK)
-        at += [f"{count} {what}" for what, count in running.items()]
+        at += [counted_doing(count, what) for what, count in running.items()]
         sent, size = self._bytes()
         rate = self._counts.per_minute(now)
         left_s = self._outlook.seconds(now) if self._outlook is not None else None

@@ -72,7 +72,7 @@ def show_diff(messages: Messages, diff: str) -> None:
     from rich.text import Text  # noqa: PLC0415 - only where there is a terminal
 
     styles = {"+": "green", "-": "red", "@": "cyan"}
-    console = Console(file=sys.stderr, soft_wrap=True, highlight=False, markup=False, emoji=False)
+    console = Console(file=sys.stderr, soft_wrap=True, highlight=False, markup=False, emoji=False, force_terminal=True)
     for line in messages.outlet.lines(diff).splitlines():
         console.print(Text(line, style=styles.get(line[:1], "")))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from orchestrator.journal.unit_state import UnitState
 from orchestrator.model import ChangeKind, Step
 from orchestrator.model.units import MB
+from orchestrator.report.plain_text import counted
 
 DOING = {
     Step.BUILD: "building", Step.PACKAGE: "packing", Step.UPLOAD: "uploading", Step.QUEUE: "waiting for a slot",
@@ -20,6 +21,7 @@ _RUNNING = {
     ChangeKind.SCALING: "scaling being changed", ChangeKind.ACCESS: "access being changed",
     ChangeKind.DELETE: "version being deleted",
 }  # fmt: skip
+_COUNTABLE = frozenset({"function", "version", "tag", "operation"})
 _CALLS = frozenset(ChangeKind)
 
 
@@ -29,6 +31,14 @@ def doing(unit: UnitState) -> str:
         return "waiting to retry"
     running = _RUNNING.get(ChangeKind(unit.call)) if unit.step is Step.TRACK and unit.call in _CALLS else None
     return running or DOING[unit.step]
+
+
+def counted_doing(number: int, what: str) -> str:
+    """Return how many units do the same: "2 versions being created", "2 with access being changed"."""
+    noun, _, rest = what.partition(" ")
+    if number == 1 or noun not in _COUNTABLE:
+        return f"{number} {'with ' if ' being ' in what and noun not in _COUNTABLE else ''}{what}"
+    return f"{counted(number, noun)} {rest}"
 
 
 def doing_how_far(unit: UnitState) -> str:

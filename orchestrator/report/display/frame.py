@@ -146,8 +146,8 @@ class WaveTable:
         fit = most - 1
         rows, last = self._rows, self._last[: max(0, fit - len(self._rows))]
         if len(rows) > fit:
-            more = counted(len(rows) - fit + 1, "folder")
-            rows, last = rows[: fit - 1], [(f"… {more} more", Counter[str](), None)]
+            more = counted(len(rows) - fit + 1, "more folder")
+            rows, last = rows[: fit - 1], [(f"… {more}", Counter[str](), None)]
         others = [name for name in _OTHERS if self._all[name]]
         columns = ["done", *others, RUNNING, QUEUED, TO_DO, "slots", "refused"]
         if not any(use.refused for use in self._counts.quotas.values()):

@@ -77,7 +77,7 @@ def unit(key: str) -> Unit:
 
 def test_the_line_says_how_far_the_run_is() -> None:
     assert display(fold(A_RUN)).line() == (
-        "2/6 (33 %); 1 deployed, 1 failed; 1 uploading, 2 operation running; 28 of 114MB sent; 12.3 s"
+        "2/6 (33 %); 1 deployed, 1 failed; 1 uploading, 2 operations running; 28 of 114MB sent; 12.3 s"
     )
 
 

@@ -232,7 +232,7 @@ def test_a_result_is_shown_then_the_next_step_said(capsys: pytest.CaptureFixture
     assert capsys.readouterr() == ("no runs yet\n", "`resume` goes on\n")
 
 
-def fail(_text: str) -> None:
+def fail(_text: str, **_how: object) -> None:
     raise OrchestratorError("cannot write to standard output", advice="use `orchestrator show` to see the result")
 
 

@@ -19,7 +19,7 @@ from tests.unit.report.scene import Scene, second_wave
 # ruff: noqa: E501 - frames stand as they are seen
 FRAMES = {
     (200, 60): """\
-19/60 (49 %); 17 deployed, 2 failed; 5 waiting for a slot, 7 version being created; wave 2 of 3; 36 a minute; 32.1 s; about 1 min 33 s left
+19/60 (49 %); 17 deployed, 2 failed; 5 waiting for a slot, 7 versions being created; wave 2 of 3; 36 a minute; 32.1 s; about 1 min 33 s left
   wave 2 of 3       done  failed  running  queued  to do  slots  refused
   b1gfolder-a          4       1        2       2      0   2/15        1
   b1gfolder-b          4       0        3       1      1   3/15

@@ -16,6 +16,7 @@ from orchestrator.journal.state import RunState
 from orchestrator.journal.store import Store, open_store
 from orchestrator.journal.unit_state import UnitState, names_of
 from orchestrator.model import Unknown
+from orchestrator.model.command_line import command_line
 from orchestrator.planning.resume import failed, left_of, undone
 from orchestrator.report.plain_text import counted
 
@@ -116,7 +117,7 @@ def left_elsewhere(state_dir: Path, endpoint: str, identity: Identity, left: Lef
     run, units = found[0]
     ways, _ = ways_on(run, units)
     older = f"; so {'has' if len(found) == 2 else 'have'} {counted(len(found) - 1, 'older run')}"
-    others_too = f"{older}: `orchestrator runs` lists them" if len(found) > 1 else ""
+    others_too = f"{older}: `{command_line('runs')}` lists them" if len(found) > 1 else ""
     more = " more" if left is not None and left.run.run_id == run.run_id else ""
     return f"run {run.run_id} has left {counted(len(units), f'{more} function'.strip())} undone: {ways}{others_too}"
 

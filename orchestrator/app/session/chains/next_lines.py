@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrator.app.session.chain import again_of
-from orchestrator.app.session.identity import line_of, promote_line, resume_line, rollback_line
+from orchestrator.app.session.identity import again_line, line_of, promote_line, resume_line, rollback_line
 from orchestrator.errors import Exit
 from orchestrator.journal.state import RunState
 from orchestrator.model import Deployed
@@ -39,8 +38,7 @@ def next_lines(run: RunState, back: RunState | None, *, alive: bool = False) -> 
     elif run.breach:
         lines.append(line_of(run.verb, run.identity, run.endpoint))
     elif failed(run):
-        more = () if prunes(run) else again_of(run)
-        lines.append(line_of(run.verb, run.identity, run.endpoint, *more))
+        lines.append(again_line(run))
     changed = any(
         isinstance(unit.outcome, Deployed) or any(one.outcome == "done" for one in unit.changes)
         for unit in run.units.values()

@@ -15,6 +15,7 @@ from orchestrator.journal.state import RunState
 from orchestrator.journal.store import Store, open_store
 from orchestrator.journal.unit_state import UnitState, names_of
 from orchestrator.model import Deployed, Unchanged
+from orchestrator.model.command_line import command_line
 from orchestrator.planning.resume import ended_by_rollback, to_resume
 from orchestrator.report.plain_text import counted
 
@@ -38,7 +39,7 @@ def last_paused(store: Store, state_dir: Path, environment: str = "") -> str:
                     f"no run is paused{f' in the environment {then.environment}' if then.environment else ''}",
                     advice=f"continue the last one {where} with `{promote_line(run.run_id)}`",
                 )
-    raise UsageError("no run is paused", advice="`orchestrator runs` lists all runs")
+    raise UsageError("no run is paused", advice=f"`{command_line('runs')}` lists all runs")
 
 
 def check_paused(store: Store, run: RunState, state_dir: Path) -> None:
@@ -54,7 +55,7 @@ def check_paused(store: Store, run: RunState, state_dir: Path) -> None:
             advice = "it has ended: there is nothing to continue"
         raise UsageError(what, advice=advice)
     if why := _in_the_way(store, run, state_dir):
-        raise UsageError(f"{what} any more: {why}", advice="`orchestrator plan` shows the remaining changes")
+        raise UsageError(f"{what} any more: {why}", advice=f"`{command_line('plan')}` shows the remaining changes")
 
 
 def _in_the_way(store: Store, run: RunState, state_dir: Path) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from functools import partial
 
+from orchestrator.app.session.identity import import_line
 from orchestrator.app.session.importing.reading import known_names
 from orchestrator.app.session.importing.update import rewrite_view, show_changes
 from orchestrator.app.session.importing.updating import (
@@ -36,9 +37,7 @@ from orchestrator.version.stamp import JOB_MARK, read_stamp
 
 _AT_ONCE = 8  # versions read at once
 _DECLARED = "the manifest already declares the changes of this job"
-_NOTHING_NOW = (
-    "this run has nothing to write into the manifest; `orchestrator import --update` writes what an earlier run changed"
-)
+_NOTHING_NOW = "this run has nothing to write into the manifest"
 
 
 class JobManifest:
@@ -118,7 +117,7 @@ class JobManifest:
         for key, declared in left.items():
             if key in unread:
                 why = f"could not write the changes of run {state.run_id} to {key} into the manifest: {unread[key]}"
-                self._session.messages.incomplete.append(f"{why}; write them with `orchestrator import --update {key}`")
+                self._session.messages.incomplete.append(f"{why}; write them with `{self._import_line(key)}`")
                 continue
             base, to = (
                 with_parts(one, declared.settings, declared.as_live) for one in (before[key], settings_of(now[key]))
@@ -144,8 +143,12 @@ class JobManifest:
             return
         files = changed_files(self._made, shared=True)
         if not files:
-            self._session.messages.mention(_NOTHING_NOW if self._is_behind() else _DECLARED)
+            behind = f"{_NOTHING_NOW}; `{self._import_line()}` writes what an earlier run changed"
+            self._session.messages.mention(behind if self._is_behind() else _DECLARED)
         show_changes(self._session, rewrite_view(self._made, files))
+
+    def _import_line(self, *keys: str) -> str:
+        return import_line(self._session.request.manifest.environment, *keys)
 
     def _is_behind(self) -> bool:
         """Return whether a live Version that a job made has settings that the manifest does not declare."""
@@ -172,9 +175,7 @@ class JobManifest:
             files = changed_files(self._made, shared=True, only=well)
             write_all(files)
         except OrchestratorError as error:
-            messages.incomplete.append(
-                f"{error.message}; write the changes of this run with `orchestrator import --update`"
-            )
+            messages.incomplete.append(f"{error.message}; write the changes of this run with `{self._import_line()}`")
             return
         written = {change.function for change in self._made.changes} & well
         left = {change.function for change in self._made.changes} - well
@@ -183,8 +184,7 @@ class JobManifest:
         if left:
             what = counted(len(left), "function")
             messages.say(
-                f"not written for {what} that this run has not deployed:"
-                " write them later with `orchestrator import --update`"
+                f"not written for {what} that this run has not deployed: write them later with `{self._import_line()}`"
             )
 
 

@@ -19,6 +19,7 @@ from orchestrator.job.binding import Binding
 from orchestrator.journal.state import RunState
 from orchestrator.journal.unit_state import UnitState
 from orchestrator.model import ChangeKind, Function, FunctionSpec, Outcome, Pruned, Unknown
+from orchestrator.model.command_line import line_of_run
 from orchestrator.planning.prune.plan import nothing_wanted
 from orchestrator.planning.prune.rule import PrunePolicy
 from orchestrator.planning.resume import accepted, left_of
@@ -62,7 +63,7 @@ async def _policy(session: Session, before: RunState, binding: Binding | None) -
     if policy is None:
         raise UsageError(
             f"{before.verb}: the job is not a prune any more",
-            advice="give up the rest: `orchestrator resume --give-up`",
+            advice=f"give up the rest: `{line_of_run('resume', '--give-up')}`",
         )
     return policy
 

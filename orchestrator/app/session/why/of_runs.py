@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from orchestrator.app.session.identity import promote_line
 from orchestrator.app.session.opening.bucket import bucket_records
 from orchestrator.app.session.options import SANDBOX
 from orchestrator.app.session.records.recording import recorded_events, recorded_runs
@@ -208,7 +209,7 @@ def _paused(live: LiveRun, key: str, *, who: str = "") -> WaitingFor | None:
     if why is None or key not in to_resume(live.run):
         return None
     words = f"run {live.run.run_id} is paused: {why.reason}"
-    advice = f"continue with `orchestrator promote {live.run.run_id}`"
+    advice = f"continue with `{promote_line(live.run.run_id)}`"
     return WaitingFor(live.run.run_id, WaitsFor.APPROVAL, words, utc(why.at), utc(why.until), advice, who=who)
 
 

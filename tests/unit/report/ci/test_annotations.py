@@ -14,6 +14,7 @@ from orchestrator.redaction.redactor import Redactor
 from orchestrator.report.ci.annotations import (
     ANNOTATIONS_MAX,
     Finding,
+    at_most_ten,
     findings_of_mistakes,
     findings_of_plan,
     findings_of_run,
@@ -48,6 +49,17 @@ def test_a_plan_tells_what_is_blocked_where_it_is_declared() -> None:
         Finding("teams/a.toml", 7, "blocked", "bad", "edited by hand\n--adopt bad@d4e"),
         Finding("teams/a.toml", 7, "failed in step package", "bad", "edited by hand"),
     ]
+
+
+def test_above_ten_equal_findings_are_one_and_the_rest_is_a_number() -> None:
+    ten = [Finding("a.toml", line, "blocked", f"f{line}", "edited") for line in range(ANNOTATIONS_MAX)]
+    assert at_most_ten(ten) == ten
+    others = [replace(ten[0], about=f"g{number}", text=f"cause {number}") for number in range(20)]
+    shown = at_most_ten([*ten, *others])
+    assert shown[0] == Finding("a.toml", 0, "blocked", "10 functions", "f0, f1, f2, f3, f4, f5, f6, f7, f8, f9\nedited")
+    assert shown[1:-1] == others[:8]
+    assert shown[-1] == Finding("", 0, "12 more functions", "", "see the job's log and summary")
+    assert at_most_ten([*ten, ten[0]])[1:] == []
 
 
 def test_a_run_tells_each_failure_or_where_there_are_many_each_cause() -> None:

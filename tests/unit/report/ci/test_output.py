@@ -16,6 +16,7 @@ from orchestrator.report.ci.output import SUMMARY_MAX, CiOutput
 from orchestrator.report.ci.recognised import NO_CI, CiFiles, CiKind
 from orchestrator.report.messages import Messages
 from orchestrator.report.views import CommandResult, FindingsView, PlanView, ResultView
+from orchestrator.verbs.answering import answer
 from tests.builders import spec
 from tests.runs import STARTED_AT, deployment, ended, failed, started
 
@@ -137,6 +138,27 @@ def test_an_error_ends_the_part_that_is_open(github: CiFiles, capsys: pytest.Cap
     assert capsys.readouterr().err.splitlines()[:3] == [
         "::group::Plan: ::error::x\\n::error::y", "::endgroup::", "::error title=no token::no token",
     ]  # fmt: skip
+
+
+def test_a_crash_ends_the_part_that_is_open(
+    github: CiFiles, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crash(messages: Messages) -> CommandResult:
+        messages.ci.group("Plan")
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("orchestrator.verbs.answering.files_for_ci", lambda: (github, "deploy"))
+    with pytest.raises(ZeroDivisionError):
+        answer(crash)
+    assert capsys.readouterr().err.splitlines() == ["::group::Plan", "::endgroup::"]
+
+
+def test_a_summary_that_cannot_be_written_is_said_next_to_an_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = CiFiles(CiKind.GITHUB, Path.cwd(), tmp_path / "no" / "summary.md")
+    Messages(files, "deploy").fail(StartError("no token"))
+    assert f"::warning::cannot write the job summary {files.summary}: No such file" in capsys.readouterr().err
 
 
 class Pipe:

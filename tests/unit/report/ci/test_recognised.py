@@ -37,3 +37,10 @@ def test_paths_are_reported_from_the_root_of_the_repository(tmp_path: Path, monk
     assert files.path_of("deploy.toml") == "infra/deploy.toml"
     assert files.path_of("../deploy.toml") == "deploy.toml"
     assert files.path_of("/elsewhere/deploy.toml") == "/elsewhere/deploy.toml"
+
+
+def test_a_root_that_is_named_by_a_link_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "real" / "infra").mkdir(parents=True)
+    (tmp_path / "work").symlink_to("real")
+    monkeypatch.chdir(tmp_path / "work" / "infra")
+    assert CiFiles(CiKind.GITHUB, tmp_path / "work").path_of("deploy.toml") == "infra/deploy.toml"
