@@ -46,7 +46,7 @@ def _escape(character: str) -> str:
 codecs.register_error(_SPELLED, _spelled)
 
 
-def as_written(text: str, stream: TextIO) -> str:
+def as_encoded(text: str, stream: TextIO) -> str:
     """Return a text as it appears on a stream, with what its encoding lacks spelled otherwise."""
     encoding = getattr(stream, "encoding", None) or "utf-8"
     return text if text.isascii() else text.encode(encoding, _SPELLED).decode(encoding)
@@ -124,7 +124,7 @@ def write_data(text: Safe, *, is_json: bool = False) -> None:
 
 def _lacks(text: str) -> bool:
     """Return whether the encoding of stdout lacks a character of a text."""
-    return not text.isascii() and as_written(text, sys.stdout) != text
+    return not text.isascii() and as_encoded(text, sys.stdout) != text
 
 
 def terminal_width() -> int | None:

@@ -25,7 +25,7 @@ from orchestrator.report.display.live_counts import LiveCounts
 from orchestrator.report.display.suspension import Suspension
 from orchestrator.report.plain_text import first_cells, time_span
 from orchestrator.report.records import NOT_ENDED
-from orchestrator.report.streams import Unbroken, as_written, cursor_hidden, is_terminal, may_colour
+from orchestrator.report.streams import Unbroken, as_encoded, cursor_hidden, is_terminal, may_colour
 from orchestrator.report.summary import counts
 from orchestrator.report.views import Builds
 
@@ -69,7 +69,7 @@ async def draw(stream: TextIO, environ: Mapping[str, str], region: Region, over:
                 drawn = (size, lines)
                 shown = Text(no_wrap=True, overflow="crop")
                 for number, line in enumerate(lines):
-                    text = first_cells(as_written(line.text, stream), max(1, size[0] - 1))
+                    text = first_cells(as_encoded(line.text, stream), max(1, size[0] - 1))
                     shown.append("\n" if number else "").append(text, line.style if coloured else None)
                 live.update(shown, refresh=True)
             if await over():

@@ -13,7 +13,7 @@ from orchestrator.redaction.safe import Safe
 from orchestrator.report.display.console import draw
 from orchestrator.report.display.frame import Line
 from orchestrator.report.plain_text import cells
-from orchestrator.report.streams import as_written, is_terminal, may_colour, open_streams, write_data, write_message
+from orchestrator.report.streams import as_encoded, is_terminal, may_colour, open_streams, write_data, write_message
 
 TEXT = "memory 128MB → 256MB … \u51fd \U0001f680 \u00e9"
 
@@ -40,14 +40,14 @@ def test_what_an_encoding_lacks_is_spelled(encoding: str, monkeypatch: pytest.Mo
     open_streams()
     write_message(Safe(TEXT))
     write_data(Safe(json.dumps({"a": TEXT}, ensure_ascii=False)), is_json=True)
-    assert as_written(TEXT, err) == err.shown().rstrip()
+    assert as_encoded(TEXT, err) == err.shown().rstrip()
     assert json.loads(out.shown()) == {"a": TEXT}
 
 
 def test_our_own_characters_are_spelled_by_their_looks() -> None:
-    assert as_written("a → b …", Tty("ascii")) == "a -> b ..."
-    assert as_written("\u51fd \U0001f680", Tty("ascii")) == r"\u51fd \ud83d\ude80"
-    assert as_written(TEXT, Tty("utf-8")) == TEXT
+    assert as_encoded("a → b …", Tty("ascii")) == "a -> b ..."
+    assert as_encoded("\u51fd \U0001f680", Tty("ascii")) == r"\u51fd \ud83d\ude80"
+    assert as_encoded(TEXT, Tty("utf-8")) == TEXT
 
 
 @pytest.mark.parametrize("environ", [{}, {"TTY_INTERACTIVE": "0"}, {"TTY_COMPATIBLE": "0"}, {"COLUMNS": "3"}])
