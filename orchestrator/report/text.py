@@ -162,7 +162,9 @@ def _document(view: ImportView | RewriteView | DocumentView) -> str:
         return view.text.rstrip("\n")
     count, of = counted(len(view.functions), "function"), counted(len(view.folders), "folder")
     once = "once the variables are set, " if view.variables else ""
-    return f"{view.file}: {count} of {of}; {once}`orchestrator plan -c {view.file}` shows no changes"
+    # With notes something may differ: what Terraform declares and is not live, for example.
+    changes = "what would change" if view.notes else "no changes"
+    return f"{view.file}: {count} of {of}; {once}`orchestrator plan -c {view.file}` shows {changes}"
 
 
 def _findings(view: FindingsView) -> str:

@@ -128,6 +128,7 @@ def test_functions_of_terraform_are_taken_over(town: Cloud, tmp_path: Path) -> N
     end = said(tmp_path, town, "import", "--from", "terraform.tfstate", "--out", "deploy.toml")
     assert "media-003: live value differs: timeout 10s → 20s" in end.err
     assert "media-003: live value differs: secrets: -DB" in end.err
+    assert "`orchestrator plan -c deploy.toml` shows what would change" in end.out
     text = (tmp_path / "deploy.toml").read_text()
     assert "# code in Terraform: dist/media.zip" in text
     assert tomllib.loads(text)["functions"]["media-003"]["id"] == found["id"]
