@@ -34,7 +34,7 @@ _CODE_OF_STATUS = {
     500: Code.INTERNAL, 501: Code.UNIMPLEMENTED, 502: Code.UNAVAILABLE, 503: Code.UNAVAILABLE,
     504: Code.DEADLINE_EXCEEDED,
 }  # fmt: skip
-NOT_THE_CLOUD = "the answer is not from the cloud's API: check --endpoint, HTTPS_PROXY and NO_PROXY"
+NOT_THE_CLOUD = "the response is not from the cloud's API: check --endpoint, HTTPS_PROXY and NO_PROXY"
 _XML_CODE = re.compile(rb"<Code>([A-Za-z0-9]{1,60})</Code>")
 _XML_MESSAGE = re.compile(rb"<Message>(.{1,2000}?)</Message>", re.DOTALL)
 _XML_REQUEST_ID = re.compile(rb"<RequestId>([^<]{1,100})</RequestId>")
@@ -109,7 +109,7 @@ def read(raw: Raw, now: float) -> Answer:
 def _refusal(raw: Raw, json: Mapping[str, Any], now: float) -> CloudError:
     body = decode.error_body(json)
     if body is None:  # JSON, but not the API's own format: perhaps from a gateway
-        message = f"{raw.url.host} answered HTTP {raw.status} without an error code: {excerpt(raw.content, raw.secret)}"
+        message = f"{raw.url.host} returned HTTP {raw.status} without an error code: {excerpt(raw.content, raw.secret)}"
         return raw.error(message, code=_CODE_OF_STATUS.get(raw.status), advice=NOT_THE_CLOUD, now=now)
     code = body.code or _CODE_OF_STATUS.get(raw.status)
     message = redacted(body.message, raw.secret) or f"{raw.call} was refused with HTTP {raw.status} and no message"
@@ -120,7 +120,7 @@ def _refusal(raw: Raw, json: Mapping[str, Any], now: float) -> CloudError:
 
 def _instead(raw: Raw) -> str:
     """Return what came instead of a JSON object."""
-    where, start = f"{raw.url.host} answered HTTP {raw.status}", raw.content.lstrip()[:200].lower()
+    where, start = f"{raw.url.host} returned HTTP {raw.status}", raw.content.lstrip()[:200].lower()
     if 300 <= raw.status < 400:
         return f"{where}, a redirect to {_target(raw)}, as login pages of networks do; redirects are not followed"
     if raw.status == 407:
@@ -150,7 +150,7 @@ def _target(raw: Raw) -> str:
 def unusable(call: str, answer: Answer, why: str) -> CloudError:
     """Return the error for an answer that is a JSON object, but not the one that `call` returns."""
     return CloudError(
-        f"the answer to {call} cannot be used: {why}",
+        f"the response to {call} cannot be used: {why}",
         call=call,
         http_status=answer.http_status,
         request_id=answer.request_id,

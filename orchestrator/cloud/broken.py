@@ -30,10 +30,10 @@ _BEFORE_SENDING: tuple[tuple[type[Exception], str, str], ...] = (
 )
 # These happen at any moment; another source shows whether the request was sent.
 _AT_ANY_TIME: tuple[tuple[type[Exception], str, str], ...] = (
-    (TimeoutError, "{host} did not answer within {limit}", "try again; " + _CHECK_NETWORK),
-    (aiohttp.ClientPayloadError, "the answer of {host} was cut off", "try again"),
-    (aiohttp.ServerDisconnectedError, "{host} closed the connection without an answer", "try again"),
-    (aiohttp.ClientResponseError, "the answer of {host} is not HTTP", _CHECK_TLS),
+    (TimeoutError, "{host} did not respond within {limit}", "try again; " + _CHECK_NETWORK),
+    (aiohttp.ClientPayloadError, "the response of {host} was cut off", "try again"),
+    (aiohttp.ServerDisconnectedError, "{host} closed the connection without a response", "try again"),
+    (aiohttp.ClientResponseError, "the response of {host} is not HTTP", _CHECK_TLS),
     (OSError, "the connection to {host} broke: {reason}", "try again"),
     (aiohttp.ClientError, "the connection to {host} broke: {reason}", "try again"),
 )

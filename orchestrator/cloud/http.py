@@ -77,9 +77,7 @@ class HttpClient:
             if error.code is not Code.UNAUTHENTICATED:
                 raise
             if not self._tokens.refreshable:
-                message = (
-                    f"the token of {self._tokens.origin} was refused, it has expired or is not valid: {error.message}"
-                )
+                message = f"the token of {self._tokens.origin} has expired or is not valid: {error.message}"
                 raise restated(error, message=message, advice=self._tokens.advice) from error
         return await send(await self._tokens.renew(token))
 

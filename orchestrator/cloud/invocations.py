@@ -41,7 +41,7 @@ class HttpInvocations:
             raw = await self._sent(request, token)
         if raw is None:
             raise CloudError(
-                f"function {request.function_id} did not answer within {request.timeout_s:g} s",
+                f"function {request.function_id} did not respond within {request.timeout_s:g} s",
                 call=_CALL,
                 code=Code.DEADLINE_EXCEEDED,
             )

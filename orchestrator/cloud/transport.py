@@ -175,7 +175,7 @@ async def _bounded(response: aiohttp.ClientResponse, max_bytes: int, name: str, 
         if len(content) > max_bytes:
             response.close()
             raise CloudError(
-                f"the answer to {name} is larger than {as_size(max_bytes)}: it was not read",
+                f"the response to {name} is larger than {as_size(max_bytes)}: it was not read",
                 call=name,
                 http_status=response.status,
                 client_request_id=client_request_id,

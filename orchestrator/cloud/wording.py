@@ -24,7 +24,7 @@ _BY_TEXT: tuple[tuple[tuple[str, ...], str], ...] = (
     (("vpc network", "not found"), "check network_id, and give the deploying account the role vpc.user"),
     (
         ("secret", "not found"),
-        "check the secret's id, version and key, and that the deploying account has lockbox.viewer",
+        "check the secret's ID, version and key, and that the deploying account has lockbox.viewer",
     ),
     (("active operations",), "operations of others use the quota too; see [limits] reserve"),
 )
@@ -35,6 +35,8 @@ _BY_CODE: dict[Code, str] = {
     "what a version refers to (iam.serviceAccounts.user, vpc.user, lockbox.viewer, storage.viewer)",
     Code.RESOURCE_EXHAUSTED: "a quota is used up: wait, delete what is not needed, or ask for a higher quota",
     Code.INVALID_ARGUMENT: "correct what the message names",
+    Code.NOT_FOUND: "check that what the message names still exists, and that this account may see it",
+    Code.ALREADY_EXISTS: "someone else may have created it: plan again",
 }
 
 

@@ -176,7 +176,7 @@ class Heartbeat(Generic[R]):
                     self._taken = self._payload.taken(self._copy.record)
                     raise TakenOverError(self._taken)
                 self._copy = await self._shared.write(beaten, self._copy)
-                # Found without an answer, an equal beat may be from an earlier attempt: others have seen it for longer.
+                # Without a response, an equal beat may be from an earlier attempt: others have seen it for longer.
                 if self._copy.answered:
                     self._written_at_s = self._copy.written_at_s
                     return

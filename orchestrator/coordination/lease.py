@@ -50,7 +50,7 @@ class Wanted:
 
         | our lease is in it | the others that are not dead | over | step                                            |
         | ---                | ---                          | ---  | ---                                             |
-        | yes                |                              |      | it is granted: the answer to its write was lost |
+        | yes                |                              |      | it is granted: the response to its write was lost |
         | no                 | none                         |      | write it, in place of the dead ones             |
         | no                 | all ALIVE                    | yes  | raise `LockHeldError` that names one            |
         | no                 | otherwise                    |      | wait                                            |

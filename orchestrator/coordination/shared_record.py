@@ -1,6 +1,6 @@
 """A record that several machines change only by compare-and-set: what to write depends on what was read.
 
-If the answer to a write is lost, reading shows the result: the record is either what we wrote, or another's.
+If the response to a write is lost, reading shows the result: the record is either what we wrote, or another's.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class Shared(Generic[R]):
     async def write(self, record: R, over: Copy[R]) -> Copy[R]:
         """Write `record` over what was read, and return what is stored then.
 
-        That is `record`, even if the answer to its write was lost, or else what another run has written. Raises as
+        That is `record`, even if the response to its write was lost, or else what another run has written. Raises as
         `read`: then it is not known which. Raises `StartError` if it is refused repeatedly although the stored record
         has not changed.
         """

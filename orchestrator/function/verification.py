@@ -29,9 +29,9 @@ _PLATFORM: Mapping[int, tuple[Verdict | None, str]] = {
     413: (Verdict.INCONCLUSIVE, "the call is too large for the cloud"),
     429: (None, "the cloud has no capacity for another call"),
     500: (None, "the invoke endpoint failed"),
-    502: (Verdict.FAILED, "its handler failed, or its answer is malformed"),
+    502: (Verdict.FAILED, "its handler failed, or its response is malformed"),
     503: (None, "the invoke endpoint is not available"),
-    504: (Verdict.FAILED, "it did not answer within its own timeout"),
+    504: (Verdict.FAILED, "it did not respond within its own timeout"),
 }
 _BUSY = 429
 _DECLARED = "fix the function, or correct what `verify` expects of it"
@@ -91,7 +91,7 @@ def judge_answer(verify: Verify, answer: InvokeAnswer, version_id: str) -> Judge
         return Judged(Verdict.FAILED, wrong, advice=_DECLARED) if wrong else Judged(Verdict.PASSED)
     if verify.http is not None and not _is_platforms(answer):
         return Judged(
-            Verdict.FAILED, f"it answered HTTP {answer.status}, not {expected}: {_shown(answer.body)}", advice=_DECLARED
+            Verdict.FAILED, f"it returned HTTP {answer.status}, not {expected}: {_shown(answer.body)}", advice=_DECLARED
         )
     unknown = (Verdict.INCONCLUSIVE, _shown(answer.body) or "the invoke endpoint cannot call it")
     verdict, why = _PLATFORM.get(answer.status, unknown)
@@ -176,14 +176,14 @@ def _wrong(expected: Any, body: bytes) -> str:
     try:
         found = orjson.loads(body)
     except orjson.JSONDecodeError:
-        return f"its answer is not JSON: {_shown(body)}"
-    return "" if contains(expected, found) else f"its answer does not match `expect`: {_shown(body)}"
+        return f"its response is not JSON: {_shown(body)}"
+    return "" if contains(expected, found) else f"its response does not match `expect`: {_shown(body)}"
 
 
 def _http_wrong(http: HttpCheck, body: bytes) -> str:
     if isinstance(http.expect_body, str):
         found = http.expect_body in body.decode("utf-8", "replace")
-        return "" if found else f"its answer does not contain the text of `expect_body`: {_shown(body)}"
+        return "" if found else f"its response does not contain the text of `expect_body`: {_shown(body)}"
     return _wrong(http.expect_body, body)
 
 

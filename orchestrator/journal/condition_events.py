@@ -32,7 +32,7 @@ class OutageBegan(Event):
 
 @dataclass(frozen=True, slots=True)
 class OutageEnded(Event):
-    """The cloud answers again: the run continues."""
+    """The cloud responds again: the run continues."""
 
     kind: ClassVar[str] = "outage_ended"
     seconds: float

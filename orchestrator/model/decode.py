@@ -115,7 +115,7 @@ def scaling_policy(json: object) -> ScalingPolicy:
     fields = _object(json, "a scaling policy")
     tag = _text(fields, "tag")
     if not tag:
-        raise ValueError("the answer is not a scaling policy: it has no tag")
+        raise ValueError("the response is not a scaling policy: it has no tag")
     names = ("provisionedInstancesCount", "zoneInstancesLimit", "zoneRequestsLimit")
     counts = [0 if fields.get(name) is None else integer(fields[name]) for name in names]
     if None in counts:
@@ -128,7 +128,7 @@ def access_binding(json: object) -> AccessBinding:
     fields = _object(json, "an access binding")
     role, subject = _text(fields, "roleId"), _map(fields.get("subject"))
     if not role or not _text(subject, "id"):
-        raise ValueError("the answer is not an access binding: it has no roleId or no subject")
+        raise ValueError("the response is not an access binding: it has no roleId or no subject")
     return AccessBinding(role, _text(subject, "id"), _text(subject, "type"))
 
 
@@ -165,7 +165,7 @@ def tag_held(json: object) -> TagHeld:
         to_at=_time(fields, "effectiveTo") if fields.get("effectiveTo") is not None else None,
     )
     if not found.tag or not found.version_id:
-        raise ValueError("the answer is not a tag history record: it has no tag or no functionVersionId")
+        raise ValueError("the response is not a tag history record: it has no tag or no functionVersionId")
     return found
 
 
@@ -236,14 +236,14 @@ def _finite(value: float) -> float | None:
 
 def _object(json: object, what: str) -> Mapping[str, Any]:
     if not isinstance(json, Mapping):
-        raise ValueError(f"the answer is not {what}: it is not a JSON object")  # noqa: TRY004 - one kind for all callers
+        raise ValueError(f"the response is not {what}: it is not a JSON object")  # noqa: TRY004 - one kind for all callers
     return json
 
 
 def _id(fields: Mapping[str, Any], what: str) -> str:
     found = fields.get("id")
     if not isinstance(found, str) or not found:
-        raise ValueError(f"the answer is not {what}: it has no id")
+        raise ValueError(f"the response is not {what}: it has no id")
     return found
 
 

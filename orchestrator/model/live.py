@@ -274,7 +274,7 @@ class InvokeRequest:
 
 @dataclass(frozen=True, slots=True)
 class InvokeAnswer:
-    """The answer to a call of a Function, with any status. `headers`: names in lower case."""
+    """The response to a call of a Function, with any status. `headers`: names in lower case."""
 
     status: int
     headers: Mapping[str, str]

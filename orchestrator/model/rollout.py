@@ -25,7 +25,7 @@ class HttpCheck:
 @dataclass(frozen=True, slots=True)
 class Verify:
     """How a new Version is verified, in one of three ways: called with `payload` as its event, by `http`, or by a
-    `command` of the user. `expect`: JSON that the answer to the event has at least, None: anything.
+    `command` of the user. `expect`: JSON that the response to the event has at least, None: anything.
 
     `folder`: where a command runs. `safe`: it may be called any number of times, so it is allowed in [defaults].
     """

@@ -153,11 +153,11 @@ def _breaker(event: BreakerOpened) -> LogLine:
 
 
 def _outage_began(event: OutageBegan) -> LogLine:
-    return "warning", "the cloud does not answer: the run waits", {"reason": event.reason}
+    return "warning", "the cloud does not respond: the run waits", {"reason": event.reason}
 
 
 def _outage_ended(event: OutageEnded) -> LogLine:
-    return "warning", "the cloud answers again: the run continues", {"seconds": round(event.seconds, 1)}
+    return "warning", "the cloud responds again: the run continues", {"seconds": round(event.seconds, 1)}
 
 
 def _long_wait(event: LongWait) -> LogLine:

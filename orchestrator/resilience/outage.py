@@ -76,7 +76,7 @@ class Outage:
             now = anyio.current_time()
             if now >= self._until():
                 raise InterruptedRunError(
-                    f"the cloud has not answered for {(now - self._began_at) / 60:.0f} min: {self.reason}",
+                    f"the cloud has not responded for {(now - self._began_at) / 60:.0f} min: {self.reason}",
                     advice="run the same command again when it can be reached (--max-outage waits longer)",
                 )
             if now >= self._probe_at:
@@ -95,7 +95,7 @@ class Outage:
         first_at = min(now if one is None else one for one in (since, self._began_at))
         if now + wait_s > first_at + self._max_s:
             raise InterruptedRunError(
-                f"the server asks to wait {as_duration(round(wait_s))}, longer than this run may wait: {why}",
+                f"the next attempt would be in {as_duration(round(wait_s))}, later than this run may wait: {why}",
                 advice="run the same command again later (--max-outage waits longer)",
             )
         if wait_s > policy.SAID_WAIT_S and now + wait_s > self._reported_until + policy.SAID_WAIT_S:

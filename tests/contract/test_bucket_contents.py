@@ -154,7 +154,7 @@ def test_a_listing_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def head(days: float, size_bytes: int = 3000, *headers: str) -> bytes:
-    """Return the answer to a HEAD of an object that was put this many days ago. Its Content-Length belongs to no
+    """Return the response to a HEAD of an object that was put this many days ago. Its Content-Length belongs to no
     body.
     """
     modified = format_datetime(NOW - timedelta(days=days), usegmt=True)

@@ -18,9 +18,9 @@ from tests.contract.s3_servers import ACCESS_KEY, SECRET_KEY, answer, package, r
 CLOSE = "Connection: close"
 HTML = ("<html><body><h1>Blocked</h1> by the network</body>", "Content-Type: text/html", CLOSE)
 WELL_FORMED = "<html><head><title>no</title></head><body><p>Blocked by the network</p></body></html>"
-OTHER_SERVER = "the answer is not from Object Storage"
+OTHER_SERVER = "the response is not from Object Storage"
 
-# the answer to a PUT, gRPC code, verdict, a part of the message, a part of the advice
+# the response to a PUT, gRPC code, verdict, a part of the message, a part of the advice
 ANSWERS = [
     (refusal("404 Not Found", "NoSuchBucket"), Code.NOT_FOUND, ErrorClass.PERMANENT, "bucket b does not", "create"),
     (refusal("403 Forbidden", "AccessDenied"), Code.PERMISSION_DENIED, ErrorClass.PERMANENT, "bucket b is denied",
@@ -183,7 +183,7 @@ def test_an_answer_without_end_is_not_read(status: str, tmp_path: Path, monkeypa
         put_failed, read_failed = put(server.url, tmp_path), anyio.run(read, server.url)
     assert (put_failed.call, read_failed.call) == ("put object", "get object")
     for error in (put_failed, read_failed):
-        assert "an answer larger than 1MB, which was not read" in error.message
+        assert "a response larger than 1MB, which was not read" in error.message
         assert OTHER_SERVER in error.advice
 
 

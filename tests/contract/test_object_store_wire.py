@@ -155,7 +155,7 @@ def test_a_server_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.Mon
     with scripted(hang=threading.Event()) as server, pytest.raises(CloudError) as caught:
         put(S3ObjectStore(server.url, credentials=KEYS, environ={}), package(tmp_path, 2_000_000))
     assert (caught.value.code, caught.value.http_status, caught.value.sent) == (None, None, True)
-    assert "did not answer within the time limit" in caught.value.message
+    assert "did not respond within the time limit" in caught.value.message
 
 
 def test_a_server_that_hangs_up_midway_is_an_error_after_sending(tmp_path: Path) -> None:

@@ -138,8 +138,8 @@ def test_listings_show_what_is_being_made_or_do_not(tmp_path: Path, creating: st
 @pytest.mark.parametrize(
     ("option", "value", "words"),
     [
-        ("--quota", "operations=3", "'operations=3' is not a quota"),
-        ("--quota-at", "20s:operations_per_folder", "'operations_per_folder' is not a quota"),
+        ("--quota", "operations=3", '"operations=3" is not a quota'),
+        ("--quota-at", "20s:operations_per_folder", '"operations_per_folder" is not a quota'),
         ("--quota-at", "soon:operations_per_folder=8", "soon"),
         ("--creating", "perhaps", "perhaps"),
         ("--creating", "101%", "'101%' is not a share"),

@@ -119,7 +119,7 @@ def test_a_collector_that_refuses_is_reported_once_with_the_next_step(
         messages = send(monkeypatch, endpoint(found))
     (lost,) = messages.incomplete
     place = found.url.removeprefix("http://")
-    assert lost.startswith(f"telemetry: 17 of 17 spans and the last metrics were not sent: {place} answered HTTP")
+    assert lost.startswith(f"telemetry: 17 of 17 spans and the last metrics were not sent: {place} returned HTTP")
     assert said in lost
 
 

@@ -63,7 +63,7 @@ def test_another_machine_lets_a_paused_run_go_on(tmp_path: Path, project: Projec
         ("exit 0", 0, "done", ""),
         ("echo no data; exit 75", 3, "paused", "the gate is inconclusive about wave 1 of 2: no data"),
         ("echo 5xx; exit 1", 1, "failed", "the gate of wave 1 of 2 exited with 1: 5xx"),
-        ("sleep 60", 1, "failed", "the gate of wave 1 of 2 did not answer within 1s"),
+        ("sleep 60", 1, "failed", "the gate of wave 1 of 2 did not respond within 1s"),
     ],
 )
 def test_what_a_gate_answers(tmp_path: Path, project: Project, script: str, code: int, state: str, said: str) -> None:

@@ -59,7 +59,7 @@ def test_a_run_waits_while_the_network_is_down(tmp_path: Path, project: Project)
             network.down = False
             end = ended(process)
         assert end.code == 0, end.err
-        assert "the cloud does not answer: the run waits" in end.err
+        assert "the cloud does not respond: the run waits" in end.err
         (over,) = (event for event in events(log) if event["kind"] == "outage_ended")
         assert over["seconds"] > 2.0
         seen_to_the_end(project, environ, cloud, end)
@@ -79,6 +79,6 @@ def test_a_network_that_does_not_come_back_leaves_a_run_to_resume(tmp_path: Path
             network.down = True
             end = ended(process)
         assert end.code == 3, end.err
-        assert "the cloud has not answered for" in end.err
+        assert "the cloud has not responded for" in end.err
         network.down = False
         seen_to_the_end(project, environ, cloud, end)

@@ -333,7 +333,7 @@ def test_a_gate_that_hangs_is_killed_and_is_a_breach(project: Project) -> None:
         found.release(SECOND, rollout=f"waves = [1, '100%']\n{ROLLBACK}{hangs}")
         end, rows = found.deploy()
         assert end.code == 5, end.err
-        assert "the gate of wave 1 of 2 did not answer within 1s" in end.err
+        assert "the gate of wave 1 of 2 did not respond within 1s" in end.err
         assert [row["outcome"] for row in rows.values()].count("cancelled") == 2
         assert found.live() == before
         pid = (found.root / "child").read_text().strip()

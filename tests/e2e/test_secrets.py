@@ -97,7 +97,7 @@ def test_a_fixed_token_that_ends_in_mid_run_can_be_followed_by_another(tmp_path:
         served.cloud.versions.create = create  # type: ignore[method-assign]  # the fifth call is the token's last
         end = run(project.root, "deploy", "--yes", environ=environ | {"YC_IAM_TOKEN": token})
         assert end.code == 3, end.err
-        assert "the token of YC_IAM_TOKEN was refused, it has expired" in end.err
+        assert "the token of YC_IAM_TOKEN has expired or is not valid" in end.err
         assert "continue with `orchestrator resume`" in end.err
         again = run(project.root, "deploy", "--yes", environ=environ | {"YC_IAM_TOKEN": cloud.token()})
         assert again.code == 0, again.err

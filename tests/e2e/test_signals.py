@@ -144,7 +144,7 @@ def desired(manifest, live, given):
 
 
 def interrupted_until_it_ends(process: subprocess.Popen[str]) -> None:
-    """Press Ctrl-C repeatedly, as a user without an answer does: pending signals of one kind count once."""
+    """Press Ctrl-C repeatedly, as a user without a response does: pending signals of one kind count once."""
     for _ in range(1000):
         if process.poll() is not None:
             return

@@ -99,7 +99,7 @@ def endpoints_at(url: str) -> Endpoints:
 
 
 def listing(server_url: str, services: tuple[str, ...] = SERVICES) -> web.Response:
-    """Return the answer of discovery if all services have one address."""
+    """Return the response of discovery if all services have one address."""
     address = server_url.partition("://")[2]
     return answer({"endpoints": [{"id": service, "address": address} for service in services]})
 

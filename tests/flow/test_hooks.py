@@ -144,7 +144,7 @@ def test_a_slow_receiver_costs_its_limit() -> None:
         async with serving(slow) as server, open_transport({}, version=VERSION) as transport:
             return await deliver(transport, Post(server.url, BODY, "failed", "k", timeout_s=0.05))
 
-    assert "did not answer within" in idle_time.run(main)
+    assert "did not respond within" in idle_time.run(main)
 
 
 def test_nobody_there_is_said() -> None:

@@ -1,4 +1,4 @@
-"""A call that gets no answer: what happened, and whether the service may have seen it."""
+"""A call that gets no response: what happened, and whether the service may have seen it."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ async def bad_gzip(stream: SocketStream) -> None:
 @pytest.mark.parametrize(
     ("talk", "part"),
     [
-        (hang_up, "closed the connection without an answer"),
+        (hang_up, "closed the connection without a response"),
         (cut, "was cut off"),
         (babble, "is not HTTP"),
         (bad_gzip, "127.0.0.1"),
@@ -92,7 +92,7 @@ def test_what_breaks_after_sending_may_have_acted(talk: Callable[[SocketStream],
 def test_a_time_out_after_sending_may_have_acted() -> None:
     error = fail_raw(stay_silent, total_limit_s=0.2)
     assert error.sent
-    assert "did not answer within 0.2s" in error.message
+    assert "did not respond within 0.2s" in error.message
 
 
 def test_a_time_out_while_waiting_for_a_connection_was_never_sent() -> None:

@@ -99,7 +99,7 @@ def test_a_fixed_token_that_is_refused_says_how_to_get_another() -> None:
 
     error, calls = anyio.run(main)
     assert (error.code, error.call, calls) == (Code.UNAUTHENTICATED, "get operation", 1)
-    assert "the token of YC_IAM_TOKEN was refused" in error.message
+    assert "the token of YC_IAM_TOKEN has expired" in error.message
     assert "The token has expired" in error.message
     assert "yc iam create-token" in error.advice
 

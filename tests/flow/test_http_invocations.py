@@ -76,7 +76,7 @@ async def test_an_answer_that_does_not_come_is_our_timeout() -> None:
         raise AssertionError
 
     async with serving(wait) as on:
-        with pytest.raises(CloudError, match=r"function d4e1 did not answer within 0\.05 s") as caught:
+        with pytest.raises(CloudError, match=r"function d4e1 did not respond within 0\.05 s") as caught:
             await _called(on, InvokeRequest("d4e1", "$latest", timeout_s=0.05))
     assert caught.value.code is Code.DEADLINE_EXCEEDED
 

@@ -52,9 +52,9 @@ def test_an_answer_larger_than_any_is_not_read(name: str, status: int, monkeypat
     monkeypatch.setattr(bounds, "ANSWER_MAX_BYTES", MB)
     large = web.json_response
     error = failed(lambda _: large({"id": "x" * 2 * MB}, status=status), CALLS[name])
-    assert error.message == f"the answer to {name} is larger than 1MB: it was not read"
+    assert error.message == f"the response to {name} is larger than 1MB: it was not read"
     assert (error.call, error.http_status) == (name, status)
-    assert "the answer is not from the cloud's API" in error.advice
+    assert "the response is not from the cloud's API" in error.advice
     assert judge(error) is ErrorClass.UNSURE  # the rest of it is not known
 
 
@@ -89,7 +89,7 @@ def test_pages_without_end_come_to_one(page: dict[str, Any], monkeypatch: pytest
     monkeypatch.setattr(bounds, "PAGES_MAX", 20)
     numbers = itertools.count()
     error = failed(lambda _: answer({**page, "nextPageToken": f"p{next(numbers)}"}), CALLS["list functions"])
-    assert error.message == "the answer to list functions cannot be used: after 20 pages there are still more"
+    assert error.message == "the response to list functions cannot be used: after 20 pages there are still more"
     assert next(numbers) == 20
 
 
@@ -139,4 +139,4 @@ def test_a_token_answer_larger_than_any_is_not_read(source: str, monkeypatch: py
 
     error = anyio.run(main)
     name = "create IAM token" if source == "oauth" else "metadata token"
-    assert f"the answer to {name} is larger than" in error.message
+    assert f"the response to {name} is larger than" in error.message

@@ -75,7 +75,7 @@ def test_an_outage_that_lasts_too_long_ends_the_run_as_one_to_take_up_again(tmp_
     manifest = sources(tmp_path, 160)
     outcomes = bench.deploy(manifest, meanwhile=between(bench, 5.0, 10_000.0))
     assert bench.result.interruption is not None
-    assert "the cloud has not answered for 5 min" in bench.result.interruption.message
+    assert "the cloud has not responded for 5 min" in bench.result.interruption.message
     assert {type(outcome) for outcome in outcomes.values()} >= {Unknown, Cancelled}
     bench.faults.rates = Rates()
     bench.pass_time(3600.0)
@@ -128,7 +128,7 @@ def test_a_gate_that_never_opens_says_so() -> None:
         async def call() -> None:
             raise CloudError("no connection", call="list", sent=False)
 
-        with pytest.raises(InterruptedRunError, match="the cloud has not answered for 1 min: no connection"):
+        with pytest.raises(InterruptedRunError, match="the cloud has not responded for 1 min: no connection"):
             await retried(call, rng=random.Random(1), outage=Outage(max_s=60.0))
 
     run(main)

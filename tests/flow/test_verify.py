@@ -135,7 +135,7 @@ FAILED = [
     ({"status": 502, "body": {"errorMessage": "boom"}, "headers": {"X-Function-Error": "true"}}, "its handler failed"),
     ({"body": {"ok": False}}, "does not match `expect`"),
     ({"body": "no JSON"}, "no JSON"),
-    ({"delay_s": 6.0}, "did not answer within 5 s"),
+    ({"delay_s": 6.0}, "did not respond within 5 s"),
     ({"status": 504}, "HTTP 504"),
 ]
 
@@ -265,7 +265,7 @@ def test_user_code_that_answers_503_itself_is_not_called_twice(tmp_path: Path) -
     bench.cloud.seeds.calls.handle(lambda _event, _context: {"statusCode": 503, "body": "down"})
     outcome = only(bench.deploy(manifest(bench, "verify = { http = { } }\n")))
     assert isinstance(outcome, Failed)
-    assert "it answered HTTP 503, not 200: down" in outcome.failure.message
+    assert "it returned HTTP 503, not 200: down" in outcome.failure.message
     assert bench.invocations.calls == 1
 
 

@@ -127,7 +127,7 @@ def waiting_for(*events: Event, key: str = "a", now_s: float = at(1), packs: boo
 @pytest.mark.parametrize(
     ("events", "kind", "words"),
     [
-        ([OutageBegan(at(1), "no route")], W.CLOUD, "the cloud does not answer: no route"),
+        ([OutageBegan(at(1), "no route")], W.CLOUD, "the cloud does not respond: no route"),
         ([Breached(at(1), "2 of 9 failed")], W.NOTHING, "the run starts nothing more: 2 of 9 failed"),
         ([Breached(at(1), "2 of 9 failed", "rollback")], W.ROLLBACK, "the rollback of the run: 2 of 9 failed"),
         ([], W.SLOT, "an Operation slot: folder b1gfolder has 0 in flight; not requested yet: 1"),
@@ -171,7 +171,7 @@ def of_a_call(*, error: str = "", verdict: Verdict | None = None, done: bool = T
 @pytest.mark.parametrize(
     ("events", "kind", "words", "now_s"),
     [
-        (of_a_call()[:3], W.ANSWER, "the answer to createVersion", 1),
+        (of_a_call()[:3], W.ANSWER, "the response to createVersion", 1),
         (of_a_call(error="503"), W.RETRY, "the next attempt of createVersion (attempt 2), after: 503", 3),
         (of_a_call(error="503"), W.SLOT, "an Operation slot: ", 9),
         (of_a_call(done=False), W.OPERATION, "Operation op1 (createVersion)", 4),

@@ -111,7 +111,7 @@ def test_a_stop_ends_a_pause(tmp_path: Path) -> None:
     [
         (PASSED, "pause", "DDDD", Verdict.PASSED, ""),
         (BAD, "pause", "DDCC", Verdict.FAILED, "the gate of wave 1 of 2 exited with 1: 5xx: 3 %"),
-        (HANGS, "pause", "DDCC", Verdict.FAILED, "the gate of wave 1 of 2 did not answer within 5m: waiting"),
+        (HANGS, "pause", "DDCC", Verdict.FAILED, "the gate of wave 1 of 2 did not respond within 5m: waiting"),
         (UNSURE, "pause", "DDCC", Verdict.INCONCLUSIVE, "paused"),
         (UNSURE, "fail", "DDCC", Verdict.INCONCLUSIVE, "the gate is inconclusive about wave 1 of 2"),
         (UNSURE, "pass", "DDDD", Verdict.INCONCLUSIVE, ""),

@@ -173,7 +173,7 @@ class JournaledOperations(MemoryOperations):
         self._bench = bench
 
     async def get(self, operation_id: str) -> Operation:
-        planning = not self._bench.started  # a rollback looks for what was requested without an answer
+        planning = not self._bench.started  # a rollback looks for what was requested without a response
         assert planning or operation_id in self._bench.operations, "polled before it was written down"
         return await super().get(operation_id)
 

@@ -21,6 +21,7 @@ from orchestrator.app.session.opening.embedded import served_sandbox
 from orchestrator.app.session.opening.request import Request
 from orchestrator.app.session.options import SANDBOX, address_of, environ_of_commands, storage_of
 from orchestrator.cloud.connect import Connection, connect
+from orchestrator.cloud.endpoints import clean_endpoint
 from orchestrator.commands.local import LocalCommands
 from orchestrator.coordination.local_lock import LocalLock, lock
 from orchestrator.engine.knowledge import Knowledge, from_json
@@ -29,6 +30,7 @@ from orchestrator.errors import JournalError
 from orchestrator.journal.digest import EndedRuns
 from orchestrator.journal.folder import make_state_dir
 from orchestrator.journal.store import open_store
+from orchestrator.manifest.variables.given_by import source_of
 from orchestrator.model import Build, CloudAddress, FunctionSpec, Manifest, SourceCode
 from orchestrator.model.units import as_duration
 from orchestrator.package.digests import PACKAGES
@@ -81,6 +83,7 @@ async def open_session(invocation: Invocation, request: Request) -> Session:
     options, manifest, state_dir = request.options, request.manifest, request.state_dir
     make_state_dir(state_dir)
     address, storage = address_of(manifest, options.endpoint), storage_of(manifest, options.bucket)
+    clean_endpoint(address.endpoint, check=source_of("--endpoint", options.endpoint))
     if options.sandbox:
         served = await stack.enter_async_context(
             served_sandbox(state_dir, [storage.bucket] if storage.bucket else [], manifest)

@@ -171,7 +171,7 @@ class Client:
             with call:
                 answer = self._s3.head_object(Bucket=bucket, Key=key)
         except (BotoCoreError, ClientError, AbandonedError) as error:
-            if _status(error) == 404:  # the answer to a HEAD has no more details
+            if _status(error) == 404:  # the response to a HEAD has no more details
                 return None
             return self._translated(error, call="head object", bucket=bucket)
         if not_s3 := self._not_s3("head object", answer):

@@ -76,7 +76,7 @@ _BREAKS: tuple[tuple[type[Exception], bool, str, str], ...] = (
     (boto.ConnectTimeoutError, False, "no connection to {host} within the time limit", _CHECK_NETWORK),
     (boto.EndpointConnectionError, False, "no connection to {host}: {reason}", _CHECK_NETWORK),
     (boto.ParamValidationError, False, "{reason}", "correct the bucket's name, or `prefix` in [storage]"),
-    (boto.ReadTimeoutError, True, "{host} did not answer within the time limit", _LATER),
+    (boto.ReadTimeoutError, True, "{host} did not respond within the time limit", _LATER),
     (boto.ConnectionClosedError, True, "the connection to {host} broke: {reason}", _LATER),
     (boto.HTTPClientError, True, "the connection to {host} broke: {reason}", _LATER),
 )  # fmt: skip
@@ -105,7 +105,7 @@ def not_storage(call: str, host: str, status: int | None, headers: Mapping[str, 
         call=call,
         code=_REFUSALS[_CODE_OF_STATUS[status]][0] if status in _CODE_OF_STATUS else Code.FAILED_PRECONDITION,
         http_status=status,
-        advice="the answer is not from Object Storage: check the endpoint, HTTPS_PROXY and NO_PROXY",
+        advice="the response is not from Object Storage: check the endpoint, HTTPS_PROXY and NO_PROXY",
     )
 
 

@@ -87,7 +87,7 @@ def _read_headers(fp: BinaryIO) -> None:
     """Read the headers of a "100 Continue" answer. If they are cut off, botocore's own reading never ends."""
     while (line := fp.readline()) != b"\r\n":
         if not line:
-            raise ConnectionResetError(errno.ECONNRESET, "the connection ended in the middle of an answer")
+            raise ConnectionResetError(errno.ECONNRESET, "the connection ended in the middle of a response")
 
 
 class _Head:
@@ -118,7 +118,7 @@ def _with_whole_head(make: Callable[..., Any], *args: Any, **options: Any) -> An
         if response.fp is head:  # it is closed already if there is no body
             response.fp = head.file
         if not head.last:
-            raise ConnectionResetError(errno.ECONNRESET, "the connection ended in the middle of an answer")
+            raise ConnectionResetError(errno.ECONNRESET, "the connection ended in the middle of a response")
 
     response.begin = begin_whole
     return response
@@ -176,7 +176,7 @@ _PIECE_BYTES = 64 * 1024
 class TooLargeError(BotoCoreError):
     """An answer is larger than any that is expected."""
 
-    fmt = "an answer larger than {words}, which was not read"
+    fmt = "a response larger than {words}, which was not read"
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Verifies a new Version: it is called by its ring tag, and its answer is judged. This holds no operation slot."""
+"""Verifies a new Version: it is called by its ring tag, and its response is judged. This holds no operation slot."""
 
 from __future__ import annotations
 
@@ -153,11 +153,11 @@ class Verifier:
         except CloudError as error:
             failure.unless_token(error)
             if error.code is Code.DEADLINE_EXCEEDED:
-                return Judged(Verdict.FAILED, f"it did not answer within {one.verify.timeout_s:g} s")
+                return Judged(Verdict.FAILED, f"it did not respond within {one.verify.timeout_s:g} s")
             if error.code not in _UNSURE:
                 advice = f": {error.advice}" if error.advice else ""
                 return Judged(Verdict.INCONCLUSIVE, f"it cannot be called: {error.message}{advice}")
-            return Judged(None, f"no answer: {error.message}", counts=not self.calls.world.outage.on)
+            return Judged(None, f"no response: {error.message}", counts=not self.calls.world.outage.on)
         if one.tag == LATEST and judged.verdict is not None:
             try:
                 other = await self._other(one)

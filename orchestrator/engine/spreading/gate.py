@@ -87,7 +87,7 @@ class Gates:
                 self.run.breached(why, judged=True)
             return
         if ended.status is None:
-            how = f"did not answer within {as_duration(self.gate.timeout_s)}"
+            how = f"did not respond within {as_duration(self.gate.timeout_s)}"
         else:
             how = f"exited with {ended.status}"
         self.run.breached(f"the gate of {judging.name} {how}{said}", judged=True)

@@ -184,7 +184,7 @@ class WaitsFor(StrEnum):
     RETRY = "retry"
     OPERATION = "operation"
     VERIFICATION = "verification"
-    CLOUD = "cloud"  # it does not answer
+    CLOUD = "cloud"  # it does not respond
     TAGS = "tags"  # its Version exists; its tags move in the second phase
     LEASE = "lease"  # held by a run on another machine
     ROLLBACK = "rollback"

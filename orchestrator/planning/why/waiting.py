@@ -107,7 +107,7 @@ def what_it_waits_for(live: LiveRun, key: str, *, packs: bool, now_s: float = 0.
     | the run, or the unit                             | it waits for                                        |
     | ---                                              | ---                                                 |
     | the unit has ended                               | the end of the run, to read the live state back     |
-    | the cloud does not answer                        | the cloud                                           |
+    | the cloud does not respond                        | the cloud                                           |
     | an Operation was accepted, its end is not known  | the Operation                                       |
     | a call was refused, and is tried again           | the next attempt; after its wait, an Operation slot |
     | a call has no answer yet                         | the answer                                          |
@@ -137,7 +137,7 @@ def _of_unit(live: LiveRun, unit: UnitState, now_s: float) -> _Found | None:
         words = f"it has ended: {outcome_name(unit.outcome)}; its live state is read back at the end of the run"
         return WaitsFor.END, words, unit.ended_at or 0.0, 0.0, ""
     if live.outage is not None:
-        return WaitsFor.CLOUD, f"the cloud does not answer: {live.outage.reason}", live.outage.at, 0.0, ""
+        return WaitsFor.CLOUD, f"the cloud does not respond: {live.outage.reason}", live.outage.at, 0.0, ""
     if not unit.requests and not unit.operations:
         return None
     return _asked_for(live, unit, now_s) or _after_its_version(live, unit)
@@ -154,7 +154,7 @@ def _asked_for(live: LiveRun, unit: UnitState, now_s: float) -> _Found | None:
         return None
     retried = live.retried.get(unit.key)
     if retried is None or retried.at < last:
-        return WaitsFor.ANSWER, f"the answer to {unit.call}", last, 0.0, ""
+        return WaitsFor.ANSWER, f"the response to {unit.call}", last, 0.0, ""
     if now_s > retried.at + retried.wait_s:  # it is in the queue again
         return _slot(live, unit)
     words = f"the next attempt of {unit.call} (attempt {retried.attempt + 1}), after: {retried.reason}"

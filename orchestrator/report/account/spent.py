@@ -2,7 +2,7 @@
 
 | the first of these that is true at a moment                               | its part       |
 | ---                                                                       | ---            |
-| the cloud does not answer                                                 | "outage"       |
+| the cloud does not respond                                                 | "outage"       |
 | a declared pause between two waves                                        | "pause"        |
 | a gate is running                                                         | "gate"         |
 | functions wait, and all slots of a folder or cloud that they need are in  | "bound"        |

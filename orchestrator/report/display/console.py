@@ -225,7 +225,7 @@ class Progress:
         outage, wait, outlook = self._counts.outage, self._counts.wait, self._outlook
         if outage is not None:
             reason = self._outlet.line(outage.reason)
-            yield f"the cloud has not answered for {time_span(now - outage.at)}: {reason}"
+            yield f"the cloud has not responded for {time_span(now - outage.at)}: {reason}"
         elif wait is not None and now < wait.at + wait.seconds:
             yield f"retrying in {time_span(wait.at + wait.seconds - now)}: {self._outlet.line(wait.reason)}"
         if outlook is not None:

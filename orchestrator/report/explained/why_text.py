@@ -170,7 +170,7 @@ def _past(runs: Sequence[PastRun]) -> Iterator[str]:
             of = f" of {one.version_id}" if one.call == ChangeKind.DELETE and one.version_id else ""
             yield f"    Operation {one.id} ({one.call}{of}): {one.ended}{f': {one.error}' if one.error else ''}"
         for call in run.sent if not run.outcome else ():
-            yield from [] if call.answered else [f"    {call.call} was sent {_time(call.at)}: no answer recorded"]
+            yield from [] if call.answered else [f"    {call.call} was sent {_time(call.at)}: no response recorded"]
         later = [
             f"rolls back run {run.rolls_back}" if run.rolls_back else "",
             f"resumed by run {run.taken_up_by}" if run.taken_up_by else "",

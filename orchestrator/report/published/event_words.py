@@ -11,7 +11,7 @@ WHEN_WRITTEN: Mapping[str, str] = {
     "wave_started": "A wave begins. The one before it has ended completely.",
     "breaker_opened": "Calls of one step in one folder were all refused with the same error: no more are sent.",
     "outage_began": "The cloud no longer answers: the run waits.",
-    "outage_ended": "The cloud answers again.",
+    "outage_ended": "The cloud responds again.",
     "long_wait": "A retry waits more than ten seconds, mostly because the cloud asks for it.",
     "lease_taken": "No other run may change these functions now.",
     "lease_lost": "The lease is lost: no more calls are sent to the cloud.",

@@ -24,7 +24,7 @@ _CHECK_TRUST = "Set OTEL_EXPORTER_OTLP_CERTIFICATE to a file with the certificat
 _CHECK_FILES = "Check OTEL_EXPORTER_OTLP_CERTIFICATE, OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and its key"
 _CHECK_TLS = "Check whether OTEL_EXPORTER_OTLP_ENDPOINT begins with http:// or https:// as the collector expects"
 _CHECK_HTTP = "OTLP over HTTP has port 4318 by default. For port 4317 set OTEL_EXPORTER_OTLP_PROTOCOL=grpc"
-_CLOSED = "{place} closed the connection without an answer in HTTP"
+_CLOSED = "{place} closed the connection without an HTTP response"
 _CHECK_PATH = (
     "Check the path: /v1/traces and /v1/metrics are added to OTEL_EXPORTER_OTLP_ENDPOINT, and nothing is added to the "
     "endpoint of one signal"
@@ -42,12 +42,12 @@ _CAUSES: tuple[tuple[type[BaseException], str, str], ...] = (
     (errors.SSLError, "no TLS connection to {place}: {reason}", _CHECK_TLS),
     (socket.gaierror, "the name {name} cannot be found: {reason}", _CHECK_PLACE),
     (errors.ConnectTimeout, "no connection to {place} within the time limit", _CHECK_PLACE),
-    (errors.Timeout, "{place} did not answer within the time limit", _SLOW),
+    (errors.Timeout, "{place} did not respond within the time limit", _SLOW),
     (errors.InvalidURL, "{place} is not a valid address", _CHECK_PLACE),
     (errors.InvalidSchema, "{place} is not a valid address", _CHECK_PLACE),
     (errors.MissingSchema, "{place} is not a valid address", _CHECK_PLACE),
     (errors.InvalidHeader, "a header is not valid", _CHECK_HEADERS),
-    (errors.ChunkedEncodingError, "the answer of {place} was cut off", _LOOK),
+    (errors.ChunkedEncodingError, "the response of {place} was cut off", _LOOK),
     (ConnectionResetError, _CLOSED, _CHECK_HTTP),
     (BrokenPipeError, _CLOSED, _CHECK_HTTP),
     (HTTPException, _CLOSED, _CHECK_HTTP),
@@ -125,7 +125,7 @@ def _refused(status: int, place: str) -> str:
         return ""
     phrase = HTTPStatus(status).phrase if status in set(HTTPStatus) else ""
     advice = _MOVED if status < 400 else _LOOK if status == 429 or status >= 500 else _STATUSES.get(status, "")
-    return _sentence(f"{place} answered HTTP {status} {phrase}".strip(), advice)
+    return _sentence(f"{place} returned HTTP {status} {phrase}".strip(), advice)
 
 
 def _explained(error: Exception, place: str) -> str:

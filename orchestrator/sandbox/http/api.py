@@ -54,7 +54,7 @@ class Route:
 
 
 class Api:
-    """Turns routes into aiohttp handlers. `saved` is called after each call, before its answer is sent. `record`: a
+    """Turns routes into aiohttp handlers. `saved` is called after each call, before its response is sent. `record`: a
     file to which each call is added as a line of JSON, with its query and body and without its token.
     """
 

@@ -32,7 +32,7 @@ def _is_text(value: Any) -> bool:
 
 
 _RULES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
-    **dict.fromkeys((*_MATCHING, "subject"), (_is_text, "a string")),
+    **dict.fromkeys((*_MATCHING, "subject"), (_is_text, "a non-empty string")),
     "status": (lambda value: _is_count(value) and 200 <= value <= 599, "an HTTP status, 200 to 599"),
     "headers": (
         lambda value: isinstance(value, Mapping) and all(isinstance(text, str) for text in value.values()),

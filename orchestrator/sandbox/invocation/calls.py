@@ -138,7 +138,7 @@ class CallSeeds:
         times: int | None = None,
         **matching: str,
     ) -> None:
-        """Set the answer to calls that match."""
+        """Set the response to calls that match."""
         self.answers.append(SeededAnswer(Matching(**matching), status, headers or {}, body, delay_s, times))
 
     def take(self, tag: str, function: Record, version: Record, code: Record) -> SeededAnswer | None:

@@ -47,7 +47,7 @@ class Distribution:
                 numbers = [float(number) for number in found.groups()]
                 return Distribution(kind, numbers[0], numbers[-1])
         raise ValueError(
-            f'{text!r} is not a duration: write "lognormal:1.2,0.4", "fixed:1", "0.5-2" (seconds)'
+            f'"{text}" is not a duration: write "lognormal:1.2,0.4", "fixed:1", "0.5-2" (seconds)'
             ' or a mixture, "9*fixed:1+1*fixed:30"'
         )
 

@@ -28,7 +28,7 @@ class MemoryInvocations:
             reply = await self._answered(request)
         if reply is None:
             raise CloudError(
-                f"function {request.function_id} did not answer within {request.timeout_s:g} s",
+                f"function {request.function_id} did not respond within {request.timeout_s:g} s",
                 call=INVOKE,
                 code=Code.DEADLINE_EXCEEDED,
             )

@@ -46,7 +46,7 @@ class Quotas:
         for text in texts:
             name, _, value = text.partition("=")
             if name not in names or not value.isdecimal():
-                raise ValueError(f"{text!r} is not a quota: write NAME=NUMBER, where NAME is one of {', '.join(names)}")
+                raise ValueError(f'"{text}" is not a quota: write NAME=NUMBER, where NAME is one of {", ".join(names)}')
             found[name] = int(value)
         return found
 

@@ -15,7 +15,7 @@ const TOKEN = sessionStorage.getItem("token") || "";
 
 const NO_TOKEN = { error: "this page does not have the token of the running program",
   advice: "open the address that `orchestrator ui` printed" };
-const NO_ANSWER = { error: "the program does not answer", advice: "it has ended, or this machine was asleep: run `orchestrator ui` again" };
+const NO_ANSWER = { error: "the program does not respond", advice: "it has ended, or this machine was asleep: run `orchestrator ui` again" };
 
 class Refused extends Error {
   constructor({ error, advice, detail }) {

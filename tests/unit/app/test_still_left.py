@@ -17,7 +17,7 @@ from orchestrator.model import Deployed, Failed, Failure, Outcome, Step
 from orchestrator.planning.resume import undone
 from tests.runs import planned, started
 
-BROKEN = Failed(Step.VERIFY, Failure("it does not answer"))
+BROKEN = Failed(Step.VERIFY, Failure("it does not respond"))
 
 
 def run(run_id: str, outcomes: dict[str, Outcome], *, rolls_back: str = "") -> RunState:

@@ -109,7 +109,7 @@ DONE_AT_NOON = "2027-01-01T12:00:00Z"
                 Claimed(NOON + timedelta(hours=1), "other on there is dead: taken over"),
             ),
         ),
-        (  # our own claim; the answer to its write was lost
+        (  # our own claim; the response to its write was lost
             Record(DONE_AT_NOON, replace(OURS, beat=3)), None, 1,
             Write(Record(DONE_AT_NOON, OURS), Claimed(NOON + timedelta(hours=1), "")),
         ),

@@ -106,7 +106,7 @@ def test_a_version_keeps_all_that_was_answered() -> None:
 @pytest.mark.parametrize("read", [decode.operation, decode.function, decode.version])
 @pytest.mark.parametrize("json", [None, [], "text", {}, {"id": ""}, {"id": 7}])
 def test_an_answer_without_an_id_cannot_be_used(read: Any, json: object) -> None:
-    with pytest.raises(ValueError, match=r"the answer is not an? "):
+    with pytest.raises(ValueError, match=r"the response is not an? "):
         read(json)
 
 

@@ -130,7 +130,7 @@ def test_what_the_run_waits_for_is_reported_with_a_countdown() -> None:
     assert texts(scene, 120, 24)[1] == "retrying in 25.0 s: too many requests"
     scene.hear(OutageBegan(scene.now, "connection refused"))
     scene.now += 2
-    assert texts(scene, 120, 24)[1] == "the cloud has not answered for 2.0 s: connection refused"
+    assert texts(scene, 120, 24)[1] == "the cloud has not responded for 2.0 s: connection refused"
     scene.hear(OutageEnded(scene.now, 2.0), PauseBegan(scene.now, 2, 90.0))
     scene.now += 60
     assert texts(scene, 120, 24)[1].endswith("(30.0 s left)")

@@ -44,7 +44,7 @@ def reported(run: PastRun) -> str:
         ({"outcome": "failed", "why": "step create: no", "retries": 1},
          ["new version: forced", "failed, 1 retry: step create: no"]),
         ({"outcome": "", "sent": (SentCall("createVersion", "k", "2026-11-27T03:00:09+00:00", answered=False),)},
-         ["new version: forced", "not ended", "createVersion was sent 2026-11-27 03:00:09 UTC: no answer recorded"]),
+         ["new version: forced", "not ended", "createVersion was sent 2026-11-27 03:00:09 UTC: no response recorded"]),
         ({"outcome": "", "sent": (SentCall("createVersion", "k", "2026-11-27T03:00:09+00:00", answered=True),)},
          ["new version: forced", "not ended"]),
         ({"outcome": "pruned", "action": "prune", "reason": "1 of 2 versions go",

@@ -85,7 +85,7 @@ def test_a_handler_beyond_its_timeout_is_504() -> None:
 def test_whoever_waits_shorter_is_reported_so() -> None:
     calls = _Calls()
     calls.seeds.handle(_echo, delay_s=3.5)
-    with pytest.raises(CloudError, match=r"did not answer within 2 s") as caught:
+    with pytest.raises(CloudError, match=r"did not respond within 2 s") as caught:
         calls.once(timeout_s=2.0)
     assert caught.value.code is Code.DEADLINE_EXCEEDED
 
