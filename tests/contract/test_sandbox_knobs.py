@@ -142,9 +142,9 @@ def test_listings_show_what_is_being_made_or_do_not(tmp_path: Path, creating: st
         ("--quota-at", "20s:operations_per_folder", '"operations_per_folder" is not a quota'),
         ("--quota-at", "soon:operations_per_folder=8", "soon"),
         ("--creating", "perhaps", "perhaps"),
-        ("--creating", "101%", "'101%' is not a share"),
+        ("--creating", "101%", "must be a share such as 80%"),
         ("--creating", "%", "%"),
-        ("--durations", "9*fixed:1+soon", "'9*fixed:1+soon' is not a duration"),
+        ("--durations", "9*fixed:1+soon", '"9*fixed:1+soon" is not a duration'),
     ],
 )
 def test_what_cannot_be_read_is_a_usage_error_that_names_the_option(

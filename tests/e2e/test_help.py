@@ -69,7 +69,7 @@ def test_version_is_the_programs(tmp_path: Path) -> None:
         (("deploy", "-o", "yaml"), "'yaml' is not one of"),
         (("deploy", "--lock-timeout", "soon"), "--lock-timeout soon: must be a duration"),
         (("deploy", "--sandbox", "--endpoint", "http://x"), "--sandbox and --endpoint cannot be combined"),
-        (("sandbox", "--durations", "long"), "'long' is not a duration"),
+        (("sandbox", "--durations", "long"), '"long" is not a duration'),
         (("sandbox", "--port", "99999"), "99999 is not in the range"),
         (("show", "no-such-run"), "no runs yet"),
     ],
