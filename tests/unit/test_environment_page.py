@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import click
+
+from orchestrator.cli import cli
 from orchestrator.function.verification import verify_facts
 from tests.pages import DOCS
 
@@ -33,3 +36,15 @@ def test_every_variable_of_the_code_is_on_the_page() -> None:
     assert read - INTERNAL - shown == set()
     generated = set(re.findall(r"(?m)^\| `(ORCHESTRATOR_\w+)` \| `--", page))
     assert shown - generated - read == WRITTEN_ELSE - read
+
+
+def test_the_page_names_the_options_without_a_variable() -> None:
+    page = (DOCS / "environment.md").read_text("utf-8")
+    without = {
+        parameter.opts[0]
+        for command in cli.commands.values()
+        for parameter in command.params
+        if isinstance(parameter, click.Option) and not parameter.envvar and not parameter.hidden
+    }
+    (said,) = re.findall(r"has a variable, except (.+)\.", page)
+    assert set(re.findall(r"`(--[a-z-]+)`", said)) == without
