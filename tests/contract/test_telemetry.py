@@ -172,6 +172,14 @@ def test_a_collector_that_does_not_answer_is_waited_for_so_long(
     assert lost.startswith("telemetry: 17 of 17 spans were not sent: no response within 0.05 s")
 
 
+def test_spans_and_metrics_that_wait_for_one_place_have_one_cause(monkeypatch: pytest.MonkeyPatch) -> None:
+    with collector(status=503) as found:
+        messages = send(monkeypatch, endpoint(found))
+    (lost,) = messages.incomplete
+    assert lost.startswith("telemetry: 17 of 17 spans and the last metrics were not sent: ")
+    assert "answered HTTP 503" in lost
+
+
 def test_a_run_that_breaks_off_sends_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
     with collector() as found:
         send(monkeypatch, endpoint(found), WHOLE[:14])
@@ -200,7 +208,7 @@ def test_without_the_library_one_line_says_how_to_install_it(monkeypatch: pytest
 @pytest.mark.parametrize(
     ("variable", "value", "said"),
     [
-        ("OTEL_TRACES_SAMPLER", "odd", "sampler odd"), ("OTEL_EXPORTER_OTLP_COMPRESSION", "zip", "zip"),
+        ("OTEL_TRACES_SAMPLER", "odd", "sampler odd"), ("OTEL_BSP_MAX_QUEUE_SIZE", "many", "OTEL_BSP_MAX_QUEUE_SIZE"),
         ("OTEL_EXPORTER_OTLP_HEADERS", "Bearer s3cr3t-without-a-name", MARK),
     ],
 )  # fmt: skip

@@ -81,13 +81,16 @@ class Exporting:
         lost: dict[str, list[str]] = {}  # by the reason
         for sent in self._sent:
             if count := ended - sent.items:
-                why = sent.why(known, late_s) or (_FULL if sent.tried < ended else self._said.text)
+                why = sent.why(known, late_s, self._said.text) or (_FULL if sent.tried < ended else self._said.text)
                 lost.setdefault(why, []).append(f"{count:,} of {ended:,} spans")
         for sent in self._measured:
             if not sent.is_whole:
-                lost.setdefault(sent.why(known, late_s) or self._said.text, []).append("the last metrics")
+                why = sent.why(known, late_s, self._said.text) or self._said.text
+                lost.setdefault(why, []).append("the last metrics")
         said = [f"{' and '.join(what)} were not sent" + (f": {why}" if why else "") for why, what in lost.items()]
         missed = [f"an event is missing: {self._missed}"] if self._missed else []
+        if left := self._events.qsize():
+            missed.append(f"{left:,} events are missing: there was no time left to make spans of them")
         return "; ".join([*said, *missed])
 
     def _work(self) -> None:
@@ -150,12 +153,16 @@ class _Sent:
         """Why the latest post that failed was not accepted, "" if that is not known."""
         return self._posting.why if self._posting is not None else ""
 
-    def why(self, known: Mapping[str, str], late_s: float | None) -> str:
+    def why(self, known: Mapping[str, str], late_s: float | None, logged: str) -> str:
         """Return why something was not accepted, "" if that is not known. `known`: failures by place, of the other
-        signal too; `late_s`: how long the end waited for this one.
+        signal too; `late_s`: how long the end waited for this one; `logged`: what the library logged last, all that an
+        exporter without a session of ours says.
         """
-        if found := self.failure or known.get(self.place, ""):
+        # Before its first post its place is not known, and nearly always it is that of the other signal.
+        if found := self.failure or known.get(self.place, "") or ("" if self.place else next(iter(known.values()), "")):
             return found
+        if self._posting is None and logged:
+            return logged
         at = f" from {self.place}" if self.place else ""
         return "" if late_s is None else f"no response within {late_s:g} s{at}"
 
