@@ -91,8 +91,8 @@ class Invocations(Protocol):
     """Calls to Functions themselves."""
 
     async def invoke(self, request: InvokeRequest) -> InvokeAnswer:
-        """Invoke once and return the answer, whatever its status. Raises `CloudError`: DEADLINE_EXCEEDED after
-        `timeout_s`, UNAVAILABLE without a connection or a complete answer; `sent` is False where no token was
+        """Invoke once and return the response, whatever its status. Raises `CloudError`: DEADLINE_EXCEEDED after
+        `timeout_s`, UNAVAILABLE without a connection or a complete response; `sent` is False where no token was
         available.
         """
         ...

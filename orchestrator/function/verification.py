@@ -19,7 +19,7 @@ _ERROR = "x-function-error"  # set if user code has failed (cloud-api#invocation
 _ANSWERED_BY = "x-function-version-id"  # not documented; if it is there, it shows a late tag
 _SHOWN_CHARS = 200  # of an answer
 _WAIT_MAX_S = 60.0  # between two calls, whatever the platform requests
-_NO_RIGHT = "the deploying account may not call it: give it the role serverless.functions.invoker"
+_NO_RIGHT = "the deploying account may not call it: give it the role functions.functionInvoker"
 # What the platform answers in place of user code, and its meaning. None: try again.
 _PLATFORM: Mapping[int, tuple[Verdict | None, str]] = {
     400: (Verdict.INCONCLUSIVE, "the call was refused as malformed"),

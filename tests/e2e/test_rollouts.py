@@ -370,7 +370,7 @@ def test_who_may_not_call_pauses_and_goes_on_once_that_is_mended(project: Projec
         end, rows = found.deploy()
         assert end.code == 3, end.err
         assert (rows["f001"]["outcome"], rows["f002"]["outcome"]) == ("inconclusive", "cancelled")
-        assert "serverless.functions.invoker" in end.err
+        assert "functions.functionInvoker" in end.err
         made = found.held("$latest")
         names = {one["id"]: one["name"] for one in found.cloud.functions(found.folder_id)}
         assert {names[key] for key, version_id in found.held("stable").items() if version_id != held[key]} == {"f000"}

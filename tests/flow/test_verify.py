@@ -215,7 +215,7 @@ def test_an_account_that_may_not_call_is_reported_which_role_it_needs(tmp_path: 
     outcome = only(bench.deploy(manifest(bench, EVENT)))
     assert isinstance(outcome, Inconclusive)
     assert "HTTP 403" in outcome.reason
-    assert "serverless.functions.invoker" in outcome.reason
+    assert "functions.functionInvoker" in outcome.reason
 
 
 def test_answers_that_are_lost_use_up_the_attempts(tmp_path: Path) -> None:

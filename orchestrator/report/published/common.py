@@ -74,21 +74,24 @@ FAILURE = keys_from(
     Failure,
     "Why something failed.",
     {
-        "message": "one sentence: what went wrong, in the cloud's own words where it said them",
+        "message": "one sentence: what went wrong, in the cloud's own words if it gave any",
         "kind": 'groups equal failures, see "Kinds of failures"; "" for none',
-        "http_status": "of the answer that refused a call, null where there was none",
-        "request_id": 'the cloud\'s id of the request, for its support; "" where there is none',
-        "server_trace_id": "the same, of its trace",
-        "client_request_id": "the id that this program sent along",
-        "operation_id": 'of the Operation that failed, "" where there is none',
+        "http_status": "HTTP status of the response that refused a call, null if there was none",
+        "request_id": 'the cloud\'s ID of the request, for its support; "" if there is none',
+        "server_trace_id": "the cloud's ID of its trace",
+        "client_request_id": "the ID that this program sent with the request",
+        "operation_id": 'of the Operation that failed, "" if there is none',
         "advice": 'what to do next, "" for nothing',
         "detail": "more lines: a build's output, or the call",
     },
 )
 CHANGE_KEYS: dict[str, tuple[Takes, str]] = {
     "kind": (CALL, "the call of the API that makes the change; `verify` is not one: a version is called"),
-    "before": (OBJECT, "what it is about, as it was; names and IDs, no value of a variable"),
-    "after": (OBJECT, "the same as it should be; null for a tag that goes, or for the id of a version to be made"),
+    "before": (OBJECT, "the state before: names and IDs, no values of variables"),
+    "after": (
+        OBJECT,
+        "the state after; null for a tag that is removed, or for the ID of a version that does not exist yet",
+    ),
 }
 CHANGE = keys("change", "One change of a function.", CHANGE_KEYS)
 _PLAN_OF = {
@@ -113,10 +116,10 @@ SELECTION = keys(
     },
 )
 IDENTITY: dict[str, tuple[Takes, str]] = {
-    "manifest_path": (TEXT, 'the absolute path of the manifest; "" where an old version of the program did not say'),
+    "manifest_path": (TEXT, 'the absolute path of the manifest; "" if an old version of the program did not say'),
     "environment": (TEXT, 'the environment of the manifest, "" for none'),
-    "folders": (TEXTS, "ids of all folders that the manifest, or the job, is about"),
-    "clouds": (TEXTS, "ids of their clouds"),
+    "folders": (TEXTS, "IDs of all folders that the manifest, or the job, is about"),
+    "clouds": (TEXTS, "IDs of their clouds"),
     "selection": (SELECTION, "what the command named"),
     "user": (TEXT, "who started it"),
     "host": (TEXT, "on which machine"),
@@ -147,10 +150,10 @@ IDENTITY_STORED = keys(
     "What a run was about, who started it, and where.",
     {
         "manifest": (TEXT, "the absolute path of the manifest"),
-        "place": (TEXT, 'its path in its git work tree, "" where there is none'),
+        "place": (TEXT, 'its path in its git work tree, "" if there is none'),
         "environment": (TEXT, 'the environment of the manifest, "" for none'),
-        "folders": (TEXTS, "ids of all folders that the manifest, or the job, is about"),
-        "clouds": (TEXTS, "ids of their clouds"),
+        "folders": (TEXTS, "IDs of all folders that the manifest, or the job, is about"),
+        "clouds": (TEXTS, "IDs of their clouds"),
         "selection": (SELECTION_STORED, "what the command named"),
         "user": (TEXT, "who started it"),
         "host": (TEXT, "on which machine"),
@@ -178,7 +181,7 @@ UNDECLARED = several(
                     keys(
                         "undeclared function",
                         "One that this tool has made.",
-                        {"name": (TEXT, "its name"), "function_id": (TEXT, "its id")},
+                        {"name": (TEXT, "its name"), "function_id": (TEXT, "its ID")},
                     )
                 ),
                 "those whose live version this tool made",
@@ -194,7 +197,7 @@ ENVIRONMENT: dict[str, tuple[Takes, str]] = {
 }
 ORIGIN: dict[str, tuple[Takes, str]] = {
     "from": (TEXT, 'the table of the manifest that sets it, such as defaults or functions.NAME; "" above all tables'),
-    "place": (PLACE_OR_NULL, "where that is; null where no file sets it"),
+    "place": (PLACE_OR_NULL, "where that is; null if no file sets it"),
     "over": (several(PLACE), "the places of the values that it replaces"),
     "variables": (TEXTS, "names of the variables in it"),
     "written": (TEXT, "the text before variables are replaced, where there are any"),

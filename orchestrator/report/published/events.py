@@ -112,9 +112,9 @@ _HEAD: Mapping[str, tuple[Takes, str]] = {
 _SUMMARY: Mapping[str, tuple[Takes, str]] = {
     "at": (NUMBER, SAID["*"]["at"]),
     "exit_code": (EXIT_CODE, "the exit code of the run"),
-    "reason": (TEXT, 'why it stopped before its plan was done, "" where it did not'),
+    "reason": (TEXT, 'why it stopped before its plan was done, "" if it did not'),
     "functions": (COUNT, "functions of its plan"),
-    "seconds": (or_null(NUMBER), "how long it took, its plan included; null where its beginning is in another file"),
+    "seconds": (or_null(NUMBER), "how long it took, its plan included; null if its beginning is in another file"),
     "outcomes": (keyed(COUNT, ENDED_AS), "functions by outcome"),
     "environment?": (TEXT, "the environment of the manifest, where one is chosen"),
 }

@@ -44,7 +44,7 @@ RENDER = keys(
                     "One function.",
                     {
                         **UNIT_FACTS,
-                        "folder_id": (or_null(TEXT), "the folder that it is in, null where none is known"),
+                        "folder_id": (or_null(TEXT), "the folder that it is in, null if none is known"),
                         "place": (PLACE_OR_NULL, "where the manifest declares it"),
                         "settings": (several(_VALUE), "its settings"),
                     },
@@ -79,8 +79,8 @@ PACKAGE = keys(
                 "How it differs from the live package.",
                 {
                     "version_id": (or_null(TEXT), "the live version, null for none"),
-                    "files": (or_null(FILES), "the files that differ, null where that is not known"),
-                    "why": (TEXT, 'why it is not known, "" where it is'),
+                    "files": (or_null(FILES), "the files that differ, null if that is not known"),
+                    "why": (TEXT, 'why it is not known, "" if it is'),
                 },
             ),
             "with --diff, in place of `files`, `left_out` and `zip`",
@@ -128,7 +128,7 @@ INIT = keys(
                         "function": (TEXT, "its key in the manifest"),
                         "source": (TEXT, "its folder"),
                         "runtime": (TEXT, "its runtime"),
-                        "runtime_why": (or_null(TEXT), "why that one, null where no file sets it"),
+                        "runtime_why": (or_null(TEXT), "why that one, null if no file sets it"),
                         "entrypoint": (TEXT, "its entry point"),
                         "build": (or_null(TEXT), "the command that makes what is packed, null for none"),
                         "files": (keyed(TEXT), "files from elsewhere, by their path in the package"),

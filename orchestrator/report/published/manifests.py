@@ -52,7 +52,7 @@ IMPORT = keys(
     {
         "file": (TEXT, 'the file that was written, "" for none'),
         "functions": (TEXTS, "keys of the functions in it"),
-        "folders": (TEXTS, "ids of the folders that were read"),
+        "folders": (TEXTS, "IDs of the folders that were read"),
         "variables": (keyed(TEXT), "variables that must be set, and what for"),
         "notes": (keyed(TEXTS), "by function: what the manifest does not contain"),
         "left_out": (keyed(TEXT), "functions that are not in it, and why"),

@@ -33,12 +33,12 @@ NOTIFICATION = keys(
     "",
     {
         "kind": (among(*get_args(Notice)), "what happened, the word of `on`"),
-        "run_id": (TEXT, 'the id of the run, "" where none began'),
+        "run_id": (TEXT, 'the ID of the run, "" if none began'),
         "verb": (TEXT, "the command that started it: deploy, rollback, prune, or `run NAME`"),
         "job": (TEXT, 'its job, "" for none'),
         "environment": (TEXT, 'the environment of the manifest, "" for none'),
         "selection": (TEXT, 'what the command named, as typed: the run left out the rest; "" for all functions'),
-        "folders": (TEXTS, "ids of all folders that the manifest, or the job, is about"),
+        "folders": (TEXTS, "IDs of all folders that the manifest, or the job, is about"),
         "endpoint": (TEXT, 'the installation; "sandbox" for the embedded one'),
         "sandbox": (FLAG, "it is in the embedded sandbox"),
         "manifest": (TEXT, "the path of the manifest in its git work tree, or as it was typed"),
@@ -53,12 +53,12 @@ NOTIFICATION = keys(
         "causes": (several(_CAUSE), "up to five kinds of failures, the most frequent first"),
         "more_causes": (COUNT, "how many more there are"),
         "next": (TEXT, 'what to do next, "" for nothing'),
-        "link": (TEXT, "`link` of the table, with the run's id in it"),
+        "link": (TEXT, "`link` of the table, with the run's ID in it"),
     },
 )
 _MEMBER_SAID = {
     **{name: said for name, (_, said) in UNIT_FACTS.items()},
-    "function_id": 'its id, "" where there is none yet',
+    "function_id": 'its ID, "" if there is none yet',
     "version_id": 'its new version, "" for none',
     "former_version_id": 'what served `$latest` when the run was planned, "" for none',
     "outcome": 'the result; "": its promoted tags are still to move (two_phase)',
@@ -84,7 +84,7 @@ GATE = keys_from(
     GateFacts,
     "",
     {
-        "run_id": "the id of the run",
+        "run_id": "the ID of the run",
         "wave": "the wave, from 1; 0: all of them, before the promoted tags move (two_phase)",
         "waves": "how many waves there are",
         "counts": "functions by result",
@@ -92,7 +92,7 @@ GATE = keys_from(
         "failures": "all that have failed so far",
         "seconds": "since the wave began, 0 where an earlier run ended it",
         "environment": 'the environment of the manifest, "" for none',
-        "folders": "ids of the folders that the functions of all waves are in",
+        "folders": "IDs of the folders that the functions of all waves are in",
     },
     {
         "wave": COUNT,

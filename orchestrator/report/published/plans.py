@@ -40,7 +40,7 @@ _WAVE = keys(
         "canary?": (TRUE, "it is the canary wave"),
     },
 )
-WAVES = (several(_WAVE), "the waves in their order; a function for which nothing is done is in none")
+WAVES = (several(_WAVE), "the waves in their order; a function without changes is in none of them")
 STOPS = (TEXT, 'when the run stops by itself, a sentence; "" for never')
 WARNINGS = (TEXTS, "what may fail, sentences")
 _UNIT = keys(
@@ -49,14 +49,14 @@ _UNIT = keys(
     {
         **UNIT_FACTS,
         "action": (ACTION, "what is done to it"),
-        "reason": (TEXT, "why, in words"),
-        "function_id": (or_null(TEXT), "its id, null where it is not live yet"),
+        "reason": (TEXT, "the reason, in words"),
+        "function_id": (or_null(TEXT), "its ID, null if it is not live yet"),
         "base_version_id": (or_null(TEXT), "the version that is `$latest` now, null for none"),
         "advice": (TEXT, 'of a blocked or failed one: what to do; "" for nothing'),
         "failed_step": (or_null(STEP), "the step that failed, if the package could not be made; otherwise null"),
         "detail": (TEXT, "more lines on that: a build's output"),
         "warnings": (TEXTS, "sentences about its package"),
-        "way_back": (or_null(WAY_BACK), "how it could be rolled back; null where nothing changes, or nothing is known"),
+        "way_back": (or_null(WAY_BACK), "how it could be rolled back; null if nothing changes, or nothing is known"),
         "left_out": (TEXTS, "paths that rules leave out of the package"),
         "files?": (FILES, "how its package differs from the live one, where both are known"),
         "opens?": (TRUE, "anyone can call it from then on"),
@@ -82,7 +82,7 @@ _SIMULATION = keys_from(
         "p90_s": "the same, not exceeded in 9 of 10 runs",
         "busy": "Operations at once, on average",
         "bound": "what bounds it, null for nothing",
-        "raised": "a higher limit, and the seconds that it would take then; null where no limit bounds it",
+        "raised": "a higher limit, and the seconds that it would take then; null if no limit bounds it",
         "learned": "based on measured durations; otherwise a guess",
         "waves": "how many waves",
         "paused_s": "seconds of pauses between waves",
@@ -92,7 +92,7 @@ _SIMULATION = keys_from(
         "verified": "functions that are verified",
         "verify_each_s": "how long that takes, each, on average",
         "verify_learned": "based on measured verifications; otherwise a guess",
-        "rollback_s": "how long rolling back everything would take, null where nothing can be rolled back",
+        "rollback_s": "how long rolling back everything would take, null if nothing can be rolled back",
     },
     {"bound": or_null(_BOUND)},
     title="simulation",
@@ -134,9 +134,9 @@ _ONE = keys(
     {
         "environment": (TEXT, "its name"),
         "exit_code": (EXIT_CODE, "the exit code of a plan of this environment alone"),
-        "folders": (TEXTS, "ids of the folders of its functions"),
-        "counts": (or_null(COUNTS), "functions by action; null where it could not be planned"),
-        "error": (TEXT, 'why it could not be planned, "" where it was'),
+        "folders": (TEXTS, "IDs of the folders of its functions"),
+        "counts": (or_null(COUNTS), "functions by action; null if it could not be planned"),
+        "error": (TEXT, 'why it could not be planned, "" if it was'),
         "mistakes": (TEXTS, "mistakes of the manifest, FILE:LINE first"),
     },
 )
@@ -148,10 +148,10 @@ _CELL = keys(
             {"type": "string", "enum": [*ACTION["enum"], FAILED, ABSENT]},
             f"what is done to it; {FAILED}: its package cannot be made; {ABSENT}: not there, disabled or not selected",
         ),
-        "reason?": (TEXT, "why, in words"),
+        "reason?": (TEXT, "the reason, in words"),
         "name?": (TEXT, "its name in the cloud"),
         "folder_id?": (TEXT, "the folder that it is in"),
-        "function_id?": (or_null(TEXT), "its id, null where it is not live yet"),
+        "function_id?": (or_null(TEXT), "its ID, null if it is not live yet"),
     },
 )
 ENVIRONMENTS = keys(
@@ -166,7 +166,7 @@ ENVIRONMENTS = keys(
                     "One function.",
                     {
                         "function": (TEXT, "its key in the manifest"),
-                        "actions": (keyed(or_null(_CELL)), "by environment; null where that could not be planned"),
+                        "actions": (keyed(or_null(_CELL)), "by environment; null if that could not be planned"),
                     },
                 )
             ),

@@ -22,9 +22,9 @@ from orchestrator.report.published.shape import (
 
 _TOTAL_KEYS: dict[str, tuple[Takes, str]] = {
     "objects": (COUNT, "how many"),
-    "size_bytes": (COUNT, "of them together"),
+    "size_bytes": (COUNT, "their total size"),
 }
-_TOTAL = keys("total", "How much something is.", _TOTAL_KEYS)
+_TOTAL = keys("total", "A number and a size.", _TOTAL_KEYS)
 _KIND = keys(
     "kind of objects",
     "Objects of one kind in the bucket.",
@@ -79,7 +79,7 @@ STORAGE = keys(
 )
 _USAGE: dict[str, tuple[Takes, str]] = {
     "cloud_id": (TEXT, "the cloud"),
-    "quota": (TEXT, "the id of the quota"),
+    "quota": (TEXT, "the ID of the quota"),
     "usage": (NUMBER, "how much of it was used before"),
     "limit": (NUMBER, "of how much"),
     "usage_after": (NUMBER, "how much is used after the versions are deleted"),
@@ -96,8 +96,8 @@ _VERSION = keys(
     "version",
     "One version, and whether it is deleted.",
     {
-        "version_id": (TEXT, "its id"),
-        "created_at": (WHEN, "when it was made, null where the cloud does not say"),
+        "version_id": (TEXT, "its ID"),
+        "created_at": (WHEN, "when it was made, null if the cloud does not say"),
         "size_bytes": (COUNT, "of its image, 0 where the cloud does not say"),
         "goes": (FLAG, "it is deleted"),
         "why": (members_among(Why), "why it is deleted or kept"),
@@ -116,8 +116,8 @@ PRUNE = keys(
                     "One function.",
                     {
                         **UNIT_FACTS,
-                        "function_id": (TEXT, "its id"),
-                        "left_alone": (TEXT, 'why none of its versions can be deleted, "" where some can'),
+                        "function_id": (TEXT, "its ID"),
+                        "left_alone": (TEXT, 'why none of its versions can be deleted, "" if some can'),
                         "versions": (several(_VERSION), "all its versions, the newest first"),
                     },
                 )

@@ -70,7 +70,7 @@ def test_where_to_look_is_said(verify: Verify, found: InvokeAnswer, says: str) -
 
 
 def test_an_account_without_the_right_is_reported_the_role() -> None:
-    assert "serverless.functions.invoker" in judge_answer(Verify(), answer(403), "v1").reason
+    assert "functions.functionInvoker" in judge_answer(Verify(), answer(403), "v1").reason
 
 
 @pytest.mark.parametrize(("said", "wait_s"), [("7", 7.0), ("9999", 60.0), ("soon", 0.0), ("", 0.0)])
