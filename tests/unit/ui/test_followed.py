@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -106,6 +108,25 @@ def test_it_looks_no_more_often_than_it_may(tmp_path: Path) -> None:
     assert again is not None
     assert [row[1][0] for row in json.loads(again.data)["rows"]] == ["two"]
     assert follows.changes_since(again.id, NOW + 101, 10.0) is None
+    writer.store.close()
+
+
+def test_a_costly_look_is_followed_by_a_pause_and_the_first_one_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each look takes 5 s of the processor. The first one reads the whole run, which says nothing about the next."""
+    writer, busy_s = Writer(tmp_path), itertools.count(0, 5)
+    monkeypatch.setattr(time, "thread_time", lambda: float(next(busy_s)))
+    writer.write([started(units=3), *deployment("one")])
+    follows = FollowedChain(RUN_ID, tmp_path, Outlet(Redactor()), next_lines)
+    first = follows.changes_since("", NOW, 1.0)
+    assert first is not None
+    writer.write(deployment("two"))
+    again = follows.changes_since(first.id, NOW + 2, 1.0)
+    assert again is not None
+    writer.write(deployment("three"))
+    assert follows.changes_since(again.id, NOW + 50, 1.0) is None
+    assert follows.changes_since(again.id, NOW + 53, 1.0) is not None
     writer.store.close()
 
 
