@@ -36,10 +36,11 @@ class Page:
 
 @asynccontextmanager
 async def served(
-    state_dir: Path, port: int = 0, *, verbs: Verbs | None = None, actions: Actions | None = None
+    state_dir: Path, port: int = 0, *, verbs: Verbs | None = None, actions: Actions | None = None, token: str = ""
 ) -> AsyncIterator[Page]:
-    """Serve the page of a state folder until the block ends."""
+    """Serve the page of a state folder until the block ends. `token`: of an earlier start, "" for a new one."""
     guard = Guard()
+    guard.token = token or guard.token
     options = RunOptions("ui", state_dir.parent / "deploy.toml", state_dir)
     sources = sources_of(options, Outlet(Redactor()))
     sources = replace(sources, verbs=verbs or sources.verbs, actions=actions)

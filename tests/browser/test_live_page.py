@@ -284,6 +284,29 @@ def test_the_address_of_a_later_start_works_in_the_same_tab(tmp_path: Path) -> N
     in_browser(tmp_path, play)
 
 
+def test_a_page_connects_again_after_its_server_was_away(tmp_path: Path) -> None:
+    """A tunnel that breaks and comes back is the same to the page as a server that was away with its token."""
+    trouble = "document.getElementById('trouble').innerText"
+
+    async def main() -> None:
+        state_dir = tmp_path / "state"
+        writer = Writer(state_dir)
+        writer.write([started(units=1), *deployment("one"), ended()])
+        async with Chrome(tmp_path / "profile") as chrome:
+            async with served(state_dir) as page:
+                await chrome.open(page.url, READY)
+                await chrome.js(f"location.hash = '#/run/{RUN_ID}'")
+                await chrome.until(f"{READY} && document.querySelector('.rows')")
+                await chrome.frame()
+            await chrome.until(f"{trouble}.includes('does not')")
+            async with served(state_dir, int(page.address.rstrip("/").rpartition(":")[2]), token=page.token):
+                await chrome.until(f"{trouble} === ''")
+                assert await chrome.js("document.querySelector('.rows') !== null")
+        writer.store.close()
+
+    asyncio.run(main())
+
+
 def test_a_page_that_only_looks_has_no_buttons_to_act(tmp_path: Path) -> None:
     async def play(chrome: Chrome, page: Page, writer: Writer) -> None:
         writer.write([started(units=1), *deployment("one"), ended()])

@@ -17,10 +17,12 @@ from orchestrator.errors import UsageError
 from orchestrator.journal.condition_events import LimitChanged, SlotRefused
 from orchestrator.journal.events import Event, OperationAccepted, Requested, UnitEnded
 from orchestrator.journal.rollout_events import VersionVerified, WaveStarted
+from orchestrator.journal.store import open_store
 from orchestrator.model import Deployed, Verdict
 from orchestrator.redaction.outlet import Outlet
 from orchestrator.redaction.redactor import Redactor
 from orchestrator.ui.followed import FollowedChain
+from tests.golden.former import unpacked
 from tests.runs import RUN_ID, STARTED_AT, deployment, ended, failed, planned, started, whole_run
 from tests.ui import Writer
 
@@ -128,6 +130,18 @@ def test_a_costly_look_is_followed_by_a_pause_and_the_first_one_is_not(
     assert follows.changes_since(again.id, NOW + 50, 1.0) is None
     assert follows.changes_since(again.id, NOW + 53, 1.0) is not None
     writer.store.close()
+
+
+def test_runs_of_former_programs_are_followed_too(tmp_path: Path) -> None:
+    state_dir = unpacked(tmp_path / "project") / ".orchestrator"
+    with open_store(state_dir) as store:
+        runs = [run.id for run in store.runs()]
+    for run in runs:
+        followed = FollowedChain(run, state_dir, Outlet(Redactor()), next_lines).changes_since("", NOW, 0.0)
+        assert followed is not None
+        data = json.loads(followed.data)
+        assert data["over"]
+        assert dict(data["facts"])["result"]
 
 
 def test_what_to_do_next_is_said(tmp_path: Path) -> None:
