@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import aiohttp
 import anyio
 
 from orchestrator.cloud.answers import retry_after_s
@@ -86,6 +87,8 @@ async def _once(transport: Transport, post: Post, at_s: int) -> _Try:
             connect_limit_s=post.timeout_s, total_limit_s=post.timeout_s, unread=True,
         )  # fmt: skip
     except CloudError as error:
+        if isinstance(error.__cause__, aiohttp.ClientConnectorCertificateError):
+            return _Try(f"{error.message}: {error.advice}")
         return _Try(error.message, again=True)
     except ValueError:  # of a URL that the libraries cannot read; their texts quote it
         return _Try("its url is not a valid address")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import ssl
 from collections.abc import Callable
+from pathlib import Path
 
 import anyio
 import orjson
@@ -17,6 +19,7 @@ from orchestrator.cloud.hooks import Post, deliver
 from orchestrator.cloud.transport import open_transport
 from tests import idle_time
 from tests.flow.httpserver import VERSION, Seen, Server, serving
+from tests.flow.test_http_proxy import certificate
 from tests.ports import unserved
 
 BODY = orjson.dumps({"kind": "failed"})
@@ -27,11 +30,13 @@ def _haste(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hooks, "BACK_OFF_S", (0.0, 0.0))
 
 
-def delivered(handler: Callable[[Seen], web.Response], **changes: object) -> tuple[str, Server]:
+def delivered(
+    handler: Callable[[Seen], web.Response], tls: ssl.SSLContext | None = None, **changes: object
+) -> tuple[str, Server]:
     """Post to a receiver. Returns why it was not accepted, and what the receiver has seen."""
 
     async def main() -> tuple[str, Server]:
-        async with serving(handler) as server, open_transport({}, version=VERSION) as transport:
+        async with serving(handler, tls=tls) as server, open_transport({}, version=VERSION) as transport:
             given = {"secret": "key", "timeout_s": 5.0} | changes
             post = Post(f"{server.url}/hook?a=b", BODY, "failed", "R1:failed", **given)  # type: ignore[arg-type]  # a test's own
             return await deliver(transport, post, clock=lambda: 1_795_000_000.7), server
@@ -74,6 +79,15 @@ def test_no_redirect_is_followed() -> None:
     reported, server = delivered(lambda _: web.Response(status=307, headers=elsewhere))
     assert reported == "HTTP 307: the address has moved, and redirects are not followed"
     assert [seen.path for seen in server.seen] == ["/hook"]
+
+
+def test_a_certificate_that_is_not_trusted_is_final_and_has_a_next_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hooks, "BACK_OFF_S", (1e9,))
+    why, server = delivered(lambda _: web.Response(), tls=certificate(tmp_path)[0])
+    assert "is not trusted: self-signed certificate: set SSL_CERT_FILE" in why
+    assert server.seen == []
 
 
 @pytest.mark.parametrize(

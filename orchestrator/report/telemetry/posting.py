@@ -17,6 +17,8 @@ import requests
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 from requests import exceptions as errors
+from requests.auth import HTTPBasicAuth
+from requests.utils import get_auth_from_url
 
 _CHECK_PLACE = "Check that a collector runs there, and OTEL_EXPORTER_OTLP_ENDPOINT"
 _CHECK_PROXY = "Check HTTPS_PROXY and HTTP_PROXY, or list the host in NO_PROXY"
@@ -81,7 +83,7 @@ class Posting(requests.Session):
         super().__init__()
         self.why = self.place = ""
         self.rejected = 0
-        self.auth = _unchanged
+        self.auth = _of_the_address
 
     def request(self, method: Any, url: Any, *given: Any, **more: Any) -> requests.Response:
         """Send a request, as the exporter asks for it."""
@@ -114,9 +116,12 @@ class Posting(requests.Session):
             self.why = f"{self.place} rejected them: {part.error_message or 'it gave no reason'}"
 
 
-def _unchanged(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Add no credentials: the library would replace the header of OTEL_EXPORTER_OTLP_HEADERS by those of ~/.netrc."""
-    return request
+def _of_the_address(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Add the credentials of the address, if there are any. Without a rule of ours the library would add those of
+    ~/.netrc, in place of OTEL_EXPORTER_OTLP_HEADERS.
+    """
+    name, password = get_auth_from_url(request.url or "")
+    return HTTPBasicAuth(name, password)(request) if name or password else request
 
 
 def _refused(status: int, place: str) -> str:
