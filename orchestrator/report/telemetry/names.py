@@ -28,7 +28,7 @@ ATTRIBUTES = {
 SPAN_EVENTS = {
     "run": (
         "wave_started", "pause_began", "run_paused", "breached", "breaker_opened", "outage_began", "outage_ended",
-        "long_wait", "lease_taken", "lease_lost", "rollback_begun", "given_up",
+        "long_wait", "lease_taken", "lease_lost", "rollback_begun",
     ),
     "step": ("step_retried",),
 }  # fmt: skip
