@@ -113,6 +113,9 @@ def _run(message: bytes, streams: list[int]) -> NoReturn:
     for number, file in enumerate(streams):
         os.dup2(file, number)
         os.close(file)
+    for name in ("stdout", "stderr"):  # the former ones may think that they can seek
+        old = getattr(sys, name)
+        setattr(sys, name, open(old.fileno(), "w", encoding=old.encoding, errors=old.errors, closefd=False))  # noqa: SIM115 - for the whole program
     if os.isatty(0):
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
     _hasten(float(os.environ.pop(HASTE, "1")))
