@@ -187,6 +187,7 @@ class Bench:
         self.live = LiveState()
         self.plan = Plan(())
         self.left: tuple[FunctionSpec, ...] = ()  # of the last manifest: parts of some may be left as they are live
+        self.job_names: tuple[str, ...] = ()
         self.break_journal_after: int | None = None  # number of events after which it cannot be written
         self.environment = ""  # the chosen one of the manifest
         self._past_s = 0.0
@@ -272,6 +273,7 @@ class Bench:
         path.write_text(manifest, "utf-8")
         loaded = load(path, ENVIRON)
         self.left = tuple(loaded.functions.values())
+        self.job_names = tuple(loaded.jobs)
         return loaded
 
     def carry_out(
@@ -363,7 +365,7 @@ class Bench:
         verifying = Verifying(frozenset(self.passed), skipped=self.skips_verification)
         plan = build(
             resolved.specs, self.live, read.prepared, failures | unread, forced=forced, adopt=allowed, jobs=self.jobs,
-            verifying=verifying, opened=self.opened,
+            verifying=verifying, opened=self.opened, job_names=self.job_names,
         )  # fmt: skip
         inline = self.storage.bucket is None
         self.foreseen = await foresee(

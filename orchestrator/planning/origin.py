@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from orchestrator.model import AsLive, Fingerprint, FunctionSpec, Version, VersionCopy
@@ -11,7 +12,7 @@ from orchestrator.version.compare import differences
 from orchestrator.version.copy import settings_of
 from orchestrator.version.drift import is_as_marked, is_as_stamped
 from orchestrator.version.history import History
-from orchestrator.version.stamp import JOB_MARK, fingerprint, read_stamp
+from orchestrator.version.stamp import JOB_MARK, fingerprint, job_of_mark, job_words, read_stamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,9 @@ class Origin:
     by_job: bool = False
 
 
-def origin(spec: FunctionSpec, digest: Fingerprint, latest: Version, history: History) -> Origin:
+def origin(
+    spec: FunctionSpec, digest: Fingerprint, latest: Version, history: History, job_names: Collection[str] = ()
+) -> Origin:
     """Return who made the live Version. A job may replace its own Versions without asking. Changes by others to what is
     left as it is live do not count as edits.
     """
@@ -57,7 +60,9 @@ def origin(spec: FunctionSpec, digest: Fingerprint, latest: Version, history: Hi
         return Origin(_by_hand(latest), by_hand=True, as_desired=as_desired, code=code)
     job = dict(stamp.marks).get(JOB_MARK)
     if job is not None and job != dict(digest.marks).get(JOB_MARK):
-        return Origin(f"{latest.id} was made by job {job}", as_desired=as_desired, code=code, by_job=True)
+        name = job_of_mark(job, job_names)
+        name = name if name in job_names else job_words(name)
+        return Origin(f"{latest.id} was made by job {name}", as_desired=as_desired, code=code, by_job=True)
     if LIVE_MARK in dict(stamp.marks) and not is_as_marked(spec.settings, first, stamp, history.as_live):
         label = f"{latest.id} has settings that were left as they were live, and no longer are"
         return Origin(label, as_desired=as_desired, code=code)

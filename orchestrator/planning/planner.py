@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from types import MappingProxyType
@@ -71,6 +71,7 @@ def build(
     verifying: Verifying = NOT_VERIFYING,
     packed: FilesOf = _nothing_known,
     opened: Container[str] = (),
+    job_names: Collection[str] = (),
 ) -> Plan:
     """Plan every desired function. `unresolved`: those whose named secrets or accounts could not be found.
 
@@ -79,8 +80,9 @@ def build(
     `jobs`: key → the job that desires something other than deploy.toml. `verifying`: which Versions have passed their
     verification, and whether new ones are verified. `packed`: returns the files of a package by the digest of its code,
     None if unknown. `opened`: IDs of Functions that this tool has made public.
+    `job_names`: those of the manifest.
     """
-    planner = _Planner(live, histories(live), forced, adopt, jobs, packed, opened)
+    planner = _Planner(live, histories(live), forced, adopt, jobs, packed, opened, job_names)
     units = [planner.unit(spec, prepared.get(key), unresolved.get(key)) for key, spec in desired.items()]
     tags = tags_by_function(live)
     units = [
@@ -131,6 +133,7 @@ class _Planner:
     jobs: Mapping[str, str]
     packed: FilesOf
     opened: Container[str]
+    job_names: Collection[str]
 
     def unit(self, spec: FunctionSpec, prepared: Prepared, unresolved: Failure | None) -> Unit:
         if isinstance(prepared, tuple):
@@ -183,7 +186,7 @@ class _Planner:
         history = self._history(spec, latest)
         if history.has(digest):
             change = replace(change, fingerprint=replace(digest, marks=(*digest.marks, base_mark(latest.id))))
-        made = origin(spec, desired, latest, history)
+        made = origin(spec, desired, latest, history, self.job_names)
         if unit.tree is not None and stamp is not None and stamp.code != desired.code and not made.by_hand:
             unit, change = (replace(one, files=self._files(stamp, unit.tree)) for one in (unit, change))
         reason = new_version_reason(unit, latest, stamp, desired, made)

@@ -8,20 +8,28 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from orchestrator.model import Action, Bound, Failure, Plan, Prediction, SettingChange, Unit, WayBack, WayBackKind
+from orchestrator.model import (
+    Action,
+    Bound,
+    Failure,
+    Plan,
+    Prediction,
+    Unit,
+    WayBack,
+    WayBackKind,
+)
 from orchestrator.planning.reasons import FILES_NAMED
+from orchestrator.report.explained.plan_diff import reason_and_settings
 from orchestrator.report.plain_text import cells, counted, named, pad
 from orchestrator.report.rollout_text import waves_text
-from orchestrator.report.unit_words import FAILED, by_cause, reason_words, word_of
+from orchestrator.report.unit_words import FAILED, by_cause, word_of
 from orchestrator.report.verifying_text import SKIPPED, met_when, then_words
 from orchestrator.report.views import PlanView
 
 _FIRST = 20  # changes, and blocked functions, listed before a run; `plan` lists all
 _IN_PART = "left alone in part"  # functions that would only partly be rolled back
 NAMED = 5  # functions that a wave, or one cause, is about
-_FEW = 5  # settings shown per function, unless all are
 _GAP = "  "
-_INDENT = " " * 6
 
 
 def plan_text(view: PlanView, *, whole: bool) -> str:
@@ -115,7 +123,7 @@ def _rows(units: Sequence[Unit], *, folders: bool, verbose: bool) -> Iterator[st
         left = f"; {alone}" if (alone := left_alone(unit)) else ""
         columns = [pad(cell, width) for cell, width in zip(row, widths, strict=True)]
         then = f"; {words}" if (words := then_words(unit)) else ""
-        reason, lines = _reason_and_settings(unit, verbose=verbose)
+        reason, lines = reason_and_settings(unit, verbose=verbose)
         yield _GAP + _GAP.join([*columns, f"{reason}{left}{_advice(unit)}{then}"]).rstrip()
         yield from lines
         if failure is not None and failure.detail and failure.detail not in seen:
@@ -141,31 +149,6 @@ def _packages(units: Sequence[Unit], *, verbose: bool) -> Iterator[str]:
         count = counted(sum(len(names) for _, names in without), "path")
         of = f"package of {without[0][0]}" if len(without) == 1 else f"packages of {len(without)} functions"
         yield f"left out of the {of}: {count} (--verbose lists them)"
-
-
-def setting_lines(changes: Sequence[SettingChange], *, whole: bool) -> list[str]:
-    """Return `~ memory 128MB → 256MB`, `+ environment NAME`, `- environment NAME`, with aligned labels; only the first
-    few unless `whole`.
-    """
-    shown = changes if whole or len(changes) <= _FEW + 1 else changes[:_FEW]
-    width = max((cells(change.label) for change in shown), default=0)
-    lines = [f"{_INDENT}{change.sign} {pad(change.label, width)} {change.what}" for change in shown]
-    left = len(changes) - len(shown)
-    return [*lines, f"{_INDENT}… and {counted(left, 'setting')} more (--verbose lists them)"] if left else lines
-
-
-def _reason_and_settings(unit: Unit, *, verbose: bool) -> tuple[str, list[str]]:
-    """Return why there is a new Version, and lines for the settings that it changes. If a single setting is all there
-    is to say, it replaces the reason.
-    """
-    lines = setting_lines(unit.settings, whole=verbose)
-    if not lines:
-        return reason_words(unit, whole=verbose), []
-    before, _, after = unit.reason.partition(unit.settings_text)
-    reason = "; ".join(part for part in (before.rstrip(";: "), after.lstrip("; ")) if part)
-    if len(lines) == 1 and not reason:
-        return lines[0].strip(), []
-    return reason or "settings changed", lines
 
 
 def _cells(unit: Unit, *, folders: bool) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import orjson
@@ -32,6 +32,7 @@ JOB_MARK, BASE_MARK = "j", "b"  # the job that made it, if it differs from deplo
 HAND_MARK = ("h", "1")  # a copy of code that was made or edited by hand
 _OF_CODE = (_OBJECT_MARK, HAND_MARK[0])
 JOB_MARK_MAX_CHARS, BASE_MARK_CHARS = 10, 4
+_CUT = re.compile(r"[A-Za-z0-9_.-]{0,5}-[0-9a-f]{4}")  # a mark that `short_mark` may have shortened
 _NAMESPACE = uuid.UUID("6f0c1d52-6a4e-5b0e-9c53-5d1f0a7b9e21")  # ours; changing it would change all keys
 
 
@@ -104,6 +105,18 @@ def short_mark(name: str, max_chars: int) -> str:
     if plain == name and len(name) <= max_chars:
         return name
     return f"{plain[: max_chars - 5]}-{hashlib.sha256(name.encode()).hexdigest()[:4]}"
+
+
+def job_of_mark(mark: str, names: Iterable[str]) -> str:
+    """Return the name of a job by its mark: in full if it is among `names`, otherwise the mark."""
+    found = [name for name in names if short_mark(name, JOB_MARK_MAX_CHARS) == mark]
+    return found[0] if len(found) == 1 else mark
+
+
+def job_words(name: str) -> str:
+    """Return a result of `job_of_mark` for people: what may be a mark instead of a name is shown as that."""
+    may_be_cut = _CUT.fullmatch(name) is not None
+    return f"{name} (a name of more than {JOB_MARK_MAX_CHARS} characters is cut)" if may_be_cut else name
 
 
 def forced_digest(run_key: str) -> str:

@@ -165,6 +165,18 @@ def test_what_a_job_has_changed_and_the_manifest_lacks_is_not_taken_back(tmp_pat
     assert kinds(bench.deploy(manifest)) == {"Unchanged": 2}
 
 
+@pytest.mark.parametrize("declared", [True, False])
+def test_a_long_name_of_a_job_is_shown_in_full_or_as_cut(tmp_path: Path, declared: bool) -> None:
+    bench = Bench(tmp_path, durations="fixed:1")
+    manifest = sources(tmp_path, 1)
+    bench.deploy(manifest)
+    job = '\n[jobs.nightly-of-team-a]\nrun = "mass_redeploy"\nenvironment = { LEVEL = "debug" }\n'
+    assert kinds(bench.run_job(manifest + job, "nightly-of-team-a")) == {"Deployed": 1}
+    said = str(bench.deploy(manifest + job if declared else manifest))
+    assert ("was made by job nightly-of-team-a, and" in said) is declared
+    assert ("(a name of more than 10 characters is cut), and" in said) is not declared
+
+
 def test_a_variable_of_a_job_is_guarded_and_the_job_may_run_again(tmp_path: Path) -> None:
     bench = Bench(tmp_path, durations="fixed:1")
     manifest = sources(tmp_path, 1)

@@ -233,6 +233,7 @@ async def plan_desired(
         plan = build(
             resolved.specs, live, sources.prepared, failures, forced=forced, adopt=adopt, jobs=jobs,
             verifying=verifying, packed=trees.files, opened=opened,
+            job_names=session.request.manifest.jobs,
         )  # fmt: skip
     session.hide(unit.spec for unit in plan.units if unit.spec.as_live)  # they have live values
     options, rollout = session.request.options, desired.rollout

@@ -21,6 +21,7 @@ from orchestrator.report.explained.origin_words import origin_words, place_words
 from orchestrator.report.plain_text import aligned
 from orchestrator.report.plan_text import way_back_words
 from orchestrator.report.records import NOT_ENDED, outcome_word
+from orchestrator.version.stamp import job_words
 
 _COMMIT = 12  # digits of a commit that are shown
 _SIGNS = {Held.CHANGED: "~", Held.ADDED: "+", Held.REMOVED: "-"}
@@ -81,7 +82,7 @@ def _maker(maker: Maker) -> str:
     after = f"first made by run {maker.run_id}" if maker.kind is MadeBy.HAND and maker.run_id else ""
     facts = [
         after,
-        f"job {maker.job}" if maker.job and maker.verb != f"run {maker.job}" else "",
+        f"job {job_words(maker.job)}" if maker.job and maker.verb != f"run {maker.job}" else "",
         f"by {maker.by}" if maker.by else "",
         f"commit {maker.commit[:_COMMIT]}" if maker.commit else "",
         f"Operation {maker.operation_id}" if maker.operation_id else "",

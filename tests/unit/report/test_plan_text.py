@@ -8,6 +8,7 @@ from pathlib import Path
 import orjson
 import pytest
 
+from orchestrator.function.fields import in_words
 from orchestrator.model import (
     Action,
     Change,
@@ -341,6 +342,27 @@ def test_settings_that_change_stand_below_as_a_diff() -> None:
     assert text(alone).splitlines()[0] == "  f  new version  ~ memory 128MB → 256MB"
     two = replace(one, reason=reported, settings=CHANGED[:2])
     assert text(two).splitlines()[0] == "  f  new version  settings changed"
+
+
+def test_changes_of_the_function_itself_and_new_tags_are_parts_of_the_diff() -> None:
+    labels = Change(ChangeKind.UPDATE, {"labels": {"team": "a", "x": None}}, {"labels": {"team": "b", "x": "1"}})
+    version = Change(ChangeKind.VERSION, {"$latest": "d4e1", "orc-a": "", "new": "", "stable": "d4e1"}, {})
+    scaling = Change(ChangeKind.SCALING, {"scaling": {"stable": {"zone_instances": 3}}}, {"scaling": {"stable": None}})
+    public = Change(ChangeKind.ACCESS, {"public": {"r": None}}, {"public": {"r": True}})
+    reason = "; ".join(["code: a.py; memory 128MB → 256MB", *map(in_words, (labels, scaling, public))])
+    one = unit("f", reason=reason, changes=(labels, version, scaling, public), settings=CHANGED[:1])
+    one = replace(one, settings_text="memory 128MB → 256MB")
+    assert text(one, verbose=True).splitlines()[:7] == [
+        "  f  new version  code: a.py",
+        "      ~ memory  128MB → 256MB",
+        "      ~ label   team: a → b",
+        "      + label   x: 1",
+        "      - scaling stable: zone_instances 3",
+        "      ~ public  no → yes",
+        "      + tag     new",
+    ]
+    alone = unit("f", Action.UPDATE, reason=in_words(public), changes=(public,))
+    assert text(alone).splitlines()[0].endswith("  ~ public no → yes")
 
 
 def test_of_many_settings_the_first_are_reported_and_with_verbose_all() -> None:

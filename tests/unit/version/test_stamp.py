@@ -18,6 +18,8 @@ from orchestrator.version.stamp import (
     code_digest,
     code_marks,
     is_same,
+    job_of_mark,
+    job_words,
     no_room,
     object_changed,
     read_stamp,
@@ -189,6 +191,15 @@ def test_a_job_of_any_name_fits_into_a_stamp_beside_everything_else(name: str) -
 def test_marks_of_two_jobs_differ_and_a_short_name_stays_as_it_is() -> None:
     assert short_mark("nightly", 10) == "nightly"
     assert short_mark("nightly-of-team-a", 10) != short_mark("nightly-of-team-b", 10)
+
+
+def test_a_mark_is_shown_as_the_job_that_it_is_of_or_as_cut() -> None:
+    names = ("nightly", "nightly-of-team-a", "nightly-of-team-b")
+    marks = [short_mark(name, JOB_MARK_MAX_CHARS) for name in names]
+    assert tuple(job_of_mark(mark, names) for mark in marks) == names
+    assert job_of_mark(marks[1], ()) == marks[1]
+    assert job_words(marks[0]) == "nightly"
+    assert job_words(marks[1]) == f"{marks[1]} (a name of more than 10 characters is cut)"
 
 
 def test_a_description_without_room_for_the_stamp_is_reported() -> None:

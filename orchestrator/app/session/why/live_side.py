@@ -15,7 +15,7 @@ from orchestrator.model.live_state import LiveState
 from orchestrator.planning.origin import origin
 from orchestrator.planning.why.facts import LiveFacts, MadeBy, Maker
 from orchestrator.version.history import EMPTY, histories
-from orchestrator.version.stamp import JOB_MARK, fingerprint, read_stamp
+from orchestrator.version.stamp import JOB_MARK, fingerprint, job_of_mark, read_stamp
 
 _FOLDERS_MAX = 20  # folders to search for a function that the manifest does not have
 
@@ -84,6 +84,8 @@ async def live_facts(
             maker = replace(maker, run_id=made_meanwhile(latest.created_at, held_by))
     stamp = read_stamp(latest.description)
     job = dict(stamp.marks).get(JOB_MARK, "") if stamp is not None else ""
+    if job:
+        job = job_of_mark(job, {*session.request.manifest.jobs, maker.verb.removeprefix("run ")})
     said = verdict(latest.id)
     return LiveFacts(
         status=function.status,
