@@ -113,9 +113,7 @@ def _run(message: bytes, streams: list[int]) -> NoReturn:
     for number, file in enumerate(streams):
         os.dup2(file, number)
         os.close(file)
-    for name in ("stdout", "stderr"):  # the former ones may think that they can seek
-        old = getattr(sys, name)
-        setattr(sys, name, open(old.fileno(), "w", encoding=old.encoding, errors=old.errors, closefd=False))  # noqa: SIM115 - for the whole program
+    _open_streams()
     if os.isatty(0):
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
     _hasten(float(os.environ.pop(HASTE, "1")))
@@ -130,6 +128,21 @@ def _run(message: bytes, streams: list[int]) -> NoReturn:
         traceback.print_exc()
         code = 1
     _leave(code)
+
+
+def _open_streams() -> None:
+    """Open the standard streams as the interpreter does. Those of this process remember what they were at its start: if
+    that was a file, they ask a terminal for its position.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        of_errors = name == "stderr"
+        by_line = of_errors or os.isatty(number)
+        opened = open(  # noqa: SIM115 - until the end
+            number, "w" if number else "r", 1 if by_line else -1, encoding=getattr(sys, name).encoding,
+            errors="backslashreplace" if of_errors else None, closefd=False,
+        )  # fmt: skip
+        setattr(sys, name, opened)
+        setattr(sys, f"__{name}__", opened)
 
 
 def _leave(code: int) -> NoReturn:
