@@ -37,7 +37,9 @@ def recent_runs(path: Path, environment: str = "") -> tuple[RecentRun, ...]:
     """
     named = None if not environment else "" if environment == NONE else environment
     with suppress(sqlite3.Error, OSError, ValueError):
-        uri = f"{path.absolute().as_uri()}?mode=ro"
+        # Without its log no one writes the journal, and `immutable` creates no log beside it, as a reader would.
+        quiet = "" if path.with_name(f"{path.name}-wal").exists() else "&immutable=1"
+        uri = f"{path.absolute().as_uri()}?mode=ro{quiet}"
         with closing(sqlite3.connect(uri, uri=True, timeout=_WAIT_S, isolation_level=None)) as connection:
             rows = connection.execute(_NEWEST, {"environment": named, "shown": _SHOWN}).fetchall()
             return tuple(RecentRun(*row) for row in rows)

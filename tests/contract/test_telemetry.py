@@ -93,6 +93,12 @@ def test_spans_and_metrics_arrive(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "orchestrator.step.duration" in found.metric_names
 
 
+def test_a_trace_that_is_not_kept_is_not_announced(monkeypatch: pytest.MonkeyPatch) -> None:
+    with collector() as found:
+        messages = send(monkeypatch, endpoint(found, OTEL_TRACES_SAMPLER="always_off"))
+    assert (found.traces, len(found.metrics), mentioned, messages.incomplete) == ([], 1, [], [])
+
+
 def test_nothing_is_sent_that_is_not_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     with collector() as found:
         send(monkeypatch, endpoint(found, OTEL_TRACES_EXPORTER="none"))

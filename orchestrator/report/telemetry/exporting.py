@@ -20,6 +20,7 @@ from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
+from opentelemetry.sdk.trace.sampling import Decision
 
 from orchestrator.journal.events import Event
 from orchestrator.redaction.outlet import Outlet
@@ -66,6 +67,13 @@ class Exporting:
         self._missed = ""  # why an event is in no span
         self._thread = threading.Thread(target=self._work, name="telemetry", daemon=True)
         self._thread.start()
+
+    @property
+    def is_sampled(self) -> bool:
+        """Whether the trace is kept, as OTEL_TRACES_SAMPLER says."""
+        trace_id = self._tracers.id_generator.generate_trace_id()
+        decision = self._tracers.sampler.should_sample(None, trace_id, "run").decision
+        return bool(self._sent) and decision is Decision.RECORD_AND_SAMPLE
 
     def hear(self, event: Event) -> None:
         """Queue an event."""

@@ -39,7 +39,7 @@ async def telemetry(
         return
     for problem in exporting.problems:
         messages.warn(f"telemetry: {problem}")
-    if signals.traces:
+    if exporting.is_sampled:
         messages.mention(f"telemetry: trace {root_of(about.run_id)[0]:032x}")
     try:
         yield (exporting.hear,)

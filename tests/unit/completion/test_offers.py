@@ -135,16 +135,18 @@ def test_zsh_and_fish_are_offered_the_same_in_their_ways(ask: Asking) -> None:
     assert ask("fish", "orchestrator plan -c de") == ["file", "de"]
 
 
+def begun(run_id: str, at: float, environment: str = "", verb: str = "deploy") -> RunStarted:
+    identity = Identity(environment=environment)
+    return RunStarted(
+        at, run_id, verb=verb, endpoint="x", units=3, program="1", schema=1, manifest="", identity=identity
+    )
+
+
 def begin(
     folder: Path, run_id: str, at: float, exit_code: int | None, environment: str = "", verb: str = "deploy"
 ) -> None:
     with open_store(folder / ".orchestrator") as store:
-        identity = Identity(environment=environment)
-        store.start_run(
-            RunStarted(
-                at, run_id, verb=verb, endpoint="x", units=3, program="1", schema=1, manifest="", identity=identity
-            )
-        )
+        store.start_run(begun(run_id, at, environment, verb))
         store._connection.execute("UPDATE runs SET exit_code = ?, ended_at = ? WHERE id = ?", (exit_code, at, run_id))
 
 
@@ -154,15 +156,25 @@ def test_runs_are_offered_newest_first_and_said(ask: Asking, folder: Path) -> No
     begin(folder, "20260103-c", 1_200_000.0, None, "dev")
     begin(folder, "20260104-d", 1_300_000.0, 1, "prod")
     every = ["20260104-d", "20260103-c", "20260102-b", "20260101-a"]
+    before = sorted((folder / ".orchestrator").iterdir())
     assert ask("bash", "orchestrator show ") == ["plain", "last", *every]
     assert ask("bash", "orchestrator resume 2") == ["plain", "20260103-c", "20260102-b"]
     assert ask("bash", "orchestrator show --env prod 2") == ["plain", "20260104-d", "20260102-b"]
     assert ask("bash", "orchestrator rollback 2") == ["plain", *every]
     assert ask("bash", "orchestrator rollback 20260104-d api") == ["plain", "api-login"]
+    assert sorted((folder / ".orchestrator").iterdir()) == before
     (kind, run_id, words), *_ = in_zsh(ask("zsh", "orchestrator report 20260103"))
     assert (kind, run_id) == ("plain", "20260103-c")
     assert words.startswith("1970-01-1")
     assert words.endswith("deploy, 3 functions, no end yet")
+
+
+def test_a_run_in_progress_is_offered(ask: Asking, folder: Path) -> None:
+    begin(folder, "20260101-a", 1_000_000.0, 0)
+    with open_store(folder / ".orchestrator") as store:
+        store.start_run(begun("20260102-b", 2_000_000.0))
+        assert list((folder / ".orchestrator").glob("*-wal"))
+        assert ask("bash", "orchestrator resume 2") == ["plain", "20260102-b"]
 
 
 def test_parameters_of_a_run_to_continue_are_those_of_its_job(ask: Asking, folder: Path) -> None:
