@@ -307,6 +307,27 @@ def test_a_page_connects_again_after_its_server_was_away(tmp_path: Path) -> None
     asyncio.run(main())
 
 
+def test_a_stream_that_is_silent_is_opened_again(tmp_path: Path) -> None:
+    """As after a sleep of the machine. The page's minute of silence is made shorter than the time between two signs of
+    life.
+    """
+    hasty = "const later = window.setTimeout; window.setTimeout = (act, ms) => later(act, ms === 60000 ? 300 : ms);"
+
+    async def play(chrome: Chrome, page: Page, writer: Writer) -> None:
+        writer.write([started(units=1), *deployment("one"), ended()])
+        await chrome.call("Page.addScriptToEvaluateOnNewDocument", source=hasty)
+        await chrome.open(page.url, READY)
+        await chrome.js(f"location.hash = '#/run/{RUN_ID}'")
+        await chrome.until(f"{READY} && document.querySelector('.rows')")
+        events = f"{page.address}api/runs/{RUN_ID}/events"
+        while chrome.asked.count(events) < 3:
+            await chrome.frame()
+        await chrome.until("document.getElementById('trouble').innerText === ''")
+        assert await chrome.js("document.querySelector('.rows') !== null")
+
+    in_browser(tmp_path, play)
+
+
 def test_a_page_that_only_looks_has_no_buttons_to_act(tmp_path: Path) -> None:
     async def play(chrome: Chrome, page: Page, writer: Writer) -> None:
         writer.write([started(units=1), *deployment("one"), ended()])

@@ -238,6 +238,24 @@ def test_a_folder_without_a_journal_has_no_runs_and_stays_as_it_is(tmp_path: Pat
     played(tmp_path, play)
 
 
+def test_a_stream_without_news_gives_signs_of_life(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a page knows that it is still connected, hours after a run has ended."""
+    monkeypatch.setattr("orchestrator.ui.server._QUIET_S", 0.0)
+    monkeypatch.setattr("orchestrator.ui.server.INTERVAL_S", 0.01)
+
+    async def play(session: aiohttp.ClientSession, page: Page, state_dir: Path) -> None:
+        with open_store(state_dir) as store:
+            store.keep(whole_run("one"))
+        async with session.get(EVENTS, headers=page.headers) as answer:
+            stream = Stream(answer)
+            assert (await stream.next())[0] == "run"
+            for _ in range(3):
+                assert await asyncio.wait_for(answer.content.readline(), 60) == b": still here\n"
+                assert await asyncio.wait_for(answer.content.readline(), 60) == b"\n"
+
+    played(tmp_path, play)
+
+
 def test_it_ends_while_pages_look(tmp_path: Path) -> None:
     async def main() -> None:
         with open_store(tmp_path / "state") as store:

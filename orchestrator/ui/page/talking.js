@@ -46,6 +46,24 @@ const pauseOf = (ms, signal) => new Promise((done) => {
   signal.addEventListener("abort", () => { clearTimeout(timer); done(); }, { once: true });
 });
 
+/* The program gives a sign of life every 15 s. Without one for so long, the connection is dead: the machine was asleep,
+   or a tunnel is gone. The first event of a large run may take longer than that. */
+const SILENT_MS = 60000;
+
+/* Reads the next part of a stream. Fails if there is none for `SILENT_MS`. */
+const nextPart = async (reader) => {
+  const ends = new AbortController();
+  const silent = async () => {
+    await pauseOf(SILENT_MS, ends.signal);
+    if (!ends.signal.aborted) throw new Refused(NO_ANSWER);
+  };
+  try {
+    return await Promise.race([reader.read(), silent()]);
+  } finally {
+    ends.abort();
+  }
+};
+
 /* Parses one server-sent event: its name, ID and data. Comments have no data. */
 const readEvent = (lines) => {
   const found = { event: "message", id: "", data: null };
@@ -63,13 +81,16 @@ const hearEvents = async (path, hear, lost, signal) => {
   let id = "";
   let tries = 0;
   while (!signal.aborted) {
+    const ends = new AbortController();
+    const stop = () => ends.abort();
+    signal.addEventListener("abort", stop);
     try {
-      const answer = await asked(path, id ? { "Last-Event-ID": id } : {}, signal);
+      const answer = await asked(path, id ? { "Last-Event-ID": id } : {}, ends.signal);
       lost(null); // it is connected, although there may be nothing new to say
       tries = 0;
       const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
       let text = "";
-      for (let part = await reader.read(); !part.done; part = await reader.read()) {
+      for (let part = await reader.read(); !part.done; part = await (id ? nextPart(reader) : reader.read())) {
         let sought = Math.max(0, text.length - 1); // a large event comes in many parts
         text += part.value;
         for (let end = text.indexOf("\n\n", sought); end >= 0; end = text.indexOf("\n\n", sought)) {
@@ -85,6 +106,9 @@ const hearEvents = async (path, hear, lost, signal) => {
     } catch (error) {
       if (signal.aborted) return;
       lost(error);
+    } finally {
+      signal.removeEventListener("abort", stop);
+      ends.abort(); // a connection that was given up ends for the program too
     }
     tries += 1;
     await pauseOf(Math.min(10000, 500 * 2 ** tries), signal);
