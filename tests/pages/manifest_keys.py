@@ -61,7 +61,7 @@ PROBES: Mapping[str, tuple[Any, ...]] = {
     "_deadline": (0,),
     "_disk_size": (1,),
     "_block_size": (1,),
-    "_wave": (0, "101%"),
+    "_wave": (0,),
     "_waves": ([2, 1],),
     "_free_tag": ("$latest", "orc-a", "orc-b"),
     "no_ring": ("orc-a", "orc-b"),
