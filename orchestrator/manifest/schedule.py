@@ -39,7 +39,7 @@ def mistake(expression: str) -> str:
     try:
         CronSim(expression, datetime(2024, 1, 1))  # noqa: DTZ001 - only parsed
     except CronSimError as error:
-        return str(error)
+        return str(error).replace("Bad ", "invalid ")
     return ""
 
 

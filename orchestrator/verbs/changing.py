@@ -140,9 +140,9 @@ def _prune(output: str, **given: Any) -> int:
 
     FUNCTIONS: names, globs, label:K=V or @FILE; a leading "!" excludes. Default: all functions of the manifest.
 
-    Kept are the newest versions of each function, those that have a tag, that the last runs found or created, that the
-    manifest names, and that were made by other means. Without run records in the bucket, only versions older than 90
-    days are deleted. In the bucket, unused packages and outdated run records are deleted too.
+    It keeps the newest versions of each function, and those that have a tag, that the last runs found or created, that
+    the manifest names, or that were made by other means. Without run records in the bucket, only versions older than
+    90 days are deleted. In the bucket, unused packages and outdated run records are deleted too.
 
     \b
     Examples:

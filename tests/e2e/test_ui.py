@@ -68,7 +68,7 @@ def test_it_tells_what_the_commands_tell_and_ends_with_ctrl_c(project: Project) 
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=TIMEOUT_S)
         assert (process.returncode, out) == (0, "")
-        assert err == "anyone who has this address can see your runs; Ctrl-C ends the page, but no run\n"
+        assert err == "anyone who has this address can see your runs; Ctrl-C stops this page, not the runs\n"
 
 
 def test_a_run_is_paused_and_resumed_from_the_page(project: Project) -> None:

@@ -42,7 +42,7 @@ def init_command(given: Mapping[str, Any], messages: Messages) -> CommandResult:
     root = config.absolute().parent
     found = detect_functions(root, DEFAULT_CONFIG)
     if not found.functions:
-        raise UsageError(f"no functions found in {root}", advice=f"recognized are {_SAYS_WHAT}")
+        raise UsageError(f"no functions found in {root}", advice=f"init looks for {_SAYS_WHAT}")
     if not given["yes"] and not may_ask():
         raise UsageError("init needs a terminal for its two prompts", advice="use --yes to skip them")
     for other in found.other_projects:

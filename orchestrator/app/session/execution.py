@@ -198,7 +198,7 @@ async def execute_planned(
         if not result.unwritten:
             session.messages.warn(error.message)
     if result.interruption is not None and code != Exit.INTERRUPTED:
-        session.messages.mention(f"after everything had ended: {result.interruption.message}")
+        session.messages.mention(f"at the end, with nothing left to do: {result.interruption.message}")
     elif result.interruption is not None:
         session.messages.say(f"stopped: {result.interruption.message}")
         if result.interruption.advice:

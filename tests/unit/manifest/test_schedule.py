@@ -139,5 +139,5 @@ def test_a_rare_due_time_is_found_however_long_ago() -> None:
 
 def test_what_cron_does_not_take() -> None:
     assert mistake("0 3 * * 1-5") == ""
-    assert mistake("61 3 * * *") == "Bad minute"
-    assert mistake("0 0 31 2 *") == "Bad day-of-month"
+    assert mistake("61 3 * * *") == "invalid minute"
+    assert mistake("0 0 31 2 *") == "invalid day-of-month"

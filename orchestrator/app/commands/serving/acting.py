@@ -100,7 +100,7 @@ class PageActions:
             make_private_folder(said.parent)
             _remove_old_logs(said.parent, keep=_LOGS_KEPT - 1)
             with open(said, "wb", opener=open_private) as file:
-                # Not in our process group: Ctrl-C ends the page, but no run.
+                # Not in our process group: Ctrl-C stops the page, not the runs.
                 process = subprocess.Popen(  # noqa: S603 - one of our own commands
                     command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, start_new_session=True,
                     env={**os.environ, "NO_COLOR": "1"},

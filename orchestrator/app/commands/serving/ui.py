@@ -63,7 +63,7 @@ async def _serve(options: RunOptions, messages: Messages, port: int, desired: _W
             messages.announce(url)
             may = "see your runs"
             may += ", and pause, resume, promote and roll them back" if desired.may_act else ""
-            messages.say(f"anyone who has this address can {may}; Ctrl-C ends the page, but no run")
+            messages.say(f"anyone who has this address can {may}; Ctrl-C stops this page, not the runs")
             with ExitStack() as stack:
                 if desired.open_page:
                     await _open(stack.enter_context(door(url, messages.outlet)), messages)
