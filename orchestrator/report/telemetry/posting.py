@@ -93,7 +93,11 @@ class Posting(requests.Session):
             more = {"verify": self.verify, **more, "allow_redirects": False}
             response = super().request(method, url, *given, **more)
         except Exception as error:
-            self.why = _explained(error, self.place)
+            # The exporter's last attempt may have no time left, which says nothing of why the former ones failed.
+            is_over = more.get("timeout") is not None and not more["timeout"]
+            self.why = (self.why if is_over else "") or _explained(
+                errors.ReadTimeout() if is_over else error, self.place
+            )
             raise
         refused = _refused(response.status_code, self.place)
         self.why = refused or self.why

@@ -10,7 +10,8 @@ import pytest
 from requests import exceptions as errors
 from urllib3.exceptions import MaxRetryError, NameResolutionError
 
-from orchestrator.report.telemetry.posting import _explained, _place
+from orchestrator.report.telemetry.posting import Posting, _explained, _place
+from tests.ports import unserved
 
 
 def untrusted() -> ssl.SSLCertVerificationError:
@@ -69,3 +70,16 @@ def test_a_name_that_is_not_found_is_named() -> None:
 )  # fmt: skip
 def test_a_place_is_shown_without_its_path(url: str, place: str) -> None:
     assert _place(url) == place
+
+
+def test_an_attempt_without_time_left_keeps_the_cause_of_the_former_one() -> None:
+    posting = Posting()
+    with unserved() as address:
+        for timeout_s in (5.0, 0.0):
+            with pytest.raises((errors.RequestException, ValueError)):
+                posting.post(f"http://{address}/v1/traces", timeout=timeout_s)
+            assert posting.why.startswith(f"no connection to {address}: connection refused.")
+        fresh = Posting()
+        with pytest.raises((errors.RequestException, ValueError)):
+            fresh.post(f"http://{address}/v1/traces", timeout=0.0)
+    assert "within the time limit" in fresh.why
