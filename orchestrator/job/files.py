@@ -183,7 +183,7 @@ def parameters(job: Job, spec: JobSpec, given: Mapping[str, str]) -> dict[str, A
     for source, names in ((f" ({place})", in_file), (" (--param)", given)):
         for name in names:
             if name not in job.PARAMETERS:
-                raise _unknown(name, job.PARAMETERS, f'job "{spec.name}" ({spec.run})', source)
+                raise _unknown(name, job.PARAMETERS, _label(spec), source)
     values: dict[str, Any] = {}
     for name, parameter in job.PARAMETERS.items():
         if name in given:
@@ -226,7 +226,7 @@ def wrong_parameters(job: Job, spec: JobSpec, given: Collection[str]) -> Iterato
     in_file = _own(spec)
     for name in in_file:
         if name not in job.PARAMETERS:
-            error = _unknown(name, job.PARAMETERS, f'job "{spec.name}" ({spec.run})', "")
+            error = _unknown(name, job.PARAMETERS, _label(spec), "")
             yield name, f"{error.message}; {error.advice}"
     for name, parameter in job.PARAMETERS.items():
         if name in in_file and name not in given and parameter.read is not None:
@@ -242,6 +242,11 @@ def wrong_parameters(job: Job, spec: JobSpec, given: Collection[str]) -> Iterato
 def _own(spec: JobSpec) -> dict[str, Any]:
     """Return the parameters in [jobs.NAME] for the job itself."""
     return {key: value for key, value in spec.parameters.items() if key not in COMMON}
+
+
+def _label(spec: JobSpec) -> str:
+    """Return a job with the file that it runs, unless that has the same name."""
+    return f'job "{spec.name}"' + (f" ({spec.run})" if spec.run != spec.name else "")
 
 
 def _unknown(name: str, known: Iterable[str], job: str, source: str) -> JobError:

@@ -195,9 +195,14 @@ def _matches(file: SourceFile, index: int, pattern: str, findings: Findings) -> 
     matches = [os.path.normpath(os.path.join(file.folder, match)) for match in relative]  # noqa: PTH118
     matches = [match for match in matches if not Path(match).is_dir()]
     if not matches:
-        rule = f'"{pattern}" matches no file{nearest_there(file.folder, pattern)}; correct or remove it'
+        rule = f'"{pattern}" matches no file{corrected(nearest_there(file.folder, pattern))}'
         findings.mistake(file, ("include", index), rule)
     return matches
+
+
+def corrected(hint: str) -> str:
+    """Return a hint about a pattern that matches nothing, with what to do unless it asks that already."""
+    return hint if hint.endswith("?") else f"{hint}; correct or remove it"
 
 
 def nearest_there(folder: str, pattern: str) -> str:

@@ -103,6 +103,8 @@ def _read(code: SourceCode, around: Surroundings, *, inline: bool) -> Tree | Fin
 
 
 def _said(error: PackageError) -> str:
+    if error.message.endswith("?") and error.advice:
+        return f"{error.message} {error.advice[0].upper()}{error.advice[1:]}"
     return f"{error.message}; {error.advice}" if error.advice else error.message
 
 

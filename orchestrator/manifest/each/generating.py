@@ -12,7 +12,7 @@ from typing import Any
 
 from orchestrator.manifest.findings import Findings, did_you_mean, dotted
 from orchestrator.manifest.locate import KeyPath
-from orchestrator.manifest.toml_files import SourceFile, nearest_there
+from orchestrator.manifest.toml_files import SourceFile, corrected, nearest_there
 
 _KINDS = ("folders", "names", "rows")
 # The placeholders of each kind. The first one is the name if the table has no `name`.
@@ -151,7 +151,7 @@ def _folders(file: SourceFile, path: KeyPath, patterns: list[str], is_list: bool
             found = {folder: None for folder in found if folder not in matches}
             continue
         if not matches:
-            rule = f'"{pattern}" matches no folder{nearest_there(file.folder, bare)}; correct or remove it'
+            rule = f'"{pattern}" matches no folder{corrected(nearest_there(file.folder, bare))}'
             findings.mistake(file, where, rule)
         found.update(dict.fromkeys(matches))
     return sorted(found)

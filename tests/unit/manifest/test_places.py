@@ -147,7 +147,7 @@ def test_no_text_makes_load_raise_anything_else(tmp_path_factory: pytest.TempPat
     [
         ("teams/*.toml", '"teams/*.toml" matches no file; "teams" has a/, b.tml; correct or remove it'),
         ("teams/**/f*.toml", '"teams/**/f*.toml" matches no file; "teams" has a/, b.tml; correct or remove it'),
-        ("team/*.toml", '"team/*.toml" matches no file; did you mean "teams"?; correct or remove it'),
+        ("team/*.toml", '"team/*.toml" matches no file; did you mean "teams"?'),
         ("teams/a/*.toml", '"teams/a/*.toml" matches no file; "teams/a" is empty; correct or remove it'),
         ("teams/b.toml", 'no such file: "teams/b.toml"; did you mean "teams/b.tml"?'),
         ("zzz/*", '"zzz/*" matches no file; this file\'s folder has deploy.toml, teams/; correct or remove it'),

@@ -149,6 +149,6 @@ def _as_failure(error: BaseException | None, run_id: str) -> OrchestratorError |
     if error is None and run_id:
         return InterruptedRunError(
             "the end of the run could not be written",
-            advice="look at the log of the command, then `orchestrator resume`",
+            advice="check the command's log, then run `orchestrator resume`",
         )
     return None
