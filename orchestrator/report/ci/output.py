@@ -54,6 +54,7 @@ class CiOutput:
         self._clock = clock
         self._group = ""  # the open one
         self._groups = 0
+        self._has_shown = False  # the findings of `validate`: as text they are an error too
         self._secrets: list[str] | None = []  # not masked yet; None: secrets are masked as soon as they are known
         self.places: dict[str, Place] = {}  # of functions, by their keys
         self.is_plain = True  # standard error is text for people, and no display is drawn there
@@ -128,7 +129,9 @@ class CiOutput:
         self.end_group()
         mistakes = error.mistakes if isinstance(error, ManifestError) else ()
         found = findings_of_mistakes(mistakes)
-        self._annotate(found or [Finding("", 0, error.message, "", error.advice or error.message, is_function=False)])
+        other = Finding("", 0, error.message, "", error.advice or error.message, is_function=False)
+        if not (found and self._has_shown):
+            self._annotate(found or [other])
         if mistakes:
             self._report_quality(found)
         if self._files.junit is not None:
@@ -145,6 +148,7 @@ class CiOutput:
         match view:
             case FindingsView(mistakes=mistakes):
                 found = findings_of_mistakes(mistakes)
+                self._has_shown = True
                 self._annotate(found)
                 self._report_quality(found)
             case PlanView(plan):

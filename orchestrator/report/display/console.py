@@ -152,6 +152,7 @@ class Progress:
         self._clock = clock
         self._counts = LiveCounts(state)
         self._live = is_terminal(stream, environ)
+        self._gone = 0.0  # the share done that was shown last
         self._over = anyio.Event()
 
     def __call__(self, event: Event) -> None:
@@ -218,7 +219,9 @@ class Progress:
         if not self._total:
             return ""
         gone = self._outlook.share(now) if self._outlook is not None else None
-        return f" ({int(100 * (gone or self._state.ended / self._total) + 1e-6)} %)"
+        # Operations that take longer than predicted make a share smaller: it stays until it is reached again.
+        self._gone = max(self._gone, gone or self._state.ended / self._total)
+        return f" ({int(100 * self._gone + 1e-6)} %)"
 
     def _waits(self, now: float) -> Iterator[str]:
         """Yield what the run waits for, and until when."""

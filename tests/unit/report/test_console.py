@@ -145,6 +145,13 @@ def test_an_unbroken_stream_swallows_what_the_one_behind_raises() -> None:
     out.flush()
 
 
+def test_the_share_that_is_done_never_becomes_smaller(monkeypatch: pytest.MonkeyPatch) -> None:
+    shares = iter((0.5, 0.4, 0.6))
+    monkeypatch.setattr(Outlook, "share", lambda _self, _now: next(shares))
+    shown = display(fold(A_RUN), outlook=Outlook(Learned({})))
+    assert [re.findall(r"\((\d+) %\)", shown.line()) for _ in range(3)] == [["50"], ["50"], ["60"]]
+
+
 # --- plain lines -----------------------------------------------------------------------------------------------------
 
 

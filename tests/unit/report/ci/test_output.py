@@ -87,6 +87,17 @@ def test_blocked_functions_of_a_plan_and_findings_of_validate_are_annotations(
     assert capsys.readouterr().err.startswith("::error file=deploy.toml,line=3,")
 
 
+def test_findings_of_validate_are_annotated_once_in_each_format(
+    github: CiFiles, capsys: pytest.CaptureFixture[str]
+) -> None:
+    messages = Messages(github, "validate")
+    view = FindingsView(Path("deploy.toml"), mistakes=MISTAKES.mistakes)
+    with pytest.raises(ManifestError) as refused:
+        messages.finish(CommandResult(Exit.USAGE, view), "text")
+    messages.fail(refused.value)
+    assert capsys.readouterr().err.count("::error ") == 1
+
+
 @pytest.mark.parametrize("files", [NO_CI, CiFiles(CiKind.GITLAB)])
 def test_elsewhere_nothing_is_annotated(files: CiFiles, capsys: pytest.CaptureFixture[str]) -> None:
     messages = Messages(files, "deploy")
