@@ -83,6 +83,7 @@ class Posting(requests.Session):
         super().__init__()
         self.why = self.place = ""
         self.rejected = 0
+        self._is_failing = False  # whether the latest post failed
         self.auth = _of_the_address
 
     def request(self, method: Any, url: Any, *given: Any, **more: Any) -> requests.Response:
@@ -93,14 +94,14 @@ class Posting(requests.Session):
             more = {"verify": self.verify, **more, "allow_redirects": False}
             response = super().request(method, url, *given, **more)
         except Exception as error:
-            # The exporter's last attempt may have no time left, which says nothing of why the former ones failed.
-            is_over = more.get("timeout") is not None and not more["timeout"]
-            self.why = (self.why if is_over else "") or _explained(
-                errors.ReadTimeout() if is_over else error, self.place
-            )
+            # A repetition has only the time that is left, perhaps none: the cause of the former attempt says more.
+            is_over = not more.get("timeout", True)
+            if not (self._is_failing and (is_over or isinstance(error, errors.Timeout))):
+                self.why = _explained(errors.ReadTimeout() if is_over else error, self.place)
+            self._is_failing = True
             raise
         refused = _refused(response.status_code, self.place)
-        self.why = refused or self.why
+        self.why, self._is_failing = refused or self.why, bool(refused)
         if 300 <= response.status_code < 400:
             raise MovedError(refused)
         if not refused:
