@@ -71,13 +71,14 @@ class Acting:
 
     def __init__(self) -> None:
         self.begun: list[Act] = []
+        self.said = ATTEMPTS[0]
 
     def begin(self, act: Act) -> Safe:
         self.begun.append(act)
         return self.started()
 
     def started(self) -> Safe:
-        acts = [{"verb": one.verb, "run": one.run, "pid": 7, "exit_code": 2, "ended": "refused", "said": ATTEMPTS[0]}
+        acts = [{"verb": one.verb, "run": one.run, "pid": 7, "exit_code": 2, "ended": "refused", "said": self.said}
                 for one in self.begun]  # fmt: skip
         return Outlet(Redactor()).json({"allowed": True, "actions": acts})
 
@@ -264,6 +265,12 @@ def test_a_double_click_acts_once_and_the_question_names_the_functions(tmp_path:
         await chrome.until("document.querySelector('#begun summary')")
         await chrome.frame()
         assert acting.begun == [Act("resume", RUN_ID, "")]
+        acting.said = "\n".join(map(str, range(200)))
+        acting.begin(Act("resume", "20260101T000000-abcdef", ""))  # of another run: it is not shown here
+        await chrome.js("location.reload()")
+        await chrome.until(f"document.documentElement && {READY} && document.querySelector('#begun pre')")
+        assert await chrome.js("document.querySelectorAll('#begun summary').length") == 1
+        await chrome.until("document.querySelector('#begun pre').scrollTop > 0")
 
     in_browser(tmp_path, play, actions=acting)
 

@@ -68,7 +68,7 @@ const wayBack = (run, signal) => {
 
 class ActBar {
   constructor(box, wrong) {
-    Object.assign(this, { box, wrong, ends: new AbortController(), told: "", allowed: false });
+    Object.assign(this, { box, wrong, ends: new AbortController(), told: "", allowed: false, actions: [] });
     this.buttons = make("div", { class: "acts", role: "group", "aria-label": "Actions on the run" });
     this.begun = make("section", { id: "begun", "aria-labelledby": "begun-title", hidden: true });
     box.append(this.buttons, this.begun);
@@ -78,6 +78,7 @@ class ActBar {
   /* The data of the run has changed. */
   update(data) {
     this.data = data;
+    this.show();
     const fitting = this.allowed ? Object.keys(ACTS).filter((verb) => ACTS[verb].states.includes(data.state)) : [];
     const told = fitting.join();
     if (told === this.told) return;
@@ -108,8 +109,8 @@ class ActBar {
         const { allowed, actions } = await askedJson("api/actions", this.ends.signal);
         this.allowed = allowed;
         this.box.hidden = !allowed;
+        this.actions = actions;
         if (this.data) this.update(this.data);
-        this.show(actions);
         runs = actions.some((one) => one.exit_code === null);
         if (runs) await pauseOf(LOOK_AT_ACTS_MS, this.ends.signal);
       }
@@ -119,7 +120,10 @@ class ActBar {
     this.looks = false;
   }
 
-  show(actions) {
+  /* Shows the actions on this run, and on those that it continues. */
+  show() {
+    const runs = (new Map(this.data.facts).get("run") || "").split(" + ");
+    const actions = this.actions.filter((one) => runs.includes(one.run));
     const told = JSON.stringify(actions);
     if (told === this.shownActs || this.begun.contains(document.activeElement)) return;
     this.shownActs = told;

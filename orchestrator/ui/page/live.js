@@ -16,9 +16,9 @@ class LiveRun {
     this.box = make("div", { class: "run" });
     this.wrong = wrong;
     this.ends = new AbortController();
-    box.append(make("p", { class: "wait", role: "status" }, "Reading the run …"));
     this.outer = box;
     this.acts = make("aside", { class: "beside", "aria-label": "Actions", hidden: true });
+    box.append(this.acts, make("p", { class: "wait", role: "status" }, "Reading the run …"));
     this.bar = new ActBar(this.acts, wrong);
     hearEvents(`api/runs/${encodeURIComponent(run)}/events`, (event, told) => this.hear(event, told),
       (error) => this.wrong(error), this.ends.signal);
@@ -30,7 +30,10 @@ class LiveRun {
     if (numbers === null || !this.page) {
       if (this.page) this.page.leave();
       this.box.replaceChildren();
-      this.outer.replaceChildren(this.acts, this.box);
+      if (!this.box.isConnected) { // the actions stay where they are: what is moved loses its scroll position
+        for (const wait of this.outer.querySelectorAll(".wait")) wait.remove();
+        this.outer.append(this.box);
+      }
       this.page = new RunPage(this.data, this.box, (one) => make("p", {},
         make("a", { href: `#/why/${encodeURIComponent(one.key)}` }, "Why it is in this state, and its past runs")));
       document.title = `Run ${this.data.run}: ${this.data.state}`;

@@ -6,6 +6,9 @@ const LOOK_AGAIN_MS = 3000;
 /* A time as reports have it: 2026-11-28 14:37:41 UTC. */
 const when = (iso) => (iso ? `${new Date(iso).toISOString().slice(0, 19).replace("T", " ")} UTC` : "");
 
+/* A text that is broken between its words only. */
+const whole = (text) => text.split(" ").map((word, at) => [at ? " " : "", make("span", { class: "whole" }, word)]);
+
 const lasted = (run) => {
   if (!run.ended_at) return "";
   return span(new Date(run.ended_at) - new Date(run.started_at));
@@ -25,7 +28,7 @@ const leanTable = (head, rows, options) => {
 const runsTable = (runs) => leanTable(
   ["run", "state", "began", "took", "verb", "environment", "functions", "outcomes"],
   runs.map((run) => [
-    make("a", { href: `#/run/${encodeURIComponent(run.run_id)}` }, run.run_id), run.state, when(run.started_at), lasted(run),
+    make("a", { href: `#/run/${encodeURIComponent(run.run_id)}` }, run.run_id), run.state, whole(when(run.started_at)), lasted(run),
     run.verb, run.environment || "", run.functions.toLocaleString("en"), outcomeWords(run),
   ]), { numbers: ["took", "functions"], caption: "Runs, the newest first", unseen: true });
 
