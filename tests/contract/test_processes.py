@@ -218,6 +218,9 @@ def test_handlers_that_fail_are_502_with_their_error_and_the_next_call_is_served
                 ), name
         await function.deploy({"index.py": "def handler(e, c): return e"})
         assert (await function.call(b"[1]")).json == [1]
+        await function.deploy({"index.py": "def handler(e, c): return 'x' * e"})
+        # in quotes, the first answer has as many bytes as are allowed
+        assert [(await function.call(f"{size}".encode())).status for size in (3_670_014, 3_670_015)] == [200, 502]
 
     _on(program)
 

@@ -222,6 +222,13 @@ def test_an_operation_that_is_not_found_at_first_is_waited_for(tmp_path: Path) -
     assert kinds(bench.deploy(sources(tmp_path, 1))) == {"Deployed": 1}
 
 
+def test_an_operation_may_be_not_found_three_times(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, durations="fixed:3")
+    unknown = Trouble(refusal=Fault(Code.NOT_FOUND, "Operation not found"))
+    bench.faults.fail_next("get operation", unknown, unknown, unknown)
+    assert kinds(bench.deploy(sources(tmp_path, 1))) == {"Deployed": 1}
+
+
 def test_a_deadline_yields_unknown_and_the_slot_stays_taken(tmp_path: Path) -> None:
     bench = Bench(tmp_path, limits=Limits(operations_per_folder=1, operation_deadline_s=30.0))
     bench.faults.settle_next("createVersion", Fate(duration_s=10_000.0))

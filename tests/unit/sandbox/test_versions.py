@@ -207,12 +207,13 @@ def test_the_entry_file_of_python_and_bash_must_be_there(
     assert ("error" not in done) == good
 
 
-def test_a_package_to_be_installed_takes_longer() -> None:
+@pytest.mark.parametrize("file", ["requirements.txt", "package.json", "go.mod", "pom.xml", "composer.json"])
+def test_a_package_to_be_installed_takes_longer(file: str) -> None:
     desk = Desk(durations=Distribution.parse("fixed:10"))
     function_id = desk.function()
     desk.end(desk.begin(body(function_id)))
     before = desk.clock.now
-    desk.end(desk.begin(body(function_id, **inline("index.py", "requirements.txt"))))
+    desk.end(desk.begin(body(function_id, **inline("index.py", file))))
     assert desk.clock.now - before == 15
 
 
