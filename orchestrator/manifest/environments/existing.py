@@ -63,6 +63,8 @@ class Existing:
                 rule = f"this function does not exist in {self._overlay.name}: {there.shown} limits it to {only}"
                 self._findings.mistake(table.file, table.path, rule)
             elif key not in drafts and key not in self._broken:
-                one = f'declare a function of this environment in [functions], with only = ["{self._overlay.name}"]'
-                rule = f"there is no [functions.{key}]{did_you_mean(key, drafts)}; {one}"
+                hint, name = did_you_mean(key, drafts), self._overlay.name
+                sign = " Declare" if hint else "; declare"
+                one = f'{sign} a function of this environment in [functions], with only = ["{name}"]'
+                rule = f"there is no [functions.{key}]{hint}{one}"
                 self._findings.mistake(table.file, table.path, rule)

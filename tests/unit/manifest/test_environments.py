@@ -174,7 +174,7 @@ WRONG = [
     (
         "[environments.prod.functions.fan] # <-\ntimeout = 3\n",
         "environments.prod.functions.fan",
-        'there is no [functions.fan]; did you mean "fun"?; declare a function of this environment in [functions]',
+        'there is no [functions.fan]; did you mean "fun"? Declare a function of this environment in [functions]',
     ),
     (
         "[environments.prod.functions.old] # <-\ntimeout = 3\n[functions.old]\nonly = ['dev']\n[environments.dev]\n",
