@@ -19,6 +19,15 @@ from orchestrator.cloud.transport import Transport
 from orchestrator.errors import CloudError
 
 BACK_OFF_S = (1.0, 2.0, 4.0, 8.0, 8.0)
+_CHECK_URL = "check its url"
+_ADVICE = {
+    400: "the receiver refused the body: check its format, and chat_id",
+    401: f"{_CHECK_URL} and secret",
+    403: f"{_CHECK_URL} and secret",
+    404: _CHECK_URL,
+    405: _CHECK_URL,
+    410: _CHECK_URL,
+}
 _AGAIN = (408, 425, 429)  # and all from 500
 SIGNATURE = "X-Orchestrator-Signature"
 TIMESTAMP = "X-Orchestrator-Timestamp"
@@ -97,4 +106,5 @@ async def _once(transport: Transport, post: Post, at_s: int) -> _Try:
     if 300 <= raw.status < 400:
         return _Try(f"HTTP {raw.status}: the address has moved, and redirects are not followed")
     again = raw.status in _AGAIN or raw.status >= 500
-    return _Try(f"HTTP {raw.status}", again, retry_after_s(raw.headers, at_s) or 0.0)
+    advice = f": {_ADVICE[raw.status]}" if raw.status in _ADVICE else ""
+    return _Try(f"HTTP {raw.status}{advice}", again, retry_after_s(raw.headers, at_s) or 0.0)

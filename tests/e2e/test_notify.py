@@ -92,8 +92,8 @@ def test_a_run_tells_of_itself_and_a_plan_does_not(project: Project) -> None:
     assert body["outcomes"] == {"deployed": 1}
     assert headers["X-Orchestrator-Signature"].startswith("sha256=")
     assert headers["Idempotency-Key"] == f"{result['run_id']}:done"
-    assert result["warnings"] == ["notify.gone was not notified of done: HTTP 410"]
-    assert "warning: notify.gone was not notified of done: HTTP 410\n" in end.err
+    assert result["warnings"] == ["notify.gone was not notified of done: HTTP 410: check its url"]
+    assert "warning: notify.gone was not notified of done: HTTP 410: check its url\n" in end.err
     unset = "warning: notify.nobody is off: deploy.toml:21: a variable of its url is not set\n"
     assert unset in end.err
     document, notice = (project.root / "notice.json").read_text().rsplit("}", 1)

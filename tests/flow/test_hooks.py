@@ -63,8 +63,8 @@ def test_a_body_is_posted_once_with_its_signature_and_its_key() -> None:
         ((500, 503, 200), "", 3),
         ((429, 200), "", 2),
         ((500, 502, 503), "HTTP 503", 3),
-        ((410,), "HTTP 410", 1),
-        ((401,), "HTTP 401", 1),
+        ((410,), "HTTP 410: check its url", 1),
+        ((401,), "HTTP 401: check its url and secret", 1),
     ],
 )
 def test_what_may_pass_is_tried_again_with_the_same_key(statuses: tuple[int, ...], why: str, tries: int) -> None:
@@ -91,7 +91,7 @@ def test_a_certificate_that_is_not_trusted_is_final_and_has_a_next_step(
 
 
 @pytest.mark.parametrize(
-    ("status", "why", "tries"), [(200, "", 1), (400, "HTTP 400", 1), (500, "HTTP 500", 3)]
+    ("status", "why", "tries"), [(200, "", 1), (409, "HTTP 409", 1), (500, "HTTP 500", 3)]
 )  # fmt: skip
 def test_a_large_answer_is_not_read(status: int, why: str, tries: int) -> None:
     reported, server = delivered(lambda _: web.Response(status=status, body=b"x" * 10_000_000))
