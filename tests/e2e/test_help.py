@@ -96,6 +96,7 @@ def test_an_option_wins_over_its_environment_variable(cloud: Cloud, project: Pro
     refused = run(project.root, "deploy", "--yes", environ=environ)
     assert refused.code == 6
     assert "the bucket no-such-bucket does not exist" in refused.err
+    assert "or correct its name in ORCHESTRATOR_BUCKET" in refused.err
     assert run(project.root, "deploy", "--yes", "--bucket", "deploy-packages", environ=environ).code == 0
 
 

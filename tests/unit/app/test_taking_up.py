@@ -254,6 +254,7 @@ def test_a_small_run_in_between_hides_nothing_that_is_undone(tmp_path: Path) -> 
     with open_store(tmp_path / "state") as store:
         ran(store, "R1", 1.0, about(tmp_path), a=Unchanged("v"), b=FAILED, c=None)
         ran(store, "R2", 2.0, some, a=Unchanged("v"))
+    assert left_by_last(RunOptions("deploy", Path("prod.toml")), now_of(tmp_path, "deploy", "failed")).newer == "R2"
     assert found("failed") == ("R1", {"b"})
     assert found("undone") == ("R1", {"b", "c"})
     assert resumed() == "R1"
