@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import assert_never
 
 from orchestrator.errors import ManifestError
@@ -164,7 +165,7 @@ def _document(view: ImportView | RewriteView | DocumentView) -> str:
     once = "once the variables are set, " if view.variables else ""
     # With notes something may differ: what Terraform declares and is not live, for example.
     changes = "what would change" if view.notes else "no changes"
-    return f"{view.file}: {count} of {of}; {once}`orchestrator plan -c {view.file}` shows {changes}"
+    return f"{view.file}: {count} of {of}; {once}`orchestrator plan -c {quote(str(view.file))}` shows {changes}"
 
 
 def _findings(view: FindingsView) -> str:

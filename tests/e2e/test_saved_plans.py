@@ -34,7 +34,7 @@ def test_a_plan_of_one_machine_is_carried_out_on_another(tmp_path: Path, project
         assert run(project.root, "deploy", "--yes", "f000", environ=environ).code == 0
         made = run(project.root, "plan", "--out", file, environ=environ)
         assert made.code == 0, made.err
-        assert f"apply it with `orchestrator deploy --plan {file}`" in made.err
+        assert f"apply it with `orchestrator deploy --plan {file}" in made.err
         assert not cloud_has(cloud, project, 2)
         text = Path(file).read_text()
         assert not any(value in text for value in ENVIRON.values() if value != "info")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from shlex import quote
 from typing import Any
 
 from orchestrator.report.explained.function_views import InitView
@@ -19,7 +20,7 @@ def first_manifest_text(view: InitView, *, width: int | None) -> str:
 
 
 def _next(view: InitView) -> Iterator[tuple[str, str]]:
-    config = "" if view.config.name == str(view.config) == "deploy.toml" else f" -c {view.config}"
+    config = "" if view.config.name == str(view.config) == "deploy.toml" else f" -c {quote(str(view.config))}"
     if view.mistakes:
         yield f"orchestrator validate{config}", f"lists {counted(len(view.mistakes), 'mistake')} to fix"
     yield f"orchestrator deploy --sandbox{config}", "tries it on this machine, without an account"

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from orchestrator import __version__
-from orchestrator.app.session.identity import work_tree
+from orchestrator.app.session.identity import reaching_of, work_tree
 from orchestrator.app.session.planning import Planned
 from orchestrator.app.session.saved.files import write_plan
 from orchestrator.app.session.saved.keys import make_key
@@ -15,6 +15,7 @@ from orchestrator.app.session.saved.packages import packed, store, with_packages
 from orchestrator.app.session.saved.today import facts_today, manifest_folder, resolved_today, run_facts
 from orchestrator.app.session.session import Session
 from orchestrator.model import Rollout
+from orchestrator.model.command_line import command_line
 from orchestrator.model.units import as_duration
 from orchestrator.planning.saved.document import SavedOptions, SavedPlan, marked_facts, saved_unit, sealed, with_id
 from orchestrator.planning.saved.seal import PlanKey
@@ -40,10 +41,10 @@ async def save(session: Session, planned: Planned, view: PlanView) -> None:
     await store(session, plan, packages)
     write_plan(options.out, sealed(plan, key))
     for_s = as_duration(round(options.expires_s))
-    session.messages.say(
-        f"saved plan {plan.id} in {options.out}, valid for {for_s}; apply it with"
-        f" `orchestrator deploy --plan {options.out}`"
-    )
+    place = reaching_of(session.request.identity.manifest, None, session.endpoint)
+    environment = session.request.manifest.environment
+    line = command_line("deploy", "--plan", str(options.out), *(["--env", environment] if environment else []), *place)
+    session.messages.say(f"saved plan {plan.id} in {options.out}, valid for {for_s}; apply it with `{line}`")
 
 
 async def _made(session: Session, planned: Planned, view: PlanView, key: PlanKey) -> SavedPlan:
