@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
 from orchestrator.errors import OrchestratorError
 from orchestrator.manifest.includes.upward import NAME, nearest_manifest
-from orchestrator.model.command_line import Typed, typed_with
 from orchestrator.report.streams import tell_crashes
 from orchestrator.verbs.ci_options import files_for_ci
+
+if TYPE_CHECKING:
+    from orchestrator.model.command_line import Typed
 
 
 def answer(command: Callable[[Any], Any], output: str = "text") -> int:
     """Run a command with its `Messages`, show its result or its error, and return the exit code."""
-    from orchestrator.report.messages import Messages  # noqa: PLC0415 - heavy imports only when needed
+    # heavy imports only when needed: neither `--help` nor a completion has them
+    from orchestrator.model.command_line import typed_with  # noqa: PLC0415
+    from orchestrator.report.messages import Messages  # noqa: PLC0415
 
     messages = Messages(*files_for_ci())
     tell_crashes(messages.outlet)
@@ -36,6 +40,8 @@ def answer(command: Callable[[Any], Any], output: str = "text") -> int:
 
 def _typed() -> Typed:
     """Return the options that decide where runs are found, as far as they were typed."""
+    from orchestrator.model.command_line import Typed  # noqa: PLC0415 - as above
+
     context = click.get_current_context(silent=True)
     if context is None:
         return Typed()
