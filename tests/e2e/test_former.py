@@ -252,7 +252,9 @@ def test_events_have_the_keys_of_before(root: Path) -> None:
     # Successes, early refusals and failures: a build, an Operation; and what is left as it is.
     names = ("alpha", "beta", "late-two", "failing", "builds", "delta")
     log = root / "events.ndjson"
-    end = run(root, "deploy", *names, "--sandbox", "-o", "json", "--events", log.name, environ=CROWDED)
+    # Slow enough that a busy machine too sends a second Operation before the first is done: it is refused, and retried.
+    slow = CROWDED | {"ORCHESTRATOR_DURATIONS": "fixed:1.5"}
+    end = run(root, "deploy", *names, "--sandbox", "-o", "json", "--events", log.name, environ=slow)
     assert reported(end, 1)["outcomes"] == {"unchanged": 1, "deployed": 3, "failed": 2}
     former, now = keys_by_kind(*EVENTS.glob("*.ndjson")), keys_by_kind(log)
     assert former.keys() - now.keys() == set()
