@@ -134,7 +134,7 @@ def test_reads_that_are_refused_for_ever_are_reported_and_come_to_an_end() -> No
         async def call() -> None:
             raise refusal("429", 0.0)
 
-        with pytest.raises(InterruptedRunError, match="longer than this run may wait: come back later") as caught:
+        with pytest.raises(InterruptedRunError, match="later than this run may wait: come back later") as caught:
             await retried(call, rng=random.Random(1), outage=outage)
         assert "--max-outage" in caught.value.advice
         assert 270 < anyio.current_time() <= 300
