@@ -98,7 +98,7 @@ def test_a_host_that_has_no_address(cloud: Cloud, project: Project) -> None:
 
 def test_an_endpoint_that_is_no_url(cloud: Cloud, project: Project) -> None:
     project.write(2)
-    reported(deploy(project, cloud.environ(), "--endpoint", "nowhere"), 6, "'nowhere'")
+    reported(deploy(project, cloud.environ(), "--endpoint", "nowhere"), 6, "the endpoint nowhere is not a URL")
 
 
 class _Html(BaseHTTPRequestHandler):
