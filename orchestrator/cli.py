@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import os
 import sys
+import traceback
 from functools import partial
 
 import click
 
 from orchestrator import __version__
 from orchestrator.errors import OrchestratorError
-from orchestrator.report.streams import open_streams
+from orchestrator.report.streams import lose_output, open_streams, settle_streams
 from orchestrator.verbs import changing, inspecting, reading
 from orchestrator.verbs.answering import answer
 
@@ -58,16 +59,41 @@ def main() -> None:
 
         sys.exit(complete(cli))
     try:
+        code = _run()
+    finally:
+        settle_streams()
+    sys.exit(code)
+
+
+def _run() -> int:
+    stdout = sys.stdout
+    try:
         if "--adopt" in sys.argv:
             from orchestrator.app.session.typed import with_adoption  # noqa: PLC0415 - heavy imports when needed
 
             sys.argv[1:] = with_adoption(sys.argv[1:])
-        code = cli.main(standalone_mode=False)
+        return int(cli.main(standalone_mode=False) or 0)
     except OrchestratorError as mistake:
-        code = answer(partial(_raise, mistake))
+        return answer(partial(_raise, mistake))
     except click.ClickException as error:
         error.show(text := io.StringIO())
-        code = answer(lambda messages: messages.usage(text.getvalue()))
+        return answer(lambda messages: messages.usage(text.getvalue()))
     except (click.Abort, KeyboardInterrupt):
-        code = answer(lambda messages: messages.interrupted())
-    sys.exit(int(code or 0))
+        return answer(lambda messages: messages.interrupted())
+    except OSError as error:
+        if not any(frame.f_code is click.echo.__code__ for frame, _ in traceback.walk_tb(error.__traceback__)):
+            raise
+        return _without_output(error)
+    except SystemExit:
+        if sys.stdout is stdout:
+            raise
+        return _without_output(BrokenPipeError())  # click replaces the streams where a reader went away
+
+
+def _without_output(error: OSError) -> int:
+    """Return the exit code where help or a version, which click writes itself, could not be written."""
+    try:
+        lose_output(error)
+    except OrchestratorError as lost:
+        return answer(partial(_raise, lost))
+    return 0

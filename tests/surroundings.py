@@ -6,12 +6,12 @@ import getpass
 from collections.abc import Mapping
 
 _FOREIGN = ("YC_", "AWS_", "ORCHESTRATOR_", "GITHUB_", "GITLAB_", "CI_", "OTEL_")
-# Settings that change what is shown or whom a program trusts; proxies, because all servers of tests are on loopback;
-# and git's own, which it sets for hooks.
+# Settings that change what is shown, how it is written, or whom a program trusts; proxies, because all servers of
+# tests are on loopback; and git's own, which it sets for hooks.
 _OURS = {
     "http_proxy", "https_proxy", "all_proxy", "no_proxy", "ci", "no_color", "force_color", "columns", "lines",
-    "ssl_cert_file", "ssl_cert_dir", "requests_ca_bundle", "curl_ca_bundle", "pythondontwritebytecode", "git_dir",
-    "git_work_tree", "git_index_file",
+    "ssl_cert_file", "ssl_cert_dir", "requests_ca_bundle", "curl_ca_bundle", "pythondontwritebytecode",
+    "pythonunbuffered", "git_dir", "git_work_tree", "git_index_file",
 }  # fmt: skip
 
 

@@ -77,10 +77,7 @@ def open_streams() -> None:
     """
     for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
         if getattr(sys, name) is None:
-            descriptor = os.open(os.devnull, os.O_RDWR)
-            if descriptor != number:
-                os.dup2(descriptor, number)
-                os.close(descriptor)
+            _send_nowhere(number)
             setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115 - a file descriptor that stays open until exit
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -116,10 +113,37 @@ def write_data(text: Safe, *, is_json: bool = False) -> None:
         sys.stdout.write(f"{shown}\n")
         sys.stdout.flush()
     except OSError as error:
-        # Everything that is written from here on, also at exit, is dropped.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if not isinstance(error, BrokenPipeError):
-            raise OrchestratorError(f"cannot write to standard output: {error.strerror}") from error
+        lose_output(error)
+
+
+def lose_output(error: OSError) -> None:
+    """Drop everything that is written to stdout from here on, also at exit.
+
+    Raises `OrchestratorError` unless it was a pipe whose reader went away.
+    """
+    _send_nowhere(sys.stdout.fileno())
+    if not isinstance(error, BrokenPipeError):
+        raise OrchestratorError(f"cannot write to standard output: {error.strerror}") from error
+
+
+def settle_streams() -> None:
+    """Drop what broken streams still hold. The interpreter would try to write it again at its end, and replace the exit
+    code by its own, 120.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            with suppress(OSError, ValueError):  # ValueError: closed
+                _send_nowhere(stream.fileno())
+
+
+def _send_nowhere(number: int) -> None:
+    """Replace a file descriptor, which may be closed, by one that drops everything."""
+    descriptor = os.open(os.devnull, os.O_RDWR)
+    if descriptor != number:
+        os.dup2(descriptor, number)
+        os.close(descriptor)
 
 
 def _lacks(text: str) -> bool:

@@ -213,6 +213,9 @@ def test_a_file_that_is_not_as_it_was_made_is_refused_and_so_is_another_key(tmp_
                 "was changed after it was saved, so it is not applied: its seal does not match its content"
                 in refused.err
             )
+        for missing, why in ((tmp_path / "no.json", ": no such file"), (tmp_path, " is a folder")):
+            refused = run(project.root, "show", str(missing), environ=environ)
+            assert (refused.code, f"{missing}{why}" in refused.err) == (2, True), refused.err
         other = other_machine(project, tmp_path / "other")
         elsewhere = run(other.root, "deploy", "--plan", str(file), "--yes", environ=environ)
         assert elsewhere.code == 2, elsewhere.err

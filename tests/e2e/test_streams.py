@@ -56,6 +56,32 @@ def test_a_reader_that_goes_away_loses_nothing(cloud: Cloud, project: Project) -
     assert into_head(project, cloud, "deploy", "--dry-run", "-o", "json").code == 0
 
 
+def test_what_cannot_be_written_to_stderr_changes_no_exit_code(cloud: Cloud, project: Project) -> None:
+    project.write(2)
+    assert closed(project, cloud, "2>/dev/full").code == 0
+    assert len(cloud.versions(project.folder_id)) == 2
+    assert closed(project, cloud, "--nonsense 2>/dev/full").code == 2
+    command = [*PROGRAM, "deploy", "--yes", "--force", "--log-level", "debug"]
+    with subprocess.Popen(
+        command, cwd=project.root, env=environment(cloud.environ()), stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        assert process.stderr is not None
+        process.stderr.readline()
+        process.stderr.close()
+    assert process.returncode == 0
+    assert len(cloud.versions(project.folder_id)) == 4
+
+
+@pytest.mark.parametrize("words", ["--help", "deploy --help", "--version"])
+def test_help_that_nobody_reads_is_no_mistake(words: str, tmp_path: Path) -> None:
+    for redirection, code, said in ((" | true", 0, ""), (">/dev/full", 1, "error: cannot write to standard output: ")):
+        command, _, pipe = f"{' '.join(PROGRAM)} {words} {redirection}".partition(" | ")
+        script = f"{{ {command}; echo $? >&2; }}{f' | {pipe}' if pipe else ''}"
+        *lines, ended = run(tmp_path, "-c", script, program=["sh"]).err.splitlines()
+        assert (ended, [line.startswith(said) for line in lines]) == (str(code), [True] * bool(said)), lines
+
+
 def test_stdout_that_is_closed_from_the_start_stops_nothing(cloud: Cloud, project: Project) -> None:
     project.write(2)
     end = closed(project, cloud, ">&-")

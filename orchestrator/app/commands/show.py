@@ -10,7 +10,7 @@ from typing import Any
 from orchestrator.app.session.known_run import known_run
 from orchestrator.app.session.options import read_place, state_dir_of
 from orchestrator.coordination.local_lock import alive_since
-from orchestrator.errors import Exit
+from orchestrator.errors import Exit, UsageError
 from orchestrator.journal.state import RunState
 from orchestrator.journal.store import Store, open_store
 from orchestrator.report.messages import Messages
@@ -31,6 +31,11 @@ def show_command(given: Mapping[str, Any], messages: Messages) -> CommandResult:
 
         view = saved_view(Path(run), state_dir, messages)
         return CommandResult(Exit.DONE, replace(view, plan=replace(view.plan, verbose=everything)))
+    if "/" in run or "." in run:  # no run ID has these
+        what = " is a folder" if Path(run).is_dir() else ": no such file"
+        raise UsageError(
+            f"{run}{what}", advice="name the file of a saved plan, or a run: `orchestrator runs` lists them"
+        )
 
     def find(store: Store) -> RunState:
         return store.chain_state(store.find(run, options.environment))
