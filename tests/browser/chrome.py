@@ -144,6 +144,11 @@ class Chrome:
                 await self.js("new Promise((done) => setTimeout(done, 20))")
             assert time.monotonic() < end, f"{holds} does not come true; {self.errors}"
 
+    async def reload(self) -> None:
+        """Load the page again, and wait until the former one is gone: its elements are no answer to what follows."""
+        await self.js("(() => { window.isFormer = true; location.reload(); })()")
+        await self.until("document.documentElement && !window.isFormer")
+
     async def look(self, *, width: int = 1280, height: int = 900, dark: bool = False, phone: bool = False) -> None:
         """Set the window's size, and light or dark mode."""
         scale = 2 if phone else 1

@@ -116,8 +116,8 @@ def test_a_run_is_seen_from_its_start_to_its_end(tmp_path: Path) -> None:
         assert "no <b>account</b>" in text
         assert await chrome.js("document.title") == f"Run {RUN_ID}: failed"
         assert await chrome.mistakes() == []
-        await chrome.js("location.reload()")
-        await chrome.until(f"document.documentElement && {READY} && document.querySelectorAll('{ROWS}').length === 3")
+        await chrome.reload()
+        await chrome.until(f"{READY} && document.querySelectorAll('{ROWS}').length === 3")
 
     in_browser(tmp_path, play)
 
@@ -267,8 +267,8 @@ def test_a_double_click_acts_once_and_the_question_names_the_functions(tmp_path:
         assert acting.begun == [Act("resume", RUN_ID, "")]
         acting.said = "\n".join(map(str, range(200)))
         acting.begin(Act("resume", "20260101T000000-abcdef", ""))  # of another run: it is not shown here
-        await chrome.js("location.reload()")
-        await chrome.until(f"document.documentElement && {READY} && document.querySelector('#begun pre')")
+        await chrome.reload()
+        await chrome.until(f"{READY} && document.querySelector('#begun pre')")
         assert await chrome.js("document.querySelectorAll('#begun summary').length") == 1
         await chrome.until("document.querySelector('#begun pre').scrollTop > 0")
 
