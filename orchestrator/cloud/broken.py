@@ -68,9 +68,13 @@ def _reason(error: Exception) -> str:
         return str(getattr(error.certificate_error, "verify_message", "") or error.certificate_error)
     if isinstance(error, aiohttp.ClientHttpProxyError):
         return f"HTTP {error.status} {error.message}".strip()
-    cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    return system_reason(error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error)
+
+
+def system_reason(cause: BaseException) -> str:
+    """Return why a connection failed as the operating system or the TLS library says it, without texts of others."""
     if isinstance(cause, ssl.SSLError):
-        return (cause.reason or "TLS error").replace("_", " ").lower()
+        return (getattr(cause, "reason", "") or "TLS error").replace("_", " ").lower()
     if isinstance(cause, OSError) and cause.errno and cause.errno > 0:  # asyncio's own text is "Connect call failed"
         return os.strerror(cause.errno).lower()
     return (cause.strerror if isinstance(cause, OSError) else None) or type(cause).__name__

@@ -4,7 +4,6 @@ exporter's log names a cause only by chance.
 
 from __future__ import annotations
 
-import os
 import socket
 import ssl
 from collections.abc import Mapping
@@ -19,6 +18,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from requests import exceptions as errors
 from requests.auth import HTTPBasicAuth
 from requests.utils import get_auth_from_url
+
+from orchestrator.cloud.broken import system_reason
 
 _CHECK_PLACE = "Check that a collector runs there, and OTEL_EXPORTER_OTLP_ENDPOINT"
 _CHECK_PROXY = "Check HTTPS_PROXY and HTTP_PROXY, or list the host in NO_PROXY"
@@ -149,13 +150,7 @@ def _explained(error: Exception, place: str) -> str:
 
 
 def _reason(cause: BaseException) -> str:
-    if isinstance(cause, ssl.SSLCertVerificationError):
-        return cause.verify_message
-    if isinstance(cause, ssl.SSLError):
-        return (getattr(cause, "reason", "") or "TLS_ERROR").replace("_", " ").lower()
-    if isinstance(cause, OSError) and cause.errno and cause.errno > 0:
-        return os.strerror(cause.errno).lower()
-    return (cause.strerror if isinstance(cause, OSError) else None) or type(cause).__name__
+    return cause.verify_message if isinstance(cause, ssl.SSLCertVerificationError) else system_reason(cause)
 
 
 def _first_cause(error: BaseException) -> BaseException:
