@@ -135,7 +135,7 @@ def _job_of(context: click.Context) -> str:
         return str(context.params.get("job") or "")
     run = str(context.params["run"] or "last")
     found = (one.verb for one in _recent(context) if run == "last" or one.id.startswith(run))
-    return next(found, "").removeprefix("run ")
+    return next(found, "").partition(" ")[2]  # "run NAME"; other commands have no job
 
 
 def _parameters(context: click.Context, word: str) -> Iterator[Item]:
