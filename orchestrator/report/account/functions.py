@@ -97,7 +97,7 @@ def _seconds(track: Track, steps: Sequence[StepSpan], end_s: float, *, waits: bo
     """Return how long it waited for slots (`waits`), or worked. `end_s`: until when a step that is not over counts."""
     known = sum(one.seconds for one in track.steps if (one.step is Step.QUEUE) is waits)
     opened = (end_s - one.from_s for one in steps if one.to_s is None and (one.step == Step.QUEUE) is waits)
-    return round(known + max(0.0, *opened, 0.0), 3)
+    return round(known + max((0.0, *opened)), 3)
 
 
 def _operation(one: Followed, since: Since) -> OperationSpan:

@@ -34,10 +34,9 @@ def reason_and_settings(unit: Unit, *, verbose: bool) -> tuple[str, list[str]]:
     """
     own = [one for one in unit.changes if one.kind in _OWN and in_words(one) in unit.reason]
     changes = (*unit.settings, *(one for change in own for one in own_setting_changes(change)), *_new_tags(unit))
-    lines = setting_lines(changes, whole=verbose)
+    lines, reason = setting_lines(changes, whole=verbose), reason_words(unit, whole=verbose)
     if not lines:
-        return reason_words(unit, whole=verbose), []
-    reason = reason_words(unit, whole=verbose)
+        return reason, []
     for text in (unit.settings_text, *map(in_words, own)):
         before, _, after = reason.partition(text) if text else (reason, "", "")
         reason = "; ".join(part for part in (before.rstrip(";: "), after.lstrip("; ")) if part)
